@@ -1,0 +1,269 @@
+//! Contenders in turn: each round runs every contender once, in an order that rotates from round to round,
+//! and the ratios printed are those of samples that were taken side by side.
+//!
+//! Criterion alone was rejected for that: it times one contender for seconds and then the next, and what
+//! else the machine does in between is taken for a difference between them. Here it gets the samples when
+//! they are all taken, for its statistics and its comparison with the run before.
+//!
+//! A contender builds its pool before it starts the clock, waits until the new threads are
+//! [at rest](settle), and shuts it down after it stopped the clock: at any time there is one pool awake, and
+//! no thread beside its workers and the one that submits. It checks that all the work was done, and tells
+//! how many jobs each worker ran, so that a pool that ran everything on one thread is seen to do so.
+
+use std::hint::black_box;
+use std::iter;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode, Throughput};
+
+/// What one contender did in one round.
+#[derive(Debug)]
+pub struct Round {
+    /// What was timed: once a round, or more often where a round is a stretch of many short pieces.
+    pub times: Vec<Duration>,
+    /// Jobs that each worker ran, for those that ran any; empty where there is one job at a time.
+    pub jobs: Vec<u64>,
+}
+
+/// One of those that a question compares.
+pub struct Contender<'a> {
+    name: &'static str,
+    ours: bool,
+    round: Box<dyn FnMut() -> Round + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// A way to use filch: the table gets a column with its ratio to each other contender.
+    pub fn ours(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
+        Contender { name, ours: true, round: Box::new(round) }
+    }
+
+    /// Something that filch is compared with.
+    pub fn peer(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
+        Contender { name, ours: false, round: Box::new(round) }
+    }
+}
+
+/// Whether the benches are only to show that they run: with `--quick`, and as tests.
+#[must_use]
+pub fn quick() -> bool {
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    has("--quick") || has("--test") || !has("--bench")
+}
+
+/// `full` as a rule, `short` if the run is to be [quick].
+#[must_use]
+pub fn scaled<T>(full: T, short: T) -> T {
+    if quick() { short } else { full }
+}
+
+/// How many rounds: what `--sample-size` says, or else `full`, or 3 if the run is to be [quick].
+#[must_use]
+pub fn rounds(full: usize) -> usize {
+    let asked = std::env::args().skip_while(|argument| argument != "--sample-size").nth(1);
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(scaled(full, 3))
+}
+
+/// Waits until threads that were just started have nothing to do and sleep, and those that were told to end
+/// have ended.
+pub fn settle() {
+    thread::sleep(Duration::from_millis(2));
+}
+
+/// Has the contenders answer one question in `rounds` rounds, after one that does not count, and prints the
+/// table. What was timed at once is `per` jobs.
+///
+/// Nothing runs before criterion asks for it, so that its filter and `--list` work as ever.
+pub fn ask(c: &mut Criterion, question: &str, per: u64, rounds: usize, mut contenders: Vec<Contender<'_>>) {
+    let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
+    let mut records: Option<Vec<Record>> = None;
+    // A quick run must not become the run before of a full one.
+    let mut group = c.benchmark_group(format!("{question}{}", scaled("", " (quick)")));
+    // The samples are there already: criterion need not warm up, and one look at each is enough.
+    let moment = Duration::from_nanos(1);
+    group.warm_up_time(moment).measurement_time(scaled(Duration::from_millis(1), moment));
+    group.sampling_mode(SamplingMode::Flat).sample_size(rounds.max(10)).throughput(Throughput::Elements(per));
+    for (index, name) in names.into_iter().enumerate() {
+        let mut calls = 0;
+        group.bench_function(name, |bencher| {
+            let records = records.get_or_insert_with(|| {
+                let records = interleave(rounds, &mut contenders);
+                print_table(question, per, &records);
+                records
+            });
+            let points = &records[index].points;
+            // The first call is the warm-up, of which criterion keeps nothing.
+            let point = points[usize::saturating_sub(calls, 1) % points.len()];
+            calls += 1;
+            bencher.iter_custom(|iterations| point.mul_f64(iterations as f64));
+        });
+    }
+    group.finish();
+}
+
+/// What one contender did in all rounds.
+struct Record {
+    name: &'static str,
+    ours: bool,
+    /// All that was timed, in ascending order once all rounds are over.
+    times: Vec<Duration>,
+    /// The median of each round.
+    points: Vec<Duration>,
+    /// The fewest workers that took part in a round.
+    workers: usize,
+    /// The largest share of the jobs that one worker had, on average.
+    busiest: f64,
+}
+
+fn interleave(rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Record> {
+    let mut records: Vec<Record> = contenders
+        .iter()
+        .map(|&Contender { name, ours, .. }| Record {
+            name,
+            ours,
+            times: Vec::new(),
+            points: Vec::new(),
+            workers: usize::MAX,
+            busiest: 0.0,
+        })
+        .collect();
+    for contender in &mut *contenders {
+        (contender.round)();
+    }
+    for round in 0..rounds {
+        for turn in 0..contenders.len() {
+            let index = (turn + round) % contenders.len();
+            let Round { mut times, jobs } = (contenders[index].round)();
+            let record = &mut records[index];
+            times.sort();
+            record.points.push(quantile(&times, 0.5));
+            record.times.append(&mut times);
+            record.workers = record.workers.min(jobs.len());
+            let (most, all) = (jobs.iter().max().copied().unwrap_or(0), jobs.iter().sum::<u64>());
+            record.busiest += most as f64 / all as f64 / rounds as f64;
+        }
+    }
+    for record in &mut records {
+        record.times.sort();
+    }
+    records
+}
+
+/// The smallest of the ascending `times` that at least the share `q` of them does not exceed.
+fn quantile(times: &[Duration], q: f64) -> Duration {
+    times[((times.len() as f64 * q).ceil() as usize).max(1) - 1]
+}
+
+fn print_table(question: &str, per: u64, records: &[Record]) {
+    let rounds = records[0].points.len();
+    let (unit, scale) = if per > 1 { ("ns a job", 1e9 / per as f64) } else { ("µs", 1e6) };
+    let ours: Vec<&Record> = records.iter().filter(|record| record.ours).collect();
+    let median = |record: &Record| quantile(&record.times, 0.5).as_secs_f64();
+    let mut header = vec![unit.into(), "min".into(), "median".into(), "p99".into(), "max".into()];
+    let parallel = records[0].workers > 0;
+    if parallel {
+        header.extend(["workers".into(), "busiest".into()]);
+    }
+    header.extend(ours.iter().map(|record| format!("{} ÷ it", record.name)));
+    let rows = records.iter().map(|record| {
+        let mut row = vec![record.name.to_owned()];
+        row.extend([0.0, 0.5, 0.99, 1.0].map(|q| {
+            let value = quantile(&record.times, q).as_secs_f64() * scale;
+            if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+        }));
+        if parallel {
+            row.extend([record.workers.to_string(), format!("{:.0} %", record.busiest * 100.0)]);
+        }
+        row.extend(ours.iter().map(|ours| format!("{:.2}", median(ours) / median(record))));
+        row
+    });
+    let title = format!("{question}: {rounds} rounds, {} samples each", records[0].times.len());
+    print_aligned(&title, &iter::once(header).chain(rows).collect::<Vec<_>>());
+}
+
+/// Prints rows as a table of Markdown, the first column to the left and the others to the right.
+pub fn print_aligned(title: &str, rows: &[Vec<String>]) {
+    let widths: Vec<usize> = (0..rows[0].len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    println!("\n{title}\n");
+    for (number, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = iter::zip(row, &widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            })
+            .collect();
+        println!("| {} |", cells.join(" | "));
+        if number == 0 {
+            let rules: Vec<String> = iter::zip(0.., &widths)
+                .map(|(column, &width)| match column {
+                    0 => "-".repeat(width),
+                    _ => format!("{}:", "-".repeat(width - 1)),
+                })
+                .collect();
+            println!("| {} |", rules.join(" | "));
+        }
+    }
+    println!();
+}
+
+/// Where workers leave what they did, so that it can be checked.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl Ledger {
+    /// An account for one worker, entered when it is dropped.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Account { sum: 0, jobs: 0, ledger: self.clone() }
+    }
+
+    /// The jobs of each worker that ran any, all of them together being those with the ids `0..jobs`.
+    ///
+    /// # Panics
+    /// If they are not.
+    #[must_use]
+    pub fn check(&self, jobs: u64) -> Vec<u64> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        check(&entries, jobs)
+    }
+}
+
+/// The jobs of each worker in `entries` that ran any, all of them together being those with the ids `0..jobs`.
+/// An entry is the sum of a worker's ids and their number.
+///
+/// # Panics
+/// If they are not.
+#[must_use]
+pub fn check(entries: &[(u64, u64)], jobs: u64) -> Vec<u64> {
+    let total = entries.iter().fold((0, 0), |total, entry| (total.0 + entry.0, total.1 + entry.1));
+    assert_eq!(total, (jobs * (jobs - 1) / 2, jobs), "sum of ids, number of jobs");
+    entries.iter().map(|entry| entry.1).filter(|&jobs| jobs > 0).collect()
+}
+
+/// What one worker did.
+#[derive(Debug)]
+pub struct Account {
+    sum: u64,
+    jobs: u64,
+    ledger: Ledger,
+}
+
+impl Account {
+    /// The body of a job: as little as will show that it was run.
+    #[inline]
+    pub fn enter(&mut self, id: u64) {
+        self.sum += black_box(id);
+        self.jobs += 1;
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.ledger.0.lock().unwrap_or_else(PoisonError::into_inner).push((self.sum, self.jobs));
+    }
+}

@@ -1,0 +1,209 @@
+//! What does a job cost that goes through a bounded queue of typed values?
+//!
+//! One producer, which is no worker, puts in jobs that carry a number; workers add the numbers up. The clock
+//! runs from before the first job until all have ended, with workers that exist and sleep when it starts. The
+//! last question asks for the producer's part alone: there the clock stops when the last job was accepted.
+//! The contenders send plain values, as the Go seed does: a queue of boxed closures answers another question.
+//! filch's workers are bound to cores, as is its default; the others' are where the system puts them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use filch::{Pool, Queue};
+use filch_benches::{Contender, Ledger, Round, ask, check, rounds, scaled, settle};
+
+/// The seed's job.
+struct Job {
+    id: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Setup {
+    capacity: usize,
+    workers: usize,
+    jobs: u64,
+    timed: Timed,
+}
+
+/// Until when the clock runs.
+#[derive(Clone, Copy)]
+enum Timed {
+    Accepted,
+    Ended,
+}
+
+impl Setup {
+    fn ids(self) -> impl Iterator<Item = Job> {
+        (0..self.jobs).map(|id| Job { id })
+    }
+
+    fn round(self, accepted: Duration, ended: Duration, ledger: &Ledger) -> Round {
+        let time = match self.timed {
+            Timed::Accepted => accepted,
+            Timed::Ended => ended,
+        };
+        Round { times: vec![time], jobs: ledger.check(self.jobs) }
+    }
+
+    /// A filch pool, on which `submit` puts all jobs into the queue.
+    fn filch(self, submit: impl Fn(&Queue<Job>)) -> Round {
+        let ledger = Ledger::default();
+        let pool = Pool::builder().workers(self.workers).build().expect("a pool");
+        let queue = pool
+            .queue()
+            .capacity(self.capacity)
+            .worker_state({
+                let ledger = ledger.clone();
+                move |_| ledger.account()
+            })
+            .build(|account, job: Job| account.enter(job.id))
+            .expect("a queue");
+        settle();
+        let start = Instant::now();
+        submit(&queue);
+        let accepted = start.elapsed();
+        queue.close();
+        queue.wait();
+        let ended = start.elapsed();
+        // In this order: the queue drops its states when nobody is left who might use them.
+        drop(queue);
+        pool.shutdown().expect("a shutdown from outside");
+        drop(pool);
+        self.round(accepted, ended, &ledger)
+    }
+
+    fn submit(self) -> Round {
+        self.filch(|queue| {
+            for job in self.ids() {
+                queue.submit(job).expect("an open queue");
+            }
+        })
+    }
+
+    fn submit_all(self) -> Round {
+        self.filch(|queue| {
+            queue.submit_all(self.ids()).expect("an open queue");
+        })
+    }
+
+    /// Threads that receive from one channel until it is closed, and then meet.
+    fn crossbeam(self) -> Round {
+        let ledger = Ledger::default();
+        let (sender, receiver) = crossbeam_channel::bounded::<Job>(self.capacity);
+        let done = Arc::new(Barrier::new(self.workers + 1));
+        let workers: Vec<_> = (0..self.workers)
+            .map(|_| {
+                let (receiver, done, mut account) = (receiver.clone(), Arc::clone(&done), ledger.account());
+                thread::spawn(move || {
+                    for job in receiver {
+                        account.enter(job.id);
+                    }
+                    done.wait();
+                })
+            })
+            .collect();
+        settle();
+        let start = Instant::now();
+        for job in self.ids() {
+            sender.send(job).expect("an open channel");
+        }
+        let accepted = start.elapsed();
+        drop(sender);
+        done.wait();
+        let ended = start.elapsed();
+        for worker in workers {
+            worker.join().expect("a worker that did not panic");
+        }
+        self.round(accepted, ended, &ledger)
+    }
+}
+
+/// The seed itself, as a process that sleeps until it is told to run a round.
+struct Go {
+    process: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Go {
+    /// `None` if there is no Go here that works.
+    fn start() -> Option<Go> {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/queue.go");
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queue-go");
+        let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(source).output();
+        let trouble = match built {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(trouble) = trouble {
+            eprintln!("Go's channel pool does not take part: `go build` failed: {trouble}");
+            return None;
+        }
+        let mut process = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program that was just built");
+        let (commands, answers) = (process.stdin.take(), process.stdout.take().expect("a piped stdout"));
+        Some(Go { process, commands, answers: BufReader::new(answers) })
+    }
+
+    fn round(&mut self, Setup { capacity, workers, jobs, .. }: Setup) -> Round {
+        let commands = self.commands.as_mut().expect("a piped stdin");
+        writeln!(commands, "{capacity} {workers} {jobs}").expect("a process that listens");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("a process that answers");
+        // Nanoseconds, then for each worker the sum of its ids and their number.
+        let numbers: Vec<u64> = answer.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+        let (time, entries) = numbers.split_first().expect("a round's outcome");
+        let entries: Vec<_> = entries.chunks_exact(2).map(|entry| (entry[0], entry[1])).collect();
+        settle();
+        Round { times: vec![Duration::from_nanos(*time)], jobs: check(&entries, jobs) }
+    }
+}
+
+impl Drop for Go {
+    fn drop(&mut self) {
+        // It ends when its input does.
+        self.commands = None;
+        let _ = self.process.wait();
+    }
+}
+
+fn contenders(setup: Setup) -> Vec<Contender<'static>> {
+    vec![
+        Contender::ours("submit", move || setup.submit()),
+        Contender::ours("submit_all", move || setup.submit_all()),
+        Contender::peer("crossbeam-channel", move || setup.crossbeam()),
+    ]
+}
+
+fn queue(c: &mut Criterion) {
+    let jobs = scaled(1_000_000, 20_000);
+    let mut go = Go::start();
+    for (capacity, workers) in [(10, 2), (10, 3), (1024, 2), (1024, 3), (65_536, 2)] {
+        let setup = Setup { capacity, workers, jobs, timed: Timed::Ended };
+        let mut contenders: Vec<Contender<'_>> = contenders(setup);
+        if let Some(go) = &mut go {
+            contenders.push(Contender::peer("Go", || go.round(setup)));
+        }
+        let question = format!("queue, capacity {capacity}, {workers} workers");
+        ask(c, &question, jobs, rounds(21), contenders);
+    }
+}
+
+fn accept(c: &mut Criterion) {
+    let jobs = scaled(1_000_000, 20_000);
+    // Room for all, so that the producer never waits.
+    let setup = Setup { capacity: 1 << 20, workers: 2, jobs, timed: Timed::Accepted };
+    ask(c, "queue, until accepted, 2 workers", jobs, rounds(21), contenders(setup));
+}
+
+criterion_group!(benches, queue, accept);
+criterion_main!(benches);

@@ -1,0 +1,127 @@
+//! Embedding text is the kind of work this library is for: many small jobs of uneven size that
+//! need buffers of their own and come from a source that should not run ahead. This program does
+//! it in full rather than as a sketch: it walks the paths given, cuts text files into chunks,
+//! turns every chunk into a vector of 256 dimensions on all cores, and answers
+//! `--query "some words"` with the nearest chunks.
+//!
+//! ```text
+//! cargo run --release --example embed -- --query "parking a worker that has nothing to do"
+//! cargo run --release --example embed -- --compare --max-mb 64 PATH...
+//! ```
+//!
+//! `runners` is where filch is used, `pipeline` the two passes, `features` and `vector` the
+//! method with its sources. Files that cannot be read and files that are no text are counted and
+//! skipped. Exit codes: 0, 1 if no text was found or something broke, 2 for a wrong command line.
+
+mod args;
+mod chunk;
+mod compare;
+mod document;
+mod features;
+mod murmur;
+mod pipeline;
+mod progress;
+mod report;
+mod roots;
+mod runners;
+mod search;
+mod slot;
+mod vector;
+mod walk;
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::pipeline::embed_all;
+use crate::progress::Progress;
+use crate::runners::OnFilch;
+use crate::vector::checksum;
+use crate::walk::{Tally, Walk};
+
+/// Why the program gives up.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line asks for something that cannot be.
+    Usage(String),
+    /// The output cannot be written.
+    Output(io::Error),
+    /// Anything else.
+    Other(String),
+}
+
+impl Failure {
+    /// A refusal of what the command line asked for.
+    pub fn usage(error: impl Display) -> Failure {
+        Failure::Usage(error.to_string())
+    }
+
+    /// An error that is not the command line's.
+    pub fn other(error: impl Display) -> Failure {
+        Failure::Other(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = run(&args, &mut out).and_then(|()| Ok(out.flush()?));
+    let (message, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough, as `head` does.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return ExitCode::SUCCESS;
+        }
+        Err(Failure::Output(error)) => (format!("cannot write the output: {error}"), 1),
+        Err(Failure::Other(message)) => (message, 1),
+        Err(Failure::Usage(message)) => (message, 2),
+    };
+    // The figures printed so far come first; if they cannot be written, the message still can.
+    let _ = out.flush();
+    eprintln!("embed: {message}");
+    ExitCode::from(code)
+}
+
+fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
+    args.check()?;
+    let filch = OnFilch::new(args.workers, args.capacity)?;
+    let budget = (args.max_mb as u64).saturating_mul(1_000_000);
+    let roots = roots::roots(&args.paths);
+
+    let (mut tally, mut files) = (Tally::default(), Vec::new());
+    let progress = Progress::start();
+    let walk = Walk::new(roots, budget, &mut tally);
+    let run = embed_all(&filch, walk.inspect(|file| files.push(file.clone())), &progress, "")?;
+    drop(progress);
+
+    // Nobody may be there to read complaints; the figures have the number of them anyway.
+    let _ = report::unreadable(&mut io::stderr().lock(), &run, &tally);
+    report::summary(out, &run, &tally, &filch.stats())?;
+    if run.documents == 0 {
+        return Err(Failure::Other("no text found in the paths given".to_owned()));
+    }
+    if let Some(query) = &args.query {
+        report::hits(out, query, &search::nearest(&run, query, args.top))?;
+    }
+    out.flush()?;
+
+    if args.compare {
+        let (expected, bytes) = (checksum(&run.vectors), run.bytes);
+        // The contenders hold as much again; two at a time would be twice the memory.
+        drop(run);
+        let progress = Progress::start();
+        let rows = compare::compare(&filch, &files, expected, &progress)?;
+        drop(progress);
+        report::comparison(out, &rows, bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Filch is used the way the program would use it if it were the only one: a bounded queue per
+//! pass, so that the walk waits when the workers fall behind, with each worker's slot as its
+//! state. The other two exist for `--compare`: one thread, and rayon as it is used for lists, a
+//! parallel iterator over all jobs with the slot found by the thread's index.
+
+use filch::{BuildError, Pool, Stats};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::Failure;
+use crate::slot::{Runner, Slot};
+
+/// Jobs run on a filch pool, through a queue.
+pub struct OnFilch {
+    pool: Pool,
+    capacity: usize,
+}
+
+impl OnFilch {
+    /// A pool of so many workers, or of one for every core.
+    pub fn new(workers: Option<usize>, capacity: usize) -> Result<OnFilch, Failure> {
+        let builder = Pool::builder().name("embed");
+        let builder = match workers {
+            Some(workers) => builder.workers(workers),
+            None => builder,
+        };
+        let pool = builder.build().map_err(refused)?;
+        Ok(OnFilch { pool, capacity })
+    }
+
+    /// What the pool counted.
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+}
+
+/// The system may fail to start a thread; whatever else is refused was asked for by an option.
+fn refused(error: BuildError) -> Failure {
+    match error {
+        BuildError::Spawn { .. } => Failure::other(error),
+        _ => Failure::usage(error),
+    }
+}
+
+impl Runner for OnFilch {
+    fn workers(&self) -> usize {
+        self.pool.workers()
+    }
+
+    fn each<S, J>(
+        &self,
+        slots: &[Slot<S>],
+        jobs: impl Iterator<Item = J>,
+        work: impl Fn(&mut S, J) + Send + Sync + 'static,
+    ) -> Result<(), Failure>
+    where
+        S: Send + 'static,
+        J: Send + 'static,
+    {
+        let slots = slots.to_vec();
+        let queue = self
+            .pool
+            .queue()
+            .capacity(self.capacity)
+            .worker_state(move |worker| slots[worker].clone())
+            .build(move |slot: &mut Slot<S>, job: J| slot.run(job, &work))
+            .map_err(refused)?;
+        for job in jobs {
+            // Blocks while the queue is full, which is what keeps the walk from running ahead.
+            if queue.submit(job).is_err() {
+                return Err(Failure::Other("the queue was closed early".to_owned()));
+            }
+        }
+        queue.close();
+        queue.wait();
+        Ok(())
+    }
+}
+
+/// Jobs run one after the other on the calling thread.
+pub struct OneThread;
+
+impl Runner for OneThread {
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn each<S, J>(
+        &self,
+        slots: &[Slot<S>],
+        jobs: impl Iterator<Item = J>,
+        work: impl Fn(&mut S, J) + Send + Sync + 'static,
+    ) -> Result<(), Failure>
+    where
+        S: Send + 'static,
+        J: Send + 'static,
+    {
+        jobs.for_each(|job| slots[0].run(job, &work));
+        Ok(())
+    }
+}
+
+/// Jobs run on a rayon pool.
+pub struct OnRayon(rayon::ThreadPool);
+
+impl OnRayon {
+    /// A pool of so many threads.
+    pub fn new(threads: usize) -> Result<OnRayon, Failure> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map(OnRayon).map_err(Failure::other)
+    }
+}
+
+impl Runner for OnRayon {
+    fn workers(&self) -> usize {
+        self.0.current_num_threads()
+    }
+
+    fn each<S, J>(
+        &self,
+        slots: &[Slot<S>],
+        jobs: impl Iterator<Item = J>,
+        work: impl Fn(&mut S, J) + Send + Sync + 'static,
+    ) -> Result<(), Failure>
+    where
+        S: Send + 'static,
+        J: Send + 'static,
+    {
+        // Its bridge for plain iterators takes a lock per job; a list splits without one.
+        let jobs: Vec<J> = jobs.collect();
+        self.0.install(|| {
+            jobs.into_par_iter().for_each(|job| {
+                // Inside `install` every thread is one of the pool's and so has an index.
+                let thread = rayon::current_thread_index().unwrap_or(0);
+                slots[thread].run(job, &work);
+            });
+        });
+        Ok(())
+    }
+}

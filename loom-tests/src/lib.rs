@@ -1,0 +1,58 @@
+//! Models of filch's lock-free parts, explored by loom.
+//!
+//! filch's own sources are compiled into this package, so that the models reach what is private, and so
+//! that what they check is the code that ships. `cargo test` here runs them all; see [`runner`].
+
+#![cfg(loom)]
+#![allow(dead_code, unused_imports, reason = "the models use a part of the library's sources")]
+
+#[cfg(not(debug_assertions))]
+compile_error!("loom checks by debug assertions: build the models with them");
+
+macro_rules! sources {
+    ($($name:ident = $path:literal,)*) => { $(#[path = $path] mod $name;)* };
+}
+
+sources! {
+    affinity = "../../src/affinity.rs",
+    builder = "../../src/builder.rs",
+    deque = "../../src/deque/mod.rs",
+    error = "../../src/error.rs",
+    global = "../../src/global.rs",
+    install = "../../src/install.rs",
+    job = "../../src/job.rs",
+    latch = "../../src/latch/mod.rs",
+    parker = "../../src/parker.rs",
+    pool = "../../src/pool.rs",
+    process = "../../src/process.rs",
+    queue = "../../src/queue/mod.rs",
+    registry = "../../src/registry.rs",
+    ring = "../../src/ring.rs",
+    rng = "../../src/rng.rs",
+    shutdown = "../../src/shutdown.rs",
+    sleep = "../../src/sleep/mod.rs",
+    spawn = "../../src/spawn.rs",
+    spin = "../../src/spin.rs",
+    stats = "../../src/stats.rs",
+    sync = "../../src/sync/mod.rs",
+    thread = "../../src/thread.rs",
+    unwind = "../../src/unwind.rs",
+    wait = "../../src/wait.rs",
+    worker = "../../src/worker/mod.rs",
+}
+
+// The names that the sources expect at their root.
+use builder::Placement;
+use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError, SubmitError};
+use latch::{CountLatch, CountWait};
+use pool::Pool;
+use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
+use shutdown::{Shutdown, WorkerReport};
+use spawn::JoinHandle;
+use stats::{Stats, WorkerStats};
+use thread::WorkerThread;
+
+mod models;
+mod runner;
+
+pub use runner::run;

@@ -1,0 +1,76 @@
+//! The bounded queue on a pool.
+
+use crate::Pool;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+/// Proves: through a queue of capacity 1, a producer that finds it full is woken; all jobs run once, in order;
+/// `wait` returns when they have, and not before.
+/// 2 threads (producer, worker), 3 preemptions, from the first submission to the end of the wait.
+pub(super) fn backpressure() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let last = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let last = Arc::clone(&last);
+        let handler = move |n: usize| assert_eq!(last.swap(n, Ordering::Relaxed), n - 1);
+        pool.queue().capacity(1).build(handler).expect("a queue")
+    };
+    loom::explore();
+    for n in 1..=2 {
+        queue.submit(n).expect("an open queue");
+    }
+    queue.wait();
+    assert_eq!(last.load(Ordering::Relaxed), 2);
+    loom::stop_exploring();
+    drop(queue);
+    let report = pool.shutdown().expect("a shutdown from outside");
+    assert_eq!((report.run, report.panicked), (2, 0));
+}
+
+/// As [`backpressure`], with two producers that both may wait for room.
+/// 3 threads, 2 preemptions, from the first submission to the end of the wait.
+pub(super) fn two_producers() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let sum = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let sum = Arc::clone(&sum);
+        let handler = move |n: usize| {
+            sum.fetch_add(n, Ordering::Relaxed);
+        };
+        pool.queue().capacity(1).build(handler).expect("a queue")
+    };
+    loom::explore();
+    let producer = {
+        let queue = queue.clone();
+        thread::spawn(move || queue.submit(1).expect("an open queue"))
+    };
+    queue.submit(2).expect("an open queue");
+    producer.join().unwrap();
+    queue.wait();
+    assert_eq!(sum.load(Ordering::Relaxed), 3);
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a job submitted to a queue while its pool shuts down has run when the shutdown returns, or was
+/// handed back.
+/// 3 threads, 2 preemptions.
+pub(super) fn submit_vs_shutdown() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let runs = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let runs = Arc::clone(&runs);
+        let handler = move |(): ()| {
+            runs.fetch_add(1, Ordering::Relaxed);
+        };
+        pool.queue().capacity(1).build(handler).expect("a queue")
+    };
+    let submitter = thread::spawn(move || queue.submit(()).is_ok());
+    pool.shutdown().expect("a shutdown from outside");
+    let ran = runs.load(Ordering::Relaxed);
+    let accepted = submitter.join().unwrap();
+    assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
+    assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
+}

@@ -1,0 +1,104 @@
+//! The ring with flags.
+
+use crate::ring::{BLOCKED, CLOSED, KICK, PushError, Ring};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+
+fn cell(number: usize) -> UnsafeCell<usize> {
+    let cell = UnsafeCell::new(0);
+    cell.with_mut(|cell| {
+        // SAFETY: ours until it is pushed.
+        unsafe { *cell = number }
+    });
+    cell
+}
+
+fn read(cell: UnsafeCell<usize>) -> usize {
+    cell.with(|cell| {
+        // SAFETY: handed over; loom reports it if the write is not ordered before.
+        unsafe { *cell }
+    })
+}
+
+/// Proves: two producers hand over what they wrote and nothing is lost or doubled; a push that comes before
+/// `KICK` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
+/// 3 threads, 3 preemptions. Two slots, so that no two threads wait awake for the third, which loom cannot
+/// explore to an end; [`wrap`] reuses slots.
+pub(super) fn hand_over() {
+    let ring = Arc::new(Ring::new(2, 0).expect("memory"));
+    let producers: Vec<_> = (1..=2)
+        .map(|number| {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || match ring.push(cell(number), CLOSED) {
+                Ok(flags) => (number, flags & KICK != 0),
+                Err(PushError::Full(_)) => panic!("two values filled more than two slots"),
+                Err(PushError::Closed(_)) => (0, false),
+            })
+        })
+        .collect();
+    let mut popped = 0;
+    let mut seen = 0;
+    while ring.flag_tail(KICK) {
+        let (cell, _) = ring.pop().expect("the ring said that it held something");
+        popped += read(cell);
+        seen += 1;
+    }
+    ring.flag_tail(CLOSED);
+    let mut pushed = 0;
+    let mut kicked = 0;
+    for producer in producers {
+        let (number, kick) = producer.join().unwrap();
+        pushed += number;
+        kicked += usize::from(kick);
+    }
+    let mut left = 0;
+    while let Some((cell, _)) = ring.pop() {
+        popped += read(cell);
+        left += 1;
+    }
+    assert_eq!(popped, pushed);
+    assert!(
+        left <= kicked,
+        "{left} values came after the flag, {kicked} producers saw it ({seen} came before)"
+    );
+}
+
+/// Proves: values go through one slot in order, each read after it was written and written after the one
+/// before was read; a producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
+/// 2 threads, exhaustive.
+pub(super) fn wrap() {
+    let ring = Arc::new(Ring::new(1, 0).expect("memory"));
+    let consumer = {
+        let ring = Arc::clone(&ring);
+        thread::spawn(move || {
+            let mut flags = 0;
+            for expected in 1..=2 {
+                let (cell, seen) = loop {
+                    match ring.pop() {
+                        Some(popped) => break popped,
+                        None => thread::yield_now(),
+                    }
+                };
+                assert_eq!(read(cell), expected);
+                flags |= seen;
+            }
+            flags
+        })
+    };
+    let mut blocked = false;
+    for number in 1..=2 {
+        let mut value = cell(number);
+        while let Err(PushError::Full(back) | PushError::Closed(back)) = ring.push(value, CLOSED) {
+            value = back;
+            if !blocked {
+                ring.flag_blocked();
+                // Only if it is still full will a later pop see the flag for certain.
+                blocked = ring.is_full();
+            }
+            thread::yield_now();
+        }
+    }
+    let flags = consumer.join().unwrap();
+    assert!(!blocked || flags & BLOCKED != 0, "a producer that waits was not seen");
+}

@@ -1,0 +1,157 @@
+//! Runs each model and each canary in a child process and prints a table.
+//!
+//! A child, because a model that fails may leave its process in any state, and because the defects are
+//! chosen by environment variables that are read once. A model passes if its child says how many executions
+//! it explored, and these were more than one. A child that takes too long has explored an unknown part and
+//! proves nothing: it failed. A canary passes if its child fails, for a reason that is the checker's.
+
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use crate::models::{CANARIES, Canary, Defect, MODELS, Model};
+
+/// How long one model may take.
+const LIMIT: Duration = Duration::from_secs(180);
+const CHILD: &str = "FILCH_MODEL";
+/// What a child prints before the number of executions.
+const EXPLORED: &str = "explored ";
+
+/// Runs everything, or with arguments the models of those names.
+pub fn run() -> ExitCode {
+    if let Ok(name) = env::var(CHILD) {
+        let model = find(&name).unwrap_or_else(|| panic!("there is no model {name}"));
+        println!("{EXPLORED}{}", model.explore());
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let mut failed = 0;
+    let mut passed = 0;
+    println!("{:<58} {:>7} {:>5} {:>10} {:>8}  result", "model", "threads", "bound", "executions", "seconds");
+    let mut row = |label: &str, model: &Model, outcome: Outcome, ok: bool| {
+        let bound = model.bound.map_or("all".into(), |bound| bound.to_string());
+        let executions = outcome.executions.map_or("-".into(), |n| n.to_string());
+        let seconds = outcome.time.as_secs_f64();
+        let result = if ok { "ok" } else { "FAILED" };
+        println!(
+            "{label:<58} {:>7} {bound:>5} {executions:>10} {seconds:>8.1}  {result}: {}",
+            model.threads, outcome.why
+        );
+        if ok {
+            passed += 1;
+        } else {
+            failed += 1;
+            println!("{}", outcome.output);
+        }
+    };
+    let models: Vec<&Model> = MODELS.iter().filter(|model| is_wanted(model.name)).collect();
+    for (model, outcome) in side_by_side(&models, |model| child(model.name, None)) {
+        let ok = outcome.executions.is_some_and(|executions| executions > 1);
+        row(model.name, model, outcome, ok);
+    }
+    let canaries: Vec<&Canary> = CANARIES.iter().filter(|canary| is_wanted(canary.model)).collect();
+    for (canary, outcome) in side_by_side(&canaries, |canary| child(canary.model, Some(&canary.defect))) {
+        let model = find(canary.model).unwrap_or_else(|| panic!("a canary names no model: {}", canary.model));
+        let ok = outcome.killed;
+        row(&canary.label(), model, outcome, ok);
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Canary {
+    fn label(&self) -> String {
+        match self.defect {
+            Defect::Weaken(what) | Defect::Code(what) => format!("  canary {} with {what}", self.model),
+        }
+    }
+}
+
+fn find(name: &str) -> Option<&'static Model> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+/// What a child came to.
+struct Outcome {
+    /// If it explored everything and found nothing.
+    executions: Option<usize>,
+    /// If the checker rejected what it saw.
+    killed: bool,
+    why: String,
+    output: String,
+    time: Duration,
+}
+
+/// As many children at a time as there are cores; results in order.
+fn side_by_side<'t, T: Sync>(tasks: &[&'t T], run: impl Fn(&'t T) -> Outcome + Sync) -> Vec<(&'t T, Outcome)> {
+    let next = std::sync::Mutex::new(0..tasks.len());
+    let results = std::sync::Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let Some(task) = next.lock().unwrap().next() else { return };
+                    let outcome = run(tasks[task]);
+                    results.lock().unwrap().push((task, outcome));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap();
+    results.sort_by_key(|(task, _)| *task);
+    results.into_iter().map(|(task, outcome)| (tasks[task], outcome)).collect()
+}
+
+fn child(model: &str, defect: Option<&Defect>) -> Outcome {
+    let start = Instant::now();
+    let log = env::temp_dir().join(format!("filch-model-{}-{model}-{:p}", std::process::id(), &start));
+    let file = fs::File::create(&log).expect("a log in the temporary folder");
+    let mut command = Command::new(env::current_exe().expect("the path of this program"));
+    command.env(CHILD, model).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    command.env_remove("FILCH_WEAKEN").env_remove("FILCH_DEFECT");
+    for limit in ["LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_PREEMPTIONS", "LOOM_CHECKPOINT_FILE"]
+    {
+        command.env_remove(limit);
+    }
+    match defect {
+        Some(Defect::Weaken(what)) => drop(command.env("FILCH_WEAKEN", what)),
+        Some(Defect::Code(what)) => drop(command.env("FILCH_DEFECT", what)),
+        None => {}
+    }
+    command.stdout(file.try_clone().expect("a second handle of the log")).stderr(file);
+    let mut child = command.spawn().expect("a child process");
+    let finished = wait(&mut child, start);
+    let output = fs::read_to_string(&log).unwrap_or_default();
+    let _ = fs::remove_file(&log);
+    let executions = output.lines().rev().find_map(|line| line.strip_prefix(EXPLORED)?.parse().ok());
+    // The first line that says what the checker saw.
+    const MARKS: [&str; 7] =
+        ["Causality", "deadlock", "Concurrent", "panicked", "leaked", "assertion", "holds no job"];
+    let complaint = output
+        .lines()
+        .find(|line| MARKS.iter().any(|mark| line.contains(mark)) && !line.starts_with("thread '"));
+    let why = match (finished, executions, complaint) {
+        (false, ..) => "inconclusive: time is up".into(),
+        (true, Some(_), _) => "nothing found".into(),
+        (true, None, Some(line)) => line.trim().to_owned(),
+        (true, None, None) => "ended without a word".into(),
+    };
+    let killed = finished && executions.is_none() && complaint.is_some();
+    Outcome { executions: executions.filter(|_| finished), killed, why, output, time: start.elapsed() }
+}
+
+/// `false` if the child had to be stopped.
+fn wait(child: &mut Child, start: Instant) -> bool {
+    loop {
+        if child.try_wait().expect("the state of a child process").is_some() {
+            return true;
+        }
+        if start.elapsed() > LIMIT {
+            let _ = child.kill();
+            let _ = child.wait();
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,262 @@
+//! How a pool is made. Everything is checked before anything is allocated or started.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+
+use crossbeam_utils::CachePadded;
+
+use crate::affinity;
+use crate::deque::Deque;
+use crate::error::BuildError;
+use crate::job::Job;
+use crate::parker::Parker;
+use crate::pool::Pool;
+use crate::registry::{Hooks, Peer, Registry, Shared};
+use crate::sleep::{MAX_WORKERS, Sleep};
+use crate::sync::{Arc, MODEL};
+use crate::thread::{Spawn, Threads, WorkerThread};
+use crate::worker::{Seat, Worker, lend_host, return_host, with_current};
+
+/// Which cores the workers are bound to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Placement {
+    /// Worker *i* to the *i*-th core that the process may use. Workers beyond the last core are not bound:
+    /// two that shared a core could not make way for each other.
+    #[default]
+    Cores,
+    /// The system decides.
+    Unpinned,
+    /// Worker *i* to the *i*-th core listed, by the system's number. Without an explicit number of workers,
+    /// one a core; workers beyond the list are not bound.
+    List(Vec<usize>),
+}
+
+/// The largest stack that is asked of the system: what rounding up to a page cannot overflow.
+const MAX_STACK: usize = isize::MAX as usize / 2;
+
+/// Makes a [`Pool`]; from [`Pool::builder`].
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).name("embed").build()?;
+/// assert_eq!(pool.install(|| std::thread::current().name().map(str::to_owned)).as_deref(), Some("embed-0"));
+/// # Ok::<(), filch::BuildError>(())
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    placement: Placement,
+    name: String,
+    stack_size: Option<usize>,
+    hooks: Hooks,
+    spawn: Spawn,
+    use_current_thread: bool,
+}
+
+impl PoolBuilder {
+    pub(crate) fn new() -> PoolBuilder {
+        PoolBuilder {
+            workers: None,
+            placement: Placement::default(),
+            name: String::from("filch"),
+            stack_size: None,
+            hooks: Hooks::default(),
+            spawn: Spawn::Std,
+            use_current_thread: false,
+        }
+    }
+
+    /// How many workers: 1 to 4,095. If not given, one for each core that the process may use, as the first
+    /// pool found it, or fewer if a cgroup's CPU quota allows fewer.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Which cores they are bound to; [`Placement::Cores`] if not given. A placement that the system refuses
+    /// does not fail the build: [`Pool::stats`] tells what was asked for and what was got.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// The threads are called `name-0`, `name-1` and so on; `filch-…` if not given. Linux shows the first
+    /// 15 bytes.
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// The size of each thread's stack in bytes; std's default (2 MiB, or `RUST_MIN_STACK`) if not given.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Called on each worker's thread with its number, before its first job. What it panics with goes to the
+    /// panic handler. Not called for a thread that was lent with `use_current_thread`.
+    pub fn on_start(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.hooks.on_start = Some(Box::new(f));
+        self
+    }
+
+    /// Called on each worker's thread with its number, after its last job. As [`on_start`](Self::on_start).
+    pub fn on_exit(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.hooks.on_exit = Some(Box::new(f));
+        self
+    }
+
+    /// Called, on the worker, with what a job panicked with that has nobody to tell: those of `execute`, of
+    /// queues, of detached `spawn`s, and of hooks. If not given, the payload is dropped: by then std's panic
+    /// hook has reported it. A handler that panics ends the process.
+    pub fn panic_handler(mut self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+        self.hooks.panic_handler = Some(Box::new(f));
+        self
+    }
+
+    /// Has the host start the threads: `f` is called once for each and must see to it that
+    /// [`WorkerThread::run`] is called on a thread of its own. The host joins its threads itself; `shutdown`
+    /// waits until `run` has returned on all of them.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder()
+    ///     .workers(2)
+    ///     .spawn_with(|worker| {
+    ///         std::thread::Builder::new().name(worker.name().to_owned()).spawn(|| worker.run()).map(drop)
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(pool.install(|| 1 + 1), 2);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn spawn_with(mut self, f: impl FnMut(WorkerThread) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        self.spawn = Spawn::Host(Box::new(f));
+        self
+    }
+
+    /// Makes the calling thread worker 0 of the pool, instead of a new one. It runs jobs whenever it waits for
+    /// something of the pool, and only then: with no other worker, nothing runs until it does. It is not bound
+    /// to a core, and it stays a worker until it drops the pool or shuts it down itself, or ends.
+    pub fn use_current_thread(mut self) -> Self {
+        self.use_current_thread = true;
+        self
+    }
+
+    /// Builds the pool and starts its threads. Returns when all are running.
+    ///
+    /// # Errors
+    /// [`BuildError`], with what was given and what is allowed. If the system refuses a thread, those started
+    /// before it are ended and joined.
+    pub fn build(self) -> Result<Pool, BuildError> {
+        let plan = self.plan()?;
+        let PoolBuilder { name, stack_size, hooks, mut spawn, use_current_thread: host, .. } = self;
+        if host && with_current(|worker| worker.is_some()) {
+            return Err(BuildError::AlreadyWorker);
+        }
+        let mut parts: Vec<(Deque<Job>, Parker)> =
+            (0..plan.len()).map(|_| (Deque::new_lifo(), Parker::new())).collect();
+        let peers = plan
+            .iter()
+            .zip(&parts)
+            .enumerate()
+            .map(|(index, (&asked, (deque, _)))| {
+                let runs = !(host && index == 0);
+                let asked = asked.filter(|_| runs);
+                CachePadded::new(Peer::new(deque.stealer(), format!("{name}-{index}"), asked, runs))
+            })
+            .collect();
+        let sleep = Sleep::new(parts.iter().map(|(_, parker)| parker.unparker()).collect());
+        let threads = plan.len() - usize::from(host);
+        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, threads));
+        if host {
+            let (deque, parker) = parts.remove(0);
+            lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), deque, parker }, true));
+        }
+        let mut started = Threads::new(threads);
+        for (offset, (deque, parker)) in parts.into_iter().enumerate() {
+            let index = offset + usize::from(host);
+            let seat = Seat { index, registry: Arc::clone(&registry), deque, parker };
+            if let Err(source) = started.start(&mut spawn, seat, stack_size) {
+                // Those that will never run no longer hold up the end.
+                for missing in index + 1..plan.len() {
+                    registry.lose(missing);
+                }
+                registry.close();
+                return_host(&registry);
+                let _ = registry.wait_left(None);
+                let _ = started.join(None);
+                return Err(BuildError::Spawn { worker: index, source });
+            }
+        }
+        started.wait_started();
+        Ok(Pool::assemble(registry, started))
+    }
+
+    /// Builds the pool and makes it the [global](Pool::global) one.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build); and if there is a global pool already, also one that was made by its
+    /// first use.
+    pub fn build_global(self) -> Result<&'static Pool, BuildError> {
+        crate::global::build(self)
+    }
+
+    /// The core for each worker.
+    fn plan(&self) -> Result<Vec<Option<usize>>, BuildError> {
+        let snapshot = affinity::snapshot();
+        if self.name.contains('\0') {
+            return Err(BuildError::NameContainsNul { name: self.name.clone() });
+        }
+        match self.stack_size {
+            Some(0) => return Err(BuildError::ZeroStackSize),
+            Some(given) if given > MAX_STACK => {
+                return Err(BuildError::StackSizeTooLarge { given, max: MAX_STACK });
+            }
+            _ => {}
+        }
+        let (cores, default): (&[usize], usize) = match &self.placement {
+            Placement::Cores => (&snapshot.cores, snapshot.parallelism),
+            Placement::Unpinned => (&[], snapshot.parallelism),
+            Placement::List(list) => {
+                if list.is_empty() {
+                    return Err(BuildError::EmptyPlacement);
+                }
+                let mut seen = BTreeSet::new();
+                for &core in list {
+                    if !snapshot.cores.contains(&core) {
+                        return Err(BuildError::CoreNotAllowed { core, allowed: snapshot.cores.clone() });
+                    }
+                    if !seen.insert(core) {
+                        return Err(BuildError::CoreListedTwice { core });
+                    }
+                }
+                (list, list.len())
+            }
+        };
+        let workers = self.workers.unwrap_or(default.min(MAX_WORKERS));
+        match workers {
+            0 => return Err(BuildError::ZeroWorkers),
+            given if given > MAX_WORKERS => {
+                return Err(BuildError::TooManyWorkers { given, max: MAX_WORKERS });
+            }
+            _ => {}
+        }
+        let cores = if MODEL { &[] } else { cores };
+        Ok((0..workers).map(|index| cores.get(index).copied()).collect())
+    }
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("workers", &self.workers)
+            .field("placement", &self.placement)
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .field("use_current_thread", &self.use_current_thread)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! Waiting for one thing to happen, once.
+//!
+//! A [`Latch`] lies on the stack of the one thread that waits for it:
+//!
+//! | state | meaning | next |
+//! |---|---|---|
+//! | `UNSET` | nobody sleeps on it | `ARMED` by the waiter, `SET` by the setter |
+//! | `ARMED` | the waiter sleeps or is about to; the setter must wake it | `SET` by the setter |
+//! | `SET` | it happened | – |
+//!
+//! The race that matters, from both sides. The setter: the moment `SET` is visible, the waiter may
+//! return and its stack frame with the latch is gone, so the setter copies the handle that wakes the
+//! waiter *before* it sets, and touches nothing of the latch afterwards. The waiter: it may find `SET`
+//! at any of its probes, also between arming and parking; then a token is still on its way to its
+//! parker, and ends some later park early, which every user of a parker allows for.
+
+mod count;
+mod waiters;
+
+pub use count::{CountLatch, CountWait};
+pub(crate) use waiters::{Signal, Ticket, WaitList, Wake};
+
+use crate::parker::Unparker;
+use crate::sync::site::{LATCH_ARM, LATCH_ARM_FAIL, LATCH_PROBE, LATCH_SET};
+use crate::sync::{AtomicU32, Life, defect};
+
+const UNSET: u32 = 0;
+const ARMED: u32 = 1;
+const SET: u32 = 2;
+
+/// A one-shot event with one waiter.
+#[derive(Debug)]
+pub(crate) struct Latch {
+    state: AtomicU32,
+    waiter: Unparker,
+    life: Life,
+}
+
+impl Latch {
+    /// A latch on which the owner of `waiter` will wait.
+    pub(crate) fn new(waiter: Unparker) -> Latch {
+        Latch { state: AtomicU32::new(UNSET), waiter, life: Life::new() }
+    }
+
+    /// Whether it is set; if so, all that the setter did before is visible.
+    #[inline]
+    pub(crate) fn probe(&self) -> bool {
+        self.state.load(LATCH_PROBE.get()) == SET
+    }
+
+    /// Announces that the waiter is about to park. Returns `false` if there is no reason to.
+    #[must_use]
+    pub(crate) fn arm(&self) -> bool {
+        match self.state.compare_exchange(UNSET, ARMED, LATCH_ARM.get(), LATCH_ARM_FAIL.get()) {
+            Ok(_) => true,
+            Err(state) => state == ARMED,
+        }
+    }
+
+    /// Sets it and wakes the waiter if that sleeps.
+    ///
+    /// # Safety
+    /// `this` is alive at the call. It need not be when the call returns.
+    pub(crate) unsafe fn set(this: *const Latch) {
+        // SAFETY: alive by the caller's promise until the swap below.
+        let latch = unsafe { &*this };
+        let waiter = latch.waiter.clone();
+        latch.life.touch();
+        let before = latch.state.swap(SET, LATCH_SET.get());
+        if defect("latch_touched_after_set") {
+            latch.life.touch();
+        }
+        if before == ARMED {
+            waiter.unpark();
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! A pool's life: made, used, shut down.
+
+use std::fmt;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use crate::builder::PoolBuilder;
+use crate::error::{BuildError, Closed, ShutdownError};
+use crate::install;
+use crate::latch::CountLatch;
+use crate::queue::QueueBuilder;
+use crate::registry::Shared;
+use crate::shutdown::Shutdown;
+use crate::spawn::{self, JoinHandle};
+use crate::stats::{Stats, WorkerStats};
+use crate::sync::{Arc, Mutex, lock};
+use crate::thread::Threads;
+use crate::wait;
+use crate::worker::{return_host, with_current};
+
+/// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
+///
+/// A pool is used through `&self`; share it by reference or in an `Arc`. Dropping it
+/// [shuts it down](Self::shutdown): what was accepted runs, and the threads are joined. Dropped by one of its
+/// own jobs, it closes and lets its threads go: they finish what was accepted and end.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::new()?;
+/// pool.execute(|| println!("on worker {:?}", filch::current_worker()))?;
+/// let squares = pool.spawn(|| (1..4).map(|n| n * n).sum::<u32>());
+/// assert_eq!(squares.join()?, 14);
+/// let report = pool.shutdown()?;
+/// assert_eq!(report.run, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pool {
+    registry: Shared,
+    /// Taken by who joins them, or lets them go.
+    threads: Mutex<Option<Threads>>,
+    /// Opens when they were.
+    joined: CountLatch,
+    /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
+    ids: Vec<ThreadId>,
+}
+
+impl Pool {
+    /// A pool with one worker for each core that this process may use, bound to it; fewer if a CPU quota
+    /// allows fewer.
+    ///
+    /// # Errors
+    /// [`BuildError::Spawn`] if the system refuses a thread.
+    pub fn new() -> Result<Pool, BuildError> {
+        Pool::builder().build()
+    }
+
+    /// A pool made to measure.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    /// The pool that the free functions use outside any other: built by
+    /// [`build_global`](PoolBuilder::build_global), or at its first use as by [`new`](Self::new). It is never
+    /// shut down unless somebody does so.
+    ///
+    /// # Panics
+    /// If it has to be built and cannot.
+    ///
+    /// # Examples
+    /// ```
+    /// let sum = filch::Pool::global().install(|| (1..=10).sum::<u32>());
+    /// assert_eq!(sum, 55);
+    /// ```
+    #[must_use]
+    pub fn global() -> &'static Pool {
+        crate::global::get()
+    }
+
+    pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
+        let ids = threads.ids();
+        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), ids }
+    }
+
+    pub(crate) fn registry(&self) -> &Shared {
+        &self.registry
+    }
+
+    /// How many workers it has.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.registry.peers.len()
+    }
+
+    /// Has a worker run `f`, and forgets it. Does not block.
+    ///
+    /// Closures with up to 24 bytes of captures are not allocated. Called by a job of this pool, `f` goes to
+    /// the deque of its worker, whence the newest is run first and the oldest stolen first; called from
+    /// elsewhere, through the injector, oldest first. What `f` panics with goes to the panic handler.
+    ///
+    /// # Errors
+    /// `f` back, if the pool is shut down (the pool's own jobs may submit until the drain has ended) or this is
+    /// a forked child.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::new()?;
+    /// pool.execute(|| println!("done"))?;
+    /// pool.shutdown()?;
+    /// let refused = pool.execute(|| println!("not run")).unwrap_err();
+    /// assert_eq!(refused.reason(), filch::ClosedReason::Shutdown);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn execute<F>(&self, f: F) -> Result<(), Closed<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        spawn::execute(&self.registry, f)
+    }
+
+    /// Has a worker run `f`, and returns a handle to wait for what it returns or panics with. Does not block.
+    ///
+    /// If the pool does not take it, the handle says so. Costs an allocation that job and handle share.
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn::spawn(&self.registry, f)
+    }
+
+    /// Runs `f` on a worker of this pool, waits, and returns what it returned. `f` may borrow.
+    ///
+    /// A worker of this pool runs it on the spot. A worker of another pool runs jobs of its own pool while it
+    /// waits; any other thread sleeps. No allocation.
+    ///
+    /// # Panics
+    /// With what `f` panicked with; or if the pool is shut down or this is a forked child, for which there is
+    /// [`try_install`](Self::try_install).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::new()?;
+    /// let words = vec!["steal", "something", "small"];
+    /// let longest = pool.install(|| words.iter().max_by_key(|word| word.len()));
+    /// assert_eq!(longest, Some(&"something"));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn install<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        match self.try_install(f) {
+            Ok(value) => value,
+            Err(closed) => panic!("{closed}"),
+        }
+    }
+
+    /// As [`install`](Self::install), but hands `f` back if the pool does not take it.
+    ///
+    /// # Errors
+    /// `f` back, if the pool is shut down or this is a forked child.
+    ///
+    /// # Panics
+    /// With what `f` panicked with.
+    pub fn try_install<F, R>(&self, f: F) -> Result<R, Closed<F>>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        install::try_install(&self.registry, f)
+    }
+
+    /// Starts to make a bounded [`Queue`](crate::Queue) of typed jobs on this pool.
+    pub fn queue(&self) -> QueueBuilder<'_> {
+        QueueBuilder::new(&self.registry)
+    }
+
+    /// What the workers did so far, and where they are. Takes no lock and disturbs nobody.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// pool.install(|| ());
+    /// let stats = pool.stats();
+    /// assert_eq!((stats.workers.len(), stats.injected), (2, 1));
+    /// for (number, worker) in stats.workers.iter().enumerate() {
+    ///     if worker.asked != worker.pinned_to {
+    ///         eprintln!("worker {number} is not where it should be");
+    ///     }
+    /// }
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let peers = &self.registry.peers;
+        let injector_depth = self.registry.injector.len();
+        let taken: u64 = peers.iter().map(|peer| peer.counters.taken.get()).sum();
+        let workers = peers
+            .iter()
+            .enumerate()
+            .map(|(index, peer)| WorkerStats {
+                run: peer.counters.jobs(),
+                panicked: peer.counters.panicked.get(),
+                stolen: peer.counters.stolen.get(),
+                parked: peer.counters.parked.get(),
+                woken: peer.counters.woken.get(),
+                deque_depth: peer.stealer.len(),
+                asked: peer.asked,
+                pinned_to: self.registry.sleep.home(index),
+            })
+            .collect();
+        Stats { workers, injected: taken + injector_depth as u64, injector_depth }
+    }
+
+    /// Shuts the pool down and reports: refuses jobs from outside, runs all that was accepted and what that
+    /// submits in turn, ends and joins the threads.
+    ///
+    /// May be called by several threads and again; each gets the report. A thread that was lent with
+    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned.
+    ///
+    /// # Errors
+    /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
+    /// child. Nothing is changed then.
+    pub fn shutdown(&self) -> Result<Shutdown, ShutdownError> {
+        self.shutdown_until(None)
+    }
+
+    /// As [`shutdown`](Self::shutdown), but stops waiting after `timeout`. The pool is closed then, and drains;
+    /// a later call, or the drop of the pool, waits for the rest.
+    ///
+    /// # Errors
+    /// As for [`shutdown`](Self::shutdown); and [`ShutdownError::Timeout`] with the names of the threads that
+    /// have not ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    ///
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (release, blocked) = channel::<()>();
+    /// pool.execute(move || drop(blocked.recv()))?;
+    /// let stuck = filch::ShutdownError::Timeout { stuck: vec!["filch-0".into()] };
+    /// assert_eq!(pool.shutdown_timeout(Duration::from_millis(10)), Err(stuck));
+    /// drop(release);
+    /// assert_eq!(pool.shutdown()?.run, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<Shutdown, ShutdownError> {
+        self.shutdown_until(wait::deadline(timeout))
+    }
+
+    fn shutdown_until(&self, deadline: Option<Instant>) -> Result<Shutdown, ShutdownError> {
+        let registry = &self.registry;
+        if registry.forked() {
+            return Err(ShutdownError::ForkedProcess);
+        }
+        let own = |worker: &crate::worker::Worker| Arc::ptr_eq(&worker.registry, registry);
+        let inside = with_current(|worker| worker.is_some_and(|worker| own(worker) && worker.inside()));
+        if inside || self.ids.contains(&std::thread::current().id()) {
+            return Err(ShutdownError::WouldDeadlock);
+        }
+        registry.close();
+        with_current(|worker| {
+            if let Some(host) = worker.filter(|worker| own(worker)) {
+                host.drain();
+            }
+        });
+        return_host(registry);
+        let stuck = |stuck| ShutdownError::Timeout { stuck };
+        registry.wait_left(deadline).map_err(stuck)?;
+        self.join_threads(deadline).map_err(stuck)?;
+        Ok(Shutdown::of(registry))
+    }
+}
+
+impl Pool {
+    /// Joins the threads, or waits for who does; the names of those that still run at `deadline`.
+    fn join_threads(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
+        loop {
+            // Not under the lock: a thread-local's destructor on one of these threads may come for it.
+            let threads = lock(&self.threads).take();
+            if let Some(threads) = threads {
+                return match threads.join(deadline) {
+                    Ok(()) => {
+                        self.joined.count_down();
+                        Ok(())
+                    }
+                    Err((threads, running)) => {
+                        *lock(&self.threads) = Some(threads);
+                        Err(running)
+                    }
+                };
+            }
+            // Somebody else is at it, and puts them back if its time is up first.
+            let now = Instant::now();
+            let look = now + Duration::from_millis(1);
+            if self.joined.wait_until(Some(deadline.map_or(look, |deadline| deadline.min(look)))) {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(Vec::new());
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        match self.shutdown() {
+            Ok(_) => {}
+            Err(ShutdownError::ForkedProcess) => {
+                if let Some(threads) = lock(&self.threads).take() {
+                    threads.forget();
+                }
+            }
+            Err(_) => self.registry.close(),
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}

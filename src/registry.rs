@@ -1,0 +1,209 @@
+//! What all workers of a pool share: the injector, the deques' far ends, who sleeps, what was counted.
+
+use std::panic::AssertUnwindSafe;
+
+use crossbeam_utils::CachePadded;
+
+use crate::deque::{Injector, Stealer};
+use crate::error::ClosedReason;
+use crate::job::Job;
+use crate::latch::CountLatch;
+use crate::process;
+use crate::sleep::Sleep;
+use crate::stats::Counters;
+use crate::sync::site::THREADS;
+use crate::sync::{Arc, AtomicUsize, Mutex, lock};
+use crate::unwind::{self, AbortOnUnwind, Payload};
+
+/// Called with a worker's number.
+pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
+/// Called with the payload of a panic that has no other place to go.
+pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
+
+/// What the embedder wants to be called for.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) on_start: Option<Hook>,
+    pub(crate) on_exit: Option<Hook>,
+    pub(crate) panic_handler: Option<PanicHandler>,
+}
+
+/// One worker as the others see it.
+pub(crate) struct Peer {
+    pub(crate) stealer: Stealer<Job>,
+    pub(crate) counters: Counters,
+    pub(crate) name: String,
+    /// The core that the placement asks for.
+    pub(crate) asked: Option<usize>,
+    /// At zero when the worker has left its main loop for good.
+    pub(crate) running: CountLatch,
+}
+
+impl Peer {
+    pub(crate) fn new(stealer: Stealer<Job>, name: String, asked: Option<usize>, running: bool) -> Peer {
+        Peer { stealer, counters: Counters::new(), name, asked, running: CountLatch::new(usize::from(running)) }
+    }
+}
+
+/// Something that feeds a pool with jobs of its own and must be told when the pool closes. Once
+/// [`close_outside`](Source::close_outside) has returned, it takes nothing from outside any more and
+/// has jobs under way in the pool for all that it has taken.
+pub(crate) trait Source: Send + Sync {
+    fn close_outside(&self);
+}
+
+/// Sources by number; `None` once the pool is closed.
+struct Sources {
+    next: u64,
+    open: Option<Vec<(u64, Box<dyn Source>)>>,
+}
+
+/// The shared half of a pool.
+pub(crate) struct Registry {
+    pub(crate) peers: Box<[CachePadded<Peer>]>,
+    pub(crate) injector: Injector<Job>,
+    pub(crate) sleep: Sleep,
+    pub(crate) hooks: Hooks,
+    /// Workers that have a main loop: all but a thread that the host lent.
+    threads: AtomicUsize,
+    sources: Mutex<Sources>,
+    generation: u32,
+}
+
+impl Registry {
+    pub(crate) fn new(peers: Box<[CachePadded<Peer>]>, sleep: Sleep, hooks: Hooks, threads: usize) -> Registry {
+        Registry {
+            peers,
+            injector: Injector::new(),
+            sleep,
+            hooks,
+            threads: AtomicUsize::new(threads),
+            sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()) }),
+            generation: process::generation(),
+        }
+    }
+
+    /// How many workers have a main loop.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.load(THREADS.get())
+    }
+
+    /// Goes on without a worker that never ran.
+    pub(crate) fn lose(&self, index: usize) {
+        self.threads.fetch_sub(1, THREADS.get());
+        self.peers[index].running.count_down();
+        // The others may all be asleep already, and the pool closed.
+        self.sleep.nudge_all();
+    }
+
+    /// Whether this process is a forked child of the one that built the pool.
+    #[inline(always)]
+    pub(crate) fn forked(&self) -> bool {
+        self.generation != process::current()
+    }
+
+    /// Lets the calling outside thread submit, for as long as the entry lives.
+    #[inline]
+    pub(crate) fn enter(&self) -> Result<Entry<'_>, ClosedReason> {
+        if self.forked() {
+            return Err(ClosedReason::ForkedProcess);
+        }
+        if self.sleep.enter() { Ok(Entry { registry: self }) } else { Err(ClosedReason::Shutdown) }
+    }
+
+    /// As [`enter`](Self::enter), even if the pool is closed: for a thread that works off what the pool
+    /// holds, and that delays its end in that time.
+    pub(crate) fn hold(&self) -> Entry<'_> {
+        self.sleep.hold();
+        Entry { registry: self }
+    }
+
+    /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
+    }
+
+    /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
+    pub(crate) fn handle_panic(&self, payload: Payload) {
+        match &self.hooks.panic_handler {
+            // The panic hook has reported it by now; a pool keeps its worker.
+            None => unwind::discard(payload),
+            Some(handler) => {
+                let guard = AbortOnUnwind("the panic handler panicked");
+                handler(payload);
+                std::mem::forget(guard);
+            }
+        }
+    }
+
+    /// Calls a hook; what it panics with goes to the panic handler.
+    pub(crate) fn call_hook(&self, hook: &Option<Hook>, index: usize) {
+        if let Some(hook) = hook
+            && let Err(payload) = unwind::catch(AssertUnwindSafe(|| hook(index)))
+        {
+            self.handle_panic(payload);
+        }
+    }
+
+    /// Registers a source. `None` if the pool is closed.
+    pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<u64> {
+        let mut sources = lock(&self.sources);
+        let number = sources.next;
+        sources.next += 1;
+        sources.open.as_mut()?.push((number, source));
+        Some(number)
+    }
+
+    /// Forgets a source.
+    pub(crate) fn remove_source(&self, number: u64) {
+        let removed = {
+            let mut sources = lock(&self.sources);
+            let Some(open) = sources.open.as_mut() else { return };
+            let place = open.iter().position(|(held, _)| *held == number);
+            place.map(|place| open.swap_remove(place))
+        };
+        // Dropped without the lock: the source may be the last to hold something of the user's.
+        drop(removed);
+    }
+
+    /// Closes the pool to the outside: first the sources, so that all they took has jobs under way,
+    /// then the injector.
+    pub(crate) fn close(&self) {
+        let closed = {
+            // Under the lock, so that a second caller cannot close the injector before the first is
+            // through: a source needs it to get jobs under way. No foreign code runs in there.
+            let mut sources = lock(&self.sources);
+            let open = sources.open.take();
+            for (_, source) in open.iter().flatten() {
+                source.close_outside();
+            }
+            open
+        };
+        self.sleep.close();
+        drop(closed);
+    }
+}
+
+/// The right of an outside thread to submit. While one lives the pool does not end.
+pub(crate) struct Entry<'r> {
+    registry: &'r Registry,
+}
+
+impl Entry<'_> {
+    /// Puts a job where workers look, and wakes one if need be.
+    #[inline]
+    pub(crate) fn inject(&self, job: Job) {
+        self.registry.injector.push(job);
+        self.registry.sleep.published();
+    }
+}
+
+impl Drop for Entry<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.registry.sleep.leave();
+    }
+}
+
+/// The registry and everything in it, held by each worker, handle and queue.
+pub(crate) type Shared = Arc<Registry>;

@@ -1,0 +1,44 @@
+//! Random numbers for choosing whom to steal from.
+//!
+//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): one
+//! addition and two multiplications, any seed works. Quality beyond "peers are not all tried in the
+//! same order" is not needed, so no dependency is.
+
+use std::cell::Cell;
+
+/// One worker's generator.
+#[derive(Debug)]
+pub(crate) struct Rng(Cell<u64>);
+
+impl Rng {
+    /// A generator whose sequence is fixed by `seed`.
+    pub(crate) fn new(seed: u64) -> Rng {
+        Rng(Cell::new(seed))
+    }
+
+    /// A number in `0..bound`; `bound` must not be 0. The bias is at most `bound / 2^32`.
+    pub(crate) fn below(&self, bound: usize) -> usize {
+        let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        ((z >> 32).wrapping_mul(bound as u64) >> 32) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rng;
+
+    #[test]
+    fn every_number_below_the_bound_is_drawn_about_equally_often() {
+        let rng = Rng::new(1);
+        let mut drawn = [0u32; 7];
+        for _ in 0..70_000 {
+            drawn[rng.below(7)] += 1;
+        }
+        assert!(drawn.iter().all(|&n| (9_000..11_000).contains(&n)), "{drawn:?}");
+    }
+}

@@ -1,0 +1,231 @@
+#![doc = include_str!("README.md")]
+
+mod word;
+
+pub(crate) use word::{MAX_WORKERS, Snapshot};
+
+use crossbeam_utils::CachePadded;
+
+use crate::affinity::current_core;
+use crate::parker::Unparker;
+use crate::spin::Backoff;
+use crate::sync::site::{
+    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE,
+};
+use crate::sync::{AtomicU64, AtomicUsize, fence};
+use word::Word;
+
+/// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
+pub(crate) struct Sleep {
+    word: CachePadded<Word>,
+    /// One bit a worker: set by it when it falls asleep, cleared by whoever wakes it.
+    bits: Box<[CachePadded<AtomicU64>]>,
+    unparkers: Box<[Unparker]>,
+    /// The core that each worker is bound to, plus one; 0 for none.
+    homes: Box<[AtomicUsize]>,
+    /// How many may search at once.
+    cap: usize,
+}
+
+/// How a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Woken {
+    /// By a publisher's claim.
+    Claimed,
+    /// It got up by itself.
+    ByItself,
+}
+
+impl Sleep {
+    pub(crate) fn new(unparkers: Box<[Unparker]>) -> Sleep {
+        let workers = unparkers.len();
+        let words = workers.div_ceil(64);
+        Sleep {
+            word: CachePadded::new(Word::new()),
+            bits: (0..words).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
+            unparkers,
+            homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            cap: (workers / 2).max(1),
+        }
+    }
+
+    /// The state of the pool at some moment not long ago.
+    #[inline(always)]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.word.load()
+    }
+
+    // --- those who publish jobs ---
+
+    /// Lets an outside thread submit: `false` once the pool is closed. Each `true` must be followed by
+    /// one [`leave`](Self::leave), and each submission in between by one [`published`](Self::published).
+    #[inline]
+    pub(crate) fn enter(&self) -> bool {
+        if !self.word.enter().closed() {
+            return true;
+        }
+        self.leave();
+        false
+    }
+
+    /// As [`enter`](Self::enter) for a thread that helps to drain the pool: closed or not.
+    pub(crate) fn hold(&self) {
+        let _ = self.word.enter();
+    }
+
+    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let after = self.word.leave();
+        if after.closed() && after.entered() == 0 {
+            // The last sleeper may have put off ending the pool because of us: have it look again.
+            self.nudge_all();
+        }
+    }
+
+    /// To be called after a job became visible in a queue: wakes a worker if otherwise none might look.
+    #[inline]
+    pub(crate) fn published(&self) {
+        fence(SLEEP_PRODUCER_FENCE);
+        if self.word.load().wants_wake() {
+            self.wake_one();
+        }
+    }
+
+    // --- those who look for jobs ---
+
+    /// Whether the calling worker may search; it then counts as searching until it calls
+    /// [`end_search`](Self::end_search) or [`fall_asleep`](Self::fall_asleep).
+    pub(crate) fn start_search(&self) -> bool {
+        self.word.start_search(self.cap)
+    }
+
+    /// The calling worker, which counts as searching, found a job or has another reason to stop.
+    /// If it was the only one, whoever published meanwhile relied on it: `work_left` is asked, and if
+    /// there is some, another worker is woken.
+    pub(crate) fn end_search(&self, work_left: impl FnOnce() -> bool) {
+        let after = self.word.end_search();
+        if after.wants_wake() {
+            fence(SLEEP_RECHECK_FENCE);
+            if work_left() {
+                self.wake_one();
+            }
+        }
+    }
+
+    /// First half of going to sleep: announces it. The caller must then look at every queue and at its
+    /// own condition once more, and either park or [`get_up`](Self::get_up).
+    pub(crate) fn fall_asleep(&self, index: usize, was_searching: bool, in_job: bool) -> Snapshot {
+        self.bits[index / 64].fetch_or(1 << (index % 64), ASLEEP_BIT.get());
+        let after = self.word.fall_asleep(was_searching, in_job);
+        fence(SLEEP_RECHECK_FENCE);
+        after
+    }
+
+    /// Second half: awake again, for whatever reason, and counted as searching: whoever published since the
+    /// announcement may rely on this worker, and there may be more than the one job that it finds.
+    pub(crate) fn get_up(&self, index: usize, in_job: bool) -> Woken {
+        let mut backoff = Backoff::new();
+        let woken = loop {
+            if !self.is_set(index) {
+                break Woken::Claimed;
+            }
+            if self.word.reserve_self() {
+                if self.claim(index) {
+                    break Woken::ByItself;
+                }
+                // A waker was faster, by a reservation of its own: ours is some other sleeper's.
+                self.word.unreserve();
+                break Woken::Claimed;
+            }
+            // Wakers have reserved every sleeper, us among them, and are about to clear our bit.
+            backoff.pause();
+        };
+        if in_job {
+            self.word.resume_job();
+        }
+        woken
+    }
+
+    // --- the end ---
+
+    /// Closes the pool to the outside and has every sleeper look whether it is at rest. `false` if it
+    /// was closed before.
+    pub(crate) fn close(&self) -> bool {
+        let before = self.word.close();
+        self.nudge_all();
+        !before.closed()
+    }
+
+    /// Lets all workers leave.
+    pub(crate) fn end(&self) {
+        self.word.end();
+        self.nudge_all();
+    }
+
+    /// Leaves a token with every worker, without claiming any: they look at the word and their queues.
+    pub(crate) fn nudge_all(&self) {
+        for unparker in &self.unparkers {
+            unparker.unpark();
+        }
+    }
+
+    // --- waking ---
+
+    fn is_set(&self, index: usize) -> bool {
+        self.bits[index / 64].load(ASLEEP_SCAN.get()) & 1 << (index % 64) != 0
+    }
+
+    /// Clears a worker's bit; `true` for the one caller that did.
+    fn claim(&self, index: usize) -> bool {
+        let bit = 1 << (index % 64);
+        self.bits[index / 64].fetch_and(!bit, ASLEEP_CLAIM.get()) & bit != 0
+    }
+
+    /// Wakes a sleeper: the one with the lowest number, so that the same workers stay warm, but rather one that is
+    /// not bound to the core this thread is on, where it could not run before this thread makes way.
+    #[cold]
+    fn wake_one(&self) {
+        if !self.word.reserve() {
+            return;
+        }
+        // There are at least as many bits as reservations, so one is left for us.
+        let here = current_core();
+        let mut backoff = Backoff::new();
+        loop {
+            if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
+                return;
+            }
+            backoff.pause();
+        }
+    }
+
+    /// Claims and wakes the first sleeper that will `do`.
+    fn wake_where(&self, will_do: impl Fn(usize) -> bool) -> bool {
+        for (number, bits) in self.bits.iter().enumerate() {
+            let mut seen = bits.load(ASLEEP_SCAN.get());
+            while seen != 0 {
+                let index = number * 64 + seen.trailing_zeros() as usize;
+                if will_do(index) && self.claim(index) {
+                    self.unparkers[index].unpark();
+                    return true;
+                }
+                seen &= seen - 1;
+            }
+        }
+        false
+    }
+
+    // --- where workers are ---
+
+    /// Notes that a worker is bound to `core`.
+    pub(crate) fn set_home(&self, index: usize, core: usize) {
+        self.homes[index].store(core + 1, PLACED.get());
+    }
+
+    /// The core that a worker is bound to.
+    pub(crate) fn home(&self, index: usize) -> Option<usize> {
+        self.homes[index].load(PLACED.get()).checked_sub(1)
+    }
+}

@@ -1,0 +1,180 @@
+//! `execute` and `spawn`: one closure, run once by some worker.
+//!
+//! A handle shares a slot for the result with its job, and a counter latch that opens when the slot is
+//! filled. The slot is behind a mutex: it is locked twice in its life, hardly ever by both at once, and
+//! the allocation that the two share costs more.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::error::{Closed, ClosedReason, JoinError};
+use crate::job::Job;
+use crate::latch::{CountLatch, Ticket};
+use crate::registry::Shared;
+use crate::sync::{Arc, Mutex, lock};
+use crate::unwind::{self, Payload};
+use crate::worker::with_current;
+
+/// Hands `f` to the pool: onto the deque of the calling worker, or through the injector.
+#[inline]
+pub(crate) fn execute<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    with_current(|worker| match worker {
+        Some(worker) if Arc::ptr_eq(&worker.registry, registry) && worker.inside() => {
+            if registry.forked() {
+                return Err(Closed::new(f, ClosedReason::ForkedProcess));
+            }
+            worker.push(Job::new(f));
+            Ok(())
+        }
+        _ => match registry.enter() {
+            Ok(entry) => {
+                entry.inject(Job::new(f));
+                Ok(())
+            }
+            Err(reason) => Err(Closed::new(f, reason)),
+        },
+    })
+}
+
+enum Slot<T> {
+    Pending,
+    /// The handle is gone; nobody will look.
+    Detached,
+    Ready(Result<T, JoinError>),
+    Taken,
+}
+
+struct Packet<T> {
+    slot: Mutex<Slot<T>>,
+    done: CountLatch,
+}
+
+impl<T> Packet<T> {
+    /// Fills the slot. A payload that nobody will look at comes back.
+    fn fill(&self, result: Result<T, JoinError>) -> Option<Payload> {
+        let unseen = {
+            let mut slot = lock(&self.slot);
+            match *slot {
+                Slot::Detached => Some(result),
+                _ => {
+                    *slot = Slot::Ready(result);
+                    None
+                }
+            }
+        };
+        self.done.count_down();
+        match unseen {
+            Some(Err(JoinError::Panicked(payload))) => Some(payload),
+            _ => None,
+        }
+    }
+
+    fn take(&self) -> Result<T, JoinError> {
+        match std::mem::replace(&mut *lock(&self.slot), Slot::Taken) {
+            Slot::Ready(result) => result,
+            _ => panic!("a JoinHandle was polled after it had returned its result"),
+        }
+    }
+}
+
+pub(crate) fn spawn<F, T>(registry: &Shared, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let packet = Arc::new(Packet { slot: Mutex::new(Slot::Pending), done: CountLatch::new(1) });
+    let job = {
+        let packet = Arc::clone(&packet);
+        move || {
+            let result = unwind::catch(f).map_err(JoinError::Panicked);
+            if let Some(payload) = packet.fill(result) {
+                // Nobody joins: the panic goes where those of `execute` go.
+                unwind::resume(payload);
+            }
+        }
+    };
+    if let Err(closed) = execute(registry, job) {
+        packet.fill(Err(JoinError::from(closed.reason())));
+    }
+    JoinHandle { packet, ticket: None }
+}
+
+/// The right to the result of a job that was [spawned](crate::Pool::spawn).
+///
+/// [`join`](Self::join) blocks for it, or await the handle, on any executor. Dropping the handle
+/// detaches the job: it runs all the same, what it returns is dropped, and what it panics with goes
+/// to the pool's panic handler.
+#[must_use = "dropping the handle detaches the job; use `execute` if that is what you want"]
+pub struct JoinHandle<T> {
+    packet: Arc<Packet<T>>,
+    ticket: Option<Ticket>,
+}
+
+impl<T> JoinHandle<T> {
+    /// Waits until the job has ended and returns what it returned.
+    ///
+    /// On a worker it runs other jobs meanwhile, so a job may wait for jobs of its own pool; elsewhere
+    /// the thread sleeps.
+    ///
+    /// # Errors
+    /// The payload if the job panicked; or that the pool did not take the job.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::new()?;
+    /// assert_eq!(pool.spawn(|| 6 * 7).join()?, 42);
+    /// assert!(pool.spawn(|| panic!("lost")).join().unwrap_err().is_panic());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join(self) -> Result<T, JoinError> {
+        self.packet.done.wait();
+        self.packet.take()
+    }
+
+    /// Whether the job has ended. If so, `join` does not block.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.packet.done.count() == 0
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    /// If it is polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match this.packet.done.poll(&mut this.ticket, context) {
+            Poll::Ready(()) => Poll::Ready(this.packet.take()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let before = {
+            let mut slot = lock(&self.packet.slot);
+            match *slot {
+                Slot::Pending => std::mem::replace(&mut *slot, Slot::Detached),
+                _ => std::mem::replace(&mut *slot, Slot::Taken),
+            }
+        };
+        match before {
+            Slot::Ready(Err(JoinError::Panicked(payload))) => unwind::discard(payload),
+            other => drop(other),
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish()
+    }
+}

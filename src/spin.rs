@@ -1,0 +1,88 @@
+//! Waiting awake, for a bounded time.
+//!
+//! Whoever waits may as well look again for as long as a wake would take: it then loses at most as much
+//! as it could have saved (the argument of competitive spinning: Karlin, Manasse, McGeoch, Owicki, 1990).
+//! The bound is time, not rounds, because a round costs anything between a nanosecond and a
+//! microsecond. After a first, short stretch each round offers the core to other threads, so that on a
+//! full machine whoever is being waited for gets to run.
+
+use std::time::{Duration, Instant};
+
+use crate::sync::{MODEL, spin_loop, yield_now};
+
+/// About what one wake costs from the waker's call to the sleeper's first instruction: 5 µs on a core
+/// that is awake, up to 50 µs on one that must be brought back from idle.
+pub(crate) const WAKE: Duration = Duration::from_micros(20);
+
+/// For how long a spin keeps its core to itself.
+const BRISK: Duration = Duration::from_micros(5);
+
+/// Pauses a round, and rounds between looks at the clock.
+const PAUSES: u32 = 8;
+const ROUNDS: u32 = 8;
+
+/// A bounded spin.
+pub(crate) struct Spin {
+    budget: Duration,
+    rounds: u32,
+    started: Option<Instant>,
+}
+
+impl Spin {
+    /// A spin for `budget` at most.
+    pub(crate) fn new(budget: Duration) -> Spin {
+        Spin { budget, rounds: 0, started: None }
+    }
+
+    /// A spin that never gives up its core, and so ends early: for those who, if they have waited in vain for so
+    /// long, do better to sleep. Whoever wakes them does so where a core is free; `sched_yield` does not move
+    /// anybody, and two threads that share a core and wait for each other by it may do so for long.
+    pub(crate) fn brisk() -> Spin {
+        Spin::new(BRISK)
+    }
+
+    /// Passes a moment and says whether to look again. Under the checker, never: a spin cannot change
+    /// what is possible, only how long it takes to explore.
+    pub(crate) fn again(&mut self) -> bool {
+        if MODEL {
+            return false;
+        }
+        for _ in 0..PAUSES {
+            spin_loop();
+        }
+        self.rounds += 1;
+        if !self.rounds.is_multiple_of(ROUNDS) {
+            return true;
+        }
+        let now = Instant::now();
+        let spent = now - *self.started.get_or_insert(now);
+        if spent >= BRISK && spent < self.budget {
+            yield_now();
+        }
+        spent < self.budget
+    }
+}
+
+/// Pauses between looks at something that another thread is about to finish: a handful of its
+/// instructions, unless it lost its core in between, so the pauses grow and end in giving up ours.
+pub(crate) struct Backoff {
+    step: u32,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Backoff {
+        Backoff { step: 0 }
+    }
+
+    #[cold]
+    pub(crate) fn pause(&mut self) {
+        if MODEL || self.step > 6 {
+            yield_now();
+            return;
+        }
+        for _ in 0..1 << self.step {
+            spin_loop();
+        }
+        self.step += 1;
+    }
+}

@@ -1,0 +1,86 @@
+//! The model-checked build: loom's types behind the same names.
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::hint::spin_loop;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use loom::thread::yield_now;
+
+use loom::sync::Condvar;
+use std::time::Duration;
+
+use super::site::{Site, Strength};
+
+/// A memory fence of the strength that `site` names; a mutant may have removed it.
+pub(crate) fn fence(site: Site) {
+    if let Strength::Fence(order) = site.weakened() {
+        loom::sync::atomic::fence(order);
+    }
+}
+
+/// A lock and a condition: loom's `park` would make the sleeper see everything the waker did, and
+/// so would hide a missing ordering in the parker's own state.
+#[derive(Debug)]
+pub(crate) struct Blocker {
+    woken: Mutex<bool>,
+    condition: Condvar,
+}
+
+impl Default for Blocker {
+    fn default() -> Self {
+        Blocker { woken: Mutex::new(false), condition: Condvar::new() }
+    }
+}
+
+impl Blocker {
+    pub(crate) fn adopt(&self) {}
+
+    /// Timeouts never fire under the checker: a program must not need them to make progress.
+    pub(crate) fn block(&self, _timeout: Option<Duration>) {
+        let mut woken = super::lock(&self.woken);
+        while !*woken {
+            woken = self.condition.wait(woken).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        *woken = false;
+    }
+
+    pub(crate) fn wake(&self) {
+        *super::lock(&self.woken) = true;
+        self.condition.notify_one();
+    }
+}
+
+macro_rules! local {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        loom::thread_local! { $(#[$meta])* static $name: $ty = $init; }
+    };
+}
+pub(crate) use local;
+
+/// Whether the run asked for the deliberate defect `name` (`FILCH_DEFECT`): a broken variant that
+/// the models must reject, or they prove nothing.
+pub(crate) fn defect(name: &str) -> bool {
+    static DEFECT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    DEFECT.get_or_init(|| std::env::var("FILCH_DEFECT").ok()).as_deref() == Some(name)
+}
+
+/// A cell that each use of an object reads and its drop writes: loom reports a use that is not ordered
+/// before the drop as the race that it is.
+#[derive(Debug)]
+pub(crate) struct Life(UnsafeCell<()>);
+
+impl Life {
+    pub(crate) fn new() -> Life {
+        Life(UnsafeCell::new(()))
+    }
+
+    pub(crate) fn touch(&self) {
+        self.0.with(|_| ());
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.with_mut(|_| ());
+    }
+}

@@ -1,0 +1,243 @@
+//! Every atomic access of the core by name.
+//!
+//! A site is a constant: in a normal build [`Site::get`] folds to the ordering, and the instruction is what
+//! it would be with the ordering written in place. In the checked build `FILCH_WEAKEN=SITE=Ordering` (or
+//! `=none` for a fence) weakens one site, so that a run of the models shows whether anything notices.
+//!
+//! Each site names its partner: the other side of the edge that it makes. Relaxed ones say why they may be.
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// One place, or several with the same role, where memory is accessed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    #[cfg_attr(not(all(loom, feature = "loom")), expect(dead_code, reason = "only a mutant asks"))]
+    name: &'static str,
+    order: Ordering,
+}
+
+impl Site {
+    /// The ordering to use.
+    #[inline(always)]
+    #[cfg(not(all(loom, feature = "loom")))]
+    pub(crate) const fn get(self) -> Ordering {
+        self.order
+    }
+
+    /// The ordering to use.
+    #[cfg(all(loom, feature = "loom"))]
+    pub(crate) fn get(self) -> Ordering {
+        match self.weakened() {
+            Strength::Fence(order) => order,
+            Strength::None => Ordering::Relaxed,
+        }
+    }
+
+    /// The ordering that this run asks for, which is the site's own unless it is the mutant's.
+    #[cfg(all(loom, feature = "loom"))]
+    pub(crate) fn weakened(self) -> Strength {
+        static MUTANT: std::sync::OnceLock<Option<(String, Strength)>> = std::sync::OnceLock::new();
+        let mutant = MUTANT.get_or_init(|| {
+            let text = std::env::var("FILCH_WEAKEN").ok()?;
+            let (name, strength) = text.split_once('=').expect("FILCH_WEAKEN is SITE=Ordering");
+            assert!(
+                CORE.iter().chain(STANDIN).any(|site| site.name == name),
+                "FILCH_WEAKEN names no site: {name}"
+            );
+            let strength = match strength {
+                "none" => Strength::None,
+                "Relaxed" => Strength::Fence(Ordering::Relaxed),
+                "Acquire" => Strength::Fence(Ordering::Acquire),
+                "Release" => Strength::Fence(Ordering::Release),
+                "AcqRel" => Strength::Fence(Ordering::AcqRel),
+                other => panic!("FILCH_WEAKEN has no ordering {other}"),
+            };
+            Some((name.to_owned(), strength))
+        });
+        match mutant {
+            Some((name, strength)) if name == self.name => *strength,
+            _ => Strength::Fence(self.order),
+        }
+    }
+}
+
+/// What a site amounts to in one run.
+#[cfg(all(loom, feature = "loom"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Strength {
+    None,
+    Fence(Ordering),
+}
+
+macro_rules! sites {
+    ($list:ident: $($(#[$meta:meta])* $name:ident = $order:ident;)*) => {
+        $($(#[$meta])* pub(crate) const $name: Site = Site { name: stringify!($name), order: Ordering::$order };)*
+
+        /// All of this group.
+        #[cfg(all(loom, feature = "loom"))]
+        pub(crate) const $list: &[Site] = &[$($name),*];
+    };
+}
+
+sites! { CORE:
+    // --- parker ---
+
+    /// The token comes in: the owner's next step must see what the waker did. Partner: `UNPARK`.
+    PARK_TAKE = Acquire;
+    /// Nothing was taken; the loop looks again. Relaxed: no data is read on the strength of it.
+    PARK_TAKE_FAIL = Relaxed;
+    /// EMPTY to PARKED. Release: the waker that reads PARKED must see the owner that `adopt` stored.
+    /// Partner: `UNPARK`.
+    PARK_ARM = Release;
+    /// The token goes out, with all the waker did (Release, for `PARK_TAKE`); and, if it reads PARKED, the
+    /// owner's thread comes in (Acquire, for `PARK_ARM`).
+    UNPARK = AcqRel;
+
+    // --- latch ---
+
+    /// The waiter looks. Partner: `LATCH_SET`.
+    LATCH_PROBE = Acquire;
+    /// UNSET to ARMED. Relaxed: it publishes nothing; the setter only needs the value, and the one word
+    /// orders the two exchanges.
+    LATCH_ARM = Relaxed;
+    /// It was SET: the caller probes again, which acquires. Relaxed.
+    LATCH_ARM_FAIL = Relaxed;
+    /// The result of the job goes out. Partner: `LATCH_PROBE`. The Acquire half is not needed: what is
+    /// touched afterwards is a copy made before.
+    LATCH_SET = Release;
+
+    /// A wait list's waiter is told. Partner: `SIGNAL_PROBE`.
+    SIGNAL_FIRE = Release;
+    /// It looks. Partner: `SIGNAL_FIRE`.
+    SIGNAL_PROBE = Acquire;
+
+    // --- counter latch ---
+
+    /// A first guess for an exchange that checks it. Relaxed.
+    COUNT_HINT = Relaxed;
+    /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`.
+    COUNT_ADD = Relaxed;
+    /// The count goes down. Release: what was counted goes out; Acquire: the last one, which wakes the others,
+    /// passes on what all before it did. Partners: itself, `COUNT_PROBE`, `COUNT_REGISTER`.
+    COUNT_DOWN = AcqRel;
+    /// A look at the count: zero means that all counted down is visible. Partner: `COUNT_DOWN`.
+    COUNT_PROBE = Acquire;
+    /// A waiter enters, and may find zero after all. Partner: `COUNT_DOWN`.
+    COUNT_REGISTER = Acquire;
+    /// The waiters' bit is cleared, by who holds the list's lock. Relaxed: the lock orders those who set and
+    /// clear it.
+    COUNT_RELEASE = Relaxed;
+
+    // --- sleep ---
+
+    /// A look at the word. Acquire: a worker that reads *ended* leaves; a publisher's decision rests on
+    /// its fence, not on this. Partner: `SLEEP_CLOSE`.
+    SLEEP_LOAD = Acquire;
+    /// An outside thread comes in. Acquire: if it finds the pool closed, it sees what the closer did before.
+    /// Partner: `SLEEP_CLOSE`.
+    SLEEP_ENTER = Acquire;
+    /// It goes. Release: the worker that reads "nobody entered" must see what it submitted. Acquire: it may be
+    /// the one that nudges. Partner: `SLEEP_PREPARE`.
+    SLEEP_LEAVE = AcqRel;
+    /// One more searches. Relaxed: a count; what it finds it finds by the queues' own orderings.
+    SLEEP_SEARCH = Relaxed;
+    /// One fewer. Relaxed: the fence behind it orders it against the look at the queues.
+    SLEEP_END_SEARCH = Relaxed;
+    /// A sleep is announced. Release: the bit goes out before the count. Acquire: the last to fall asleep decides
+    /// that the pool is at rest, and must see what all others did. Partners: `SLEEP_RESERVE`, itself,
+    /// `SLEEP_LEAVE`.
+    SLEEP_PREPARE = AcqRel;
+    /// A sleeper is reserved, by a waker or itself. Acquire: its bit, set before the count went up, is seen.
+    /// Partner: `SLEEP_PREPARE`.
+    SLEEP_RESERVE = Acquire;
+    /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
+    SLEEP_CANCEL = Relaxed;
+    /// The pool is closed, or ended. Partners: `SLEEP_ENTER`, `SLEEP_LOAD`.
+    SLEEP_CLOSE = AcqRel;
+    /// The bit goes up. Relaxed: the announcement behind it releases it. Partner: `SLEEP_RESERVE`.
+    ASLEEP_BIT = Relaxed;
+    /// A look at the bits. Acquire: a sleeper that finds its bit cleared sees its waker's reservation, and may
+    /// count as searching. Partner: `ASLEEP_CLAIM`.
+    ASLEEP_SCAN = Acquire;
+    /// The bit goes down, by one party: the reservation before it goes out (Release), or another's comes in
+    /// (Acquire). Partners: `ASLEEP_SCAN`, itself.
+    ASLEEP_CLAIM = AcqRel;
+    /// Between a job's publication and the look at who sleeps. Partner: `SLEEP_RECHECK_FENCE`.
+    SLEEP_PRODUCER_FENCE = SeqCst;
+    /// Between a worker's announcement and its look at the queues. Partner: `SLEEP_PRODUCER_FENCE`.
+    SLEEP_RECHECK_FENCE = SeqCst;
+
+    // --- ring ---
+
+    /// A first guess at a position. Relaxed: the slot's stamp decides, then the exchange.
+    RING_TAIL_HINT = Relaxed;
+    RING_HEAD_HINT = Relaxed;
+    /// Whose turn the slot is. Partner: `RING_STAMP_STORE`.
+    RING_STAMP_LOAD = Acquire;
+    /// The slot is handed on, with what was written to it or read from it. Partner: `RING_STAMP_LOAD`.
+    RING_STAMP_STORE = Release;
+    /// A position of the tail is claimed. AcqRel: a push that reads `KICK` sees that the runner has left;
+    /// one that comes before it is seen by it. Partner: `RING_FLAG`.
+    RING_PUSH = AcqRel;
+    /// A position of the head is claimed. As `RING_PUSH`, with `BLOCKED`; and "the head has moved" carries that
+    /// its consumer is active. Partners: `RING_FLAG`, `RING_HEAD_LOAD`.
+    RING_POP = AcqRel;
+    /// Flags are changed. Partners: `RING_PUSH`, `RING_POP`, itself.
+    RING_FLAG = AcqRel;
+    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`, `RING_FLAG`.
+    RING_TAIL_LOAD = Acquire;
+    RING_HEAD_LOAD = Acquire;
+
+    // --- queue ---
+
+    /// The crew changes. AcqRel: who reads "nobody active" sees all that they did. Partner: itself, `RUNNERS_LOAD`.
+    RUNNERS_CHANGE = AcqRel;
+    /// A look at the crew. Partner: `RUNNERS_CHANGE`.
+    RUNNERS_LOAD = Acquire;
+
+    // --- the rest ---
+
+    /// A counter with one writer. Relaxed: a reading promises no more than "about now".
+    COUNTER = Relaxed;
+    /// Workers with a main loop. Relaxed: it changes only when one is lost, after which all look again.
+    THREADS = Relaxed;
+    /// Where a worker was bound. Relaxed: as a counter.
+    PLACED = Relaxed;
+}
+
+#[cfg(all(loom, feature = "loom"))]
+sites! { STANDIN:
+    // As crossbeam-deque 0.8 has them; the partners are the deque's own and those of `sleep`.
+
+    /// The owner reads what only it writes. Relaxed.
+    DEQUE_OWNER_BACK = Relaxed;
+    /// Slots are claimed by the front's exchange. Relaxed: published by `DEQUE_PUSH_FENCE`.
+    DEQUE_SLOT = Relaxed;
+    /// The owner's look at the front before it pushes. Partner: `DEQUE_STEAL_CAS`.
+    DEQUE_PUSH_FRONT = Acquire;
+    /// Publishes the slot. Partner: `DEQUE_STEAL_BACK`.
+    DEQUE_PUSH_FENCE = Release;
+    DEQUE_PUSH_BACK = Relaxed;
+    DEQUE_POP_FRONT = Relaxed;
+    DEQUE_POP_BACK = Relaxed;
+    /// Between "the back went down" and the look at the front. Partner: `DEQUE_STEAL_FENCE`.
+    DEQUE_POP_FENCE = SeqCst;
+    DEQUE_POP_CAS = SeqCst;
+    DEQUE_STEAL_FRONT = Acquire;
+    /// Between the looks at the front and at the back. Partner: `DEQUE_POP_FENCE`.
+    DEQUE_STEAL_FENCE = SeqCst;
+    DEQUE_STEAL_BACK = Acquire;
+    DEQUE_STEAL_CAS = SeqCst;
+    DEQUE_CAS_FAIL = Relaxed;
+    INJECTOR_PUSH_TAIL = Acquire;
+    INJECTOR_PUSH_CAS = SeqCst;
+    INJECTOR_CAS_FAIL = Acquire;
+    /// The slot is written. Partner: `INJECTOR_WRITTEN`.
+    INJECTOR_PUBLISH = Release;
+    INJECTOR_WRITTEN = Acquire;
+    INJECTOR_STEAL_HEAD = Acquire;
+    INJECTOR_STEAL_FENCE = SeqCst;
+    INJECTOR_STEAL_TAIL = Relaxed;
+    INJECTOR_STEAL_CAS = SeqCst;
+    INJECTOR_LEN = SeqCst;
+}

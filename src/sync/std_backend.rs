@@ -1,0 +1,95 @@
+//! The normal build: `std`, with two thin wrappers to match the shape of the checker's types.
+
+pub(crate) use std::hint::spin_loop;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use std::thread::yield_now;
+
+use std::sync::OnceLock;
+use std::thread::Thread;
+use std::time::Duration;
+
+use super::site::Site;
+
+/// A memory fence of the strength that `site` names.
+#[inline(always)]
+pub(crate) fn fence(site: Site) {
+    std::sync::atomic::fence(site.get());
+}
+
+/// `std::cell::UnsafeCell` with the checker's closure-shaped access.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    #[inline(always)]
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// What a parker blocks on: the thread that owns it.
+///
+/// `std::thread::park` may return early, and user code on the same thread may consume or send its
+/// token. The parker keeps its own state for that reason and uses this only to give up the core.
+#[derive(Debug, Default)]
+pub(crate) struct Blocker {
+    owner: OnceLock<Thread>,
+}
+
+impl Blocker {
+    /// Makes the calling thread the one that blocks here. The first call counts.
+    pub(crate) fn adopt(&self) {
+        self.owner.get_or_init(std::thread::current);
+    }
+
+    /// Blocks the owner until [`wake`](Self::wake), a timeout, or for no reason at all.
+    pub(crate) fn block(&self, timeout: Option<Duration>) {
+        match timeout {
+            None => std::thread::park(),
+            Some(timeout) => std::thread::park_timeout(timeout),
+        }
+    }
+
+    /// Ends the current or the next `block`.
+    pub(crate) fn wake(&self) {
+        if let Some(owner) = self.owner.get() {
+            owner.unpark();
+        }
+    }
+}
+
+/// A thread-local constant-initialised cell: no lazy state, no destructor, one instruction to read.
+macro_rules! local {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        thread_local! { $(#[$meta])* static $name: $ty = const { $init } }
+    };
+}
+pub(crate) use local;
+
+/// Deliberate defects exist only under the checker.
+#[inline(always)]
+pub(crate) const fn defect(_name: &str) -> bool {
+    false
+}
+
+/// Where the checker is told that an object is alive: a touch that is not ordered before the drop is
+/// reported. Nothing in a normal build.
+#[derive(Debug)]
+pub(crate) struct Life;
+
+impl Life {
+    #[inline(always)]
+    pub(crate) const fn new() -> Life {
+        Life
+    }
+
+    #[inline(always)]
+    pub(crate) const fn touch(&self) {}
+}

@@ -1,0 +1,135 @@
+//! Blocking the calling thread, whatever it is: a worker runs jobs of its pool meanwhile, any other
+//! thread sleeps. Here, and not in [`crate::latch`], because waiting on a worker needs the scheduler.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::latch::{CountLatch, Latch, Signal, Wake};
+use crate::parker::{Parker, Unparker};
+use crate::spin::{Spin, WAKE};
+use crate::sync::Arc;
+use crate::worker::{UntilSignal, Worker, with_current};
+
+#[cfg(all(loom, feature = "loom"))]
+use loom::thread_local;
+#[cfg(not(all(loom, feature = "loom")))]
+use std::thread_local;
+
+thread_local! {
+    /// The parker of a thread that is no worker, made when it first blocks.
+    static PARKER: Rc<Parker> = adopted();
+}
+
+fn adopted() -> Rc<Parker> {
+    let parker = Parker::new();
+    parker.adopt();
+    Rc::new(parker)
+}
+
+/// The calling thread, as one that is about to wait.
+pub(crate) enum Waiter<'w> {
+    Worker(&'w Worker),
+    Thread(Rc<Parker>),
+}
+
+impl Waiter<'_> {
+    /// Calls `f` with the calling thread as a waiter.
+    pub(crate) fn with<R>(f: impl FnOnce(Waiter<'_>) -> R) -> R {
+        with_current(|worker| {
+            f(match worker {
+                Some(worker) => Waiter::Worker(worker),
+                // A thread in teardown, whose locals are gone, gets a parker for this wait only.
+                None => Waiter::Thread(PARKER.try_with(Rc::clone).unwrap_or_else(|_| adopted())),
+            })
+        })
+    }
+
+    /// What wakes it.
+    pub(crate) fn unparker(&self) -> Unparker {
+        match self {
+            Waiter::Worker(worker) => worker.unparker(),
+            Waiter::Thread(parker) => parker.unparker(),
+        }
+    }
+
+    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set.
+    pub(crate) fn wait(&self, latch: &Latch) {
+        match self {
+            Waiter::Worker(worker) => worker.wait_until(latch),
+            Waiter::Thread(parker) => {
+                let mut spin = Spin::new(WAKE);
+                while !latch.probe() {
+                    if !spin.again() && latch.arm() {
+                        parker.park(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until `signal`, made with [`unparker`](Self::unparker), has fired or `deadline` is past.
+    fn wait_signal(&self, signal: &Signal, deadline: Option<Instant>) {
+        match self {
+            Waiter::Worker(worker) => worker.wait_until(&UntilSignal { signal, deadline }),
+            Waiter::Thread(parker) => {
+                let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+                while !signal.fired() && !due() {
+                    parker.park(deadline);
+                }
+            }
+        }
+    }
+}
+
+/// The moment `timeout` from now; `None`, for ever, if that is further away than time can tell.
+pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}
+
+/// Blocks until a signal fires, or until `deadline`. `enter` hands the signal to whoever will fire it,
+/// or returns `None` if there is nothing to wait for any more. `leave` takes it back with what `enter`
+/// returned, and says whether it was still there. `true` unless time was up first.
+pub(crate) fn on_signal<T>(
+    deadline: Option<Instant>,
+    enter: impl FnOnce(Wake) -> Option<T>,
+    leave: impl FnOnce(T) -> bool,
+) -> bool {
+    Waiter::with(|waiter| {
+        let signal = Signal::new(waiter.unparker());
+        let wake = match waiter {
+            Waiter::Worker(_) => Wake::Worker(Arc::clone(&signal)),
+            Waiter::Thread(_) => Wake::Thread(Arc::clone(&signal)),
+        };
+        let Some(entered) = enter(wake) else { return true };
+        waiter.wait_signal(&signal, deadline);
+        // Fired, or taken off the list by somebody who is about to fire it.
+        signal.fired() || !leave(entered)
+    })
+}
+
+impl CountLatch {
+    /// Blocks until the count is zero, or was at some moment since the call. On a worker, runs other
+    /// jobs of its pool meanwhile; elsewhere, the thread sleeps.
+    pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero. A timeout of zero
+    /// looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes
+    /// that job first.
+    #[must_use]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout)) }
+    }
+
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        let outside = with_current(|worker| worker.is_none());
+        let mut spin = Spin::new(WAKE);
+        while self.count() > 0 {
+            if !outside || !spin.again() {
+                return on_signal(deadline, |wake| self.register(wake), |ticket| self.deregister(ticket));
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,82 @@
+//! Which public types may go to, and be shared between, threads: checked when this is compiled. A missing bound
+//! is as much of a defect as a missing implementation, so what must *not* be `Send` or `Sync` is checked too.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use filch::*;
+
+/// Is `Send` and not `Sync`.
+type Lone = Cell<u8>;
+/// Is neither.
+type Local = Rc<u8>;
+
+macro_rules! is {
+    ($($type:ty: $($bound:ident)+;)+) => {
+        $(const _: () = {
+            const fn check<T: ?Sized $(+ $bound)+>() {}
+            check::<$type>();
+        };)+
+    };
+}
+
+/// Two implementations apply if the type has the trait, and then the compiler cannot choose.
+macro_rules! is_not {
+    ($($type:ty: $($bound:ident)+;)+) => {
+        $($(const _: fn() = || {
+            trait OneOf<Which> {
+                fn choose() {}
+            }
+            struct Has;
+            impl<T: ?Sized> OneOf<()> for T {}
+            impl<T: ?Sized + $bound> OneOf<Has> for T {}
+            <$type as OneOf<_>>::choose();
+        };)+)+
+    };
+}
+
+is! {
+    Pool: Send Sync Unpin;
+    PoolBuilder: Send Sync Unpin;
+    Placement: Send Sync Unpin;
+    WorkerThread: Send Unpin;
+    Shutdown: Send Sync Unpin;
+    WorkerReport: Send Sync Unpin;
+    Stats: Send Sync Unpin;
+    WorkerStats: Send Sync Unpin;
+    CountLatch: Send Sync Unpin;
+    CountWait<'static>: Send Sync Unpin;
+
+    // Errors, fit for `Box<dyn Error + Send + Sync>` where what they carry is.
+    BuildError: Send Sync Unpin;
+    ShutdownError: Send Sync Unpin;
+    ClosedReason: Send Sync Unpin;
+    JoinError: Send Unpin;
+    Closed<u8>: Send Sync Unpin;
+    Closed<Lone>: Send;
+    SubmitError<u8>: Send Sync Unpin;
+    SubmitError<Lone>: Send;
+
+    // A result passes through a handle and a job through a queue: they are sent, and never shared.
+    JoinHandle<u8>: Send Sync Unpin;
+    JoinHandle<Lone>: Send Sync Unpin;
+    JoinHandle<std::marker::PhantomPinned>: Unpin;
+    Queue<u8>: Send Sync Unpin;
+    Queue<Lone>: Send Sync Unpin;
+    Queue<std::marker::PhantomPinned>: Unpin;
+    QueueBuilder<'static>: Send Sync Unpin;
+    StatefulQueueBuilder<'static, fn(usize) -> Local>: Send Sync Unpin;
+}
+
+is_not! {
+    Closed<Local>: Send Sync;
+    Closed<Lone>: Sync;
+    SubmitError<Local>: Send Sync;
+    SubmitError<Lone>: Sync;
+    JoinHandle<Local>: Send Sync;
+    Queue<Local>: Send Sync;
+    StatefulQueueBuilder<'static, Local>: Send Sync;
+    StatefulQueueBuilder<'static, Lone>: Sync;
+    // Its end of a deque is its thread's alone.
+    WorkerThread: Sync;
+}

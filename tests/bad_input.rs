@@ -1,0 +1,131 @@
+//! Each bad input gives its own error, whose text says what was given and what is allowed, and nothing is
+//! allocated or started for it.
+
+mod common;
+
+use std::time::Duration;
+
+use common::within;
+use filch::{BuildError, Placement, Pool, PoolBuilder};
+
+fn refused(builder: PoolBuilder) -> BuildError {
+    within(Duration::from_secs(60), || builder.build().map(drop).expect_err("bad input was accepted"))
+}
+
+/// The text names each of `parts`.
+fn says(error: &BuildError, parts: &[&str]) {
+    let text = error.to_string();
+    for part in parts {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn no_workers() {
+    let error = refused(Pool::builder().workers(0));
+    assert!(matches!(error, BuildError::ZeroWorkers), "{error:?}");
+    says(&error, &["0 workers", "at least 1"]);
+}
+
+#[test]
+fn too_many_workers() {
+    for given in [8_192, 1 << 32, usize::MAX] {
+        let error = refused(Pool::builder().workers(given));
+        assert!(
+            matches!(error, BuildError::TooManyWorkers { given: named, max: 8_191 } if named == given),
+            "{error:?}"
+        );
+        says(&error, &[&given.to_string(), "8191"]);
+    }
+}
+
+#[test]
+fn a_core_that_is_not_there() {
+    for core in [4_000, 1_000_000, usize::MAX] {
+        let error = refused(Pool::builder().placement(Placement::List(vec![core])));
+        assert!(
+            matches!(&error, BuildError::CoreNotAllowed { core: named, .. } if *named == core),
+            "{error:?}"
+        );
+        says(&error, &[&core.to_string(), "may use"]);
+    }
+}
+
+#[test]
+fn a_core_twice_and_none() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let Some(core) = pool.stats().workers[0].pinned_to else { return };
+    let error = refused(Pool::builder().placement(Placement::List(vec![core, core])));
+    assert!(matches!(error, BuildError::CoreListedTwice { core: named } if named == core), "{error:?}");
+    says(&error, &[&core.to_string(), "twice", "once"]);
+    let error = refused(Pool::builder().placement(Placement::List(vec![])));
+    assert!(matches!(error, BuildError::EmptyPlacement), "{error:?}");
+    says(&error, &["at least 1"]);
+}
+
+#[test]
+fn a_name_with_nul() {
+    let error = refused(Pool::builder().name("a\0b"));
+    assert!(matches!(&error, BuildError::NameContainsNul { name } if name == "a\0b"), "{error:?}");
+    says(&error, &["a\\0b", "NUL"]);
+}
+
+#[test]
+fn stacks() {
+    let error = refused(Pool::builder().stack_size(0));
+    assert!(matches!(error, BuildError::ZeroStackSize), "{error:?}");
+    says(&error, &["0 bytes", "at least 1"]);
+    let error = refused(Pool::builder().stack_size(usize::MAX));
+    assert!(matches!(error, BuildError::StackSizeTooLarge { given: usize::MAX, .. }), "{error:?}");
+    says(&error, &[&usize::MAX.to_string(), "at most"]);
+}
+
+#[test]
+fn a_stack_that_the_system_refuses() {
+    // More than any address space has, less than what is refused at once.
+    let error = refused(Pool::builder().workers(2).stack_size(1 << 60));
+    assert!(matches!(error, BuildError::Spawn { worker: 0, .. }), "{error:?}");
+    says(&error, &["worker 0"]);
+    assert!(std::error::Error::source(&error).is_some(), "the system's error is not passed on");
+}
+
+#[test]
+fn a_small_stack_is_rounded_up() {
+    let pool = Pool::builder().workers(1).stack_size(1).build().unwrap();
+    assert_eq!(within(Duration::from_secs(60), move || pool.install(|| 1)), 1);
+}
+
+#[test]
+fn queues() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let refused = |capacity: usize, concurrency: usize| {
+        pool.queue()
+            .capacity(capacity)
+            .concurrency(concurrency)
+            .build(|(): ()| ())
+            .map(drop)
+            .expect_err("bad input was accepted")
+    };
+    let error = refused(0, 1);
+    assert!(matches!(error, BuildError::ZeroCapacity), "{error:?}");
+    says(&error, &["0 jobs", "at least 1"]);
+    let error = refused(usize::MAX, 1);
+    assert!(matches!(error, BuildError::CapacityTooLarge { given: usize::MAX, .. }), "{error:?}");
+    says(&error, &[&usize::MAX.to_string(), "67108864"]);
+    let error = refused(1, 0);
+    assert!(matches!(error, BuildError::ZeroConcurrency), "{error:?}");
+    says(&error, &["concurrency of 0", "at least 1"]);
+    pool.shutdown().unwrap();
+    let error = refused(1, 1);
+    assert!(matches!(error, BuildError::Closed), "{error:?}");
+    says(&error, &["shut down"]);
+}
+
+#[test]
+fn a_second_global_pool() {
+    let first = Pool::builder().workers(1).build_global().unwrap();
+    let error = Pool::builder().workers(1).build_global().map(drop).expect_err("a second global pool");
+    assert!(matches!(error, BuildError::GlobalAlreadyBuilt), "{error:?}");
+    says(&error, &["already"]);
+    assert!(std::ptr::eq(first, Pool::global()));
+}

@@ -1,0 +1,79 @@
+//! Workers are bound to cores that the process may use, what was got is reported, and a pool made by a pinned
+//! worker is not confined to that worker's core.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use common::within;
+use filch::{Placement, Pool};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn pinned(pool: &Pool) -> Vec<Option<usize>> {
+    pool.stats().workers.iter().map(|worker| worker.pinned_to).collect()
+}
+
+#[test]
+fn by_default_one_worker_a_core() {
+    let pool = Pool::new().unwrap();
+    let cores = pinned(&pool);
+    let distinct: BTreeSet<_> = cores.iter().flatten().collect();
+    assert_eq!(distinct.len(), pool.workers(), "{cores:?}");
+    assert!(pool.workers() <= std::thread::available_parallelism().unwrap().get());
+    // The system agrees with the report.
+    let seen = within(LONG, move || pool.install(|| std::thread::available_parallelism().unwrap().get()));
+    assert_eq!(seen, 1, "a pinned worker may run on one core");
+}
+
+#[test]
+fn more_workers_than_cores_is_reported() {
+    let cores = Pool::new().unwrap().workers();
+    let pool = Pool::builder().workers(cores + 3).build().unwrap();
+    let got = pinned(&pool);
+    assert!(got[cores..].iter().all(Option::is_none), "{got:?}");
+    assert!(pool.stats().workers[cores..].iter().all(|worker| worker.asked.is_none()));
+    let report = pool.shutdown().unwrap();
+    assert_eq!(report.workers.iter().map(|worker| worker.pinned_to).collect::<Vec<_>>(), got);
+}
+
+#[test]
+fn where_it_is_told() {
+    let last = *pinned(&Pool::new().unwrap()).last().unwrap();
+    let pool = Pool::builder().placement(Placement::List(vec![last.unwrap()])).build().unwrap();
+    assert_eq!((pool.workers(), pinned(&pool)), (1, vec![last]));
+    assert_eq!(pool.stats().workers[0].asked, last);
+    let pool = Pool::builder().workers(2).placement(Placement::Unpinned).build().unwrap();
+    assert_eq!(pinned(&pool), [None, None]);
+}
+
+#[test]
+fn a_pool_made_by_a_pinned_worker_sees_all_cores() {
+    let outer = Pool::new().unwrap();
+    let (workers, cores) = (outer.workers(), pinned(&outer));
+    let nested = within(LONG, move || {
+        outer.install(|| {
+            let inner = Pool::new().unwrap();
+            (inner.workers(), pinned(&inner))
+        })
+    });
+    assert_eq!(nested, (workers, cores));
+}
+
+#[test]
+fn a_thread_started_by_a_worker_can_be_freed() {
+    let all = std::thread::available_parallelism().unwrap();
+    let pool = Pool::new().unwrap();
+    let seen = within(LONG, move || {
+        pool.install(|| {
+            let thread = std::thread::spawn(|| {
+                let before = std::thread::available_parallelism().unwrap();
+                filch::unpin_current_thread().unwrap();
+                (before.get(), std::thread::available_parallelism().unwrap())
+            });
+            thread.join().unwrap()
+        })
+    });
+    assert_eq!(seen, (1, all));
+}

@@ -1,0 +1,467 @@
+//! Queues used by workers: one that would have to wait for room runs jobs instead, so neither a job nor a
+//! handler that submits to a full queue, its own or one that feeds back to it, comes to a standstill.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use common::{LIMIT, Ledger, text_of, until, within};
+use filch::{CountLatch, Pool, Queue};
+
+/// Where a handler finds a queue that is built after it, or is its own. Emptied at the end, or the queue
+/// would hold itself.
+struct Later<J>(Arc<Mutex<Option<Queue<J>>>>);
+
+impl<J> Later<J> {
+    fn new() -> Later<J> {
+        Later(Arc::default())
+    }
+
+    fn set(&self, queue: &Queue<J>) {
+        *self.0.lock().unwrap() = Some(queue.clone());
+    }
+
+    fn get(&self) -> Queue<J> {
+        self.0.lock().unwrap().clone().expect("a queue that is built")
+    }
+
+    fn clear(&self) {
+        let queue = self.0.lock().unwrap().take();
+        drop(queue);
+    }
+}
+
+impl<J> Clone for Later<J> {
+    fn clone(&self) -> Self {
+        Later(Arc::clone(&self.0))
+    }
+}
+
+fn pool(workers: usize) -> Pool {
+    // Where a handler runs jobs inside itself the stack is theirs, too.
+    Pool::builder().workers(workers).stack_size(64 << 20).build().unwrap()
+}
+
+#[test]
+fn a_job_that_submits_to_a_full_queue_runs_the_queues_jobs() {
+    const JOBS: usize = 1_000;
+
+    within(LIMIT, || {
+        for concurrency in [1, 2] {
+            let pool = pool(1);
+            let ledger = Ledger::new(2 * JOBS);
+            let marks = Arc::clone(&ledger);
+            let handler = move |job| marks.mark(job);
+            let queue = pool.queue().capacity(1).concurrency(concurrency).build(handler).unwrap();
+            let (inside, seen) = (queue.clone(), Arc::clone(&ledger));
+            let ran = pool.install(move || {
+                for job in 0..JOBS {
+                    inside.submit(job).unwrap();
+                }
+                seen.ran()
+            });
+            assert_eq!(ran, JOBS - 1, "each but the last made room for another");
+            let inside = queue.clone();
+            let all = pool.spawn(move || inside.submit_all(JOBS..2 * JOBS).unwrap());
+            assert_eq!(all.join().unwrap(), JOBS);
+            queue.wait();
+            ledger.assert_once();
+        }
+    });
+}
+
+/// What is in the way need not be a job of the queue: here the one runner that it may have stands behind jobs
+/// of the pool that nobody else can run.
+#[test]
+fn a_job_that_submits_to_a_full_queue_runs_the_pools_jobs() {
+    within(LIMIT, || {
+        let pool = pool(2);
+        let free = Arc::new(CountLatch::new(1));
+        let (began, begun) = channel();
+        let held = Arc::clone(&free);
+        let handler = move |job: usize| {
+            began.send(job).unwrap();
+            // Helps nobody: this worker is out of the way.
+            while held.count() > 0 {
+                std::thread::yield_now();
+            }
+        };
+        let queue = pool.queue().capacity(1).concurrency(1).build(handler).unwrap();
+        queue.submit(0).unwrap();
+        assert_eq!(begun.recv().unwrap(), 0);
+        let inside = queue.clone();
+        pool.install(move || {
+            inside.submit(1).unwrap();
+            assert!(inside.try_submit(2).unwrap_err().is_full());
+            filch::execute(move || free.count_down()).unwrap();
+            inside.submit(2).unwrap();
+        });
+        queue.wait();
+        assert_eq!(begun.try_iter().collect::<Vec<_>>(), [1, 2]);
+    });
+}
+
+/// Serial queues of capacity 1 in a ring: a job of one submits two of the next lower height to the next.
+fn ring(queues: usize, workers: usize, height: u32) {
+    let pool = pool(workers);
+    let jobs = queues << (height + 1);
+    let done = Arc::new(CountLatch::new(jobs - queues));
+    let ring: Vec<Later<u32>> = (0..queues).map(|_| Later::new()).collect();
+    for (number, place) in ring.iter().enumerate() {
+        let (next, done) = (ring[(number + 1) % queues].clone(), Arc::clone(&done));
+        let handler = move |height: u32| {
+            for _ in 0..2 {
+                if height > 0 {
+                    next.get().submit(height - 1).unwrap();
+                }
+            }
+            done.count_down();
+        };
+        place.set(&pool.queue().capacity(1).concurrency(1).build(handler).unwrap());
+    }
+    for place in &ring {
+        place.get().submit(height).unwrap();
+    }
+    done.wait();
+    for place in &ring {
+        place.get().wait();
+        place.clear();
+    }
+    let report = pool.shutdown().unwrap();
+    assert_eq!((report.run as usize, report.panicked), (jobs - queues, 0));
+}
+
+#[test]
+fn a_serial_queue_whose_handler_submits_to_itself() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            (0..50).for_each(|_| ring(1, workers, 7));
+        }
+    });
+}
+
+#[test]
+fn two_serial_queues_whose_handlers_submit_to_each_other_on_1_worker() {
+    within(LIMIT, || (0..50).for_each(|_| ring(2, 1, 7)));
+}
+
+#[test]
+fn two_serial_queues_whose_handlers_submit_to_each_other_on_2_workers() {
+    within(LIMIT, || (0..50).for_each(|_| ring(2, 2, 7)));
+}
+
+#[test]
+fn three_serial_queues_in_a_ring_on_3_workers() {
+    within(LIMIT, || (0..50).for_each(|_| ring(3, 3, 7)));
+}
+
+#[test]
+fn three_serial_queues_in_a_ring_on_1_and_2_workers() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            (0..20).for_each(|_| ring(3, workers, 7));
+        }
+    });
+}
+
+/// One handler that fills its own queue a thousand times over: the others run inside it.
+#[test]
+fn a_handler_that_fills_its_own_queue() {
+    const JOBS: usize = 1_000;
+
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pool = pool(workers);
+            let ledger = Ledger::new(JOBS + 1);
+            let (own, marks) = (Later::new(), Arc::clone(&ledger));
+            let handler = {
+                let own = own.clone();
+                move |job: usize| {
+                    if job == 0 {
+                        (1..=JOBS).for_each(|job| own.get().submit(job).unwrap());
+                        assert_eq!(marks.ran(), JOBS - 1, "each but the last made room for another");
+                    }
+                    marks.mark(job);
+                }
+            };
+            let queue = pool.queue().capacity(1).concurrency(1).build(handler).unwrap();
+            own.set(&queue);
+            queue.submit(0).unwrap();
+            queue.wait();
+            own.clear();
+            ledger.assert_once();
+            assert_eq!(pool.shutdown().unwrap().panicked, 0);
+        }
+    });
+}
+
+/// In the handler itself, in a closure that it installs, in a job that runs on its stack while it waits.
+#[test]
+fn wait_in_a_job_of_the_same_queue_panics() {
+    within(LIMIT, || {
+        let (caught, payloads) = channel();
+        let pool = Pool::builder()
+            .workers(1)
+            .panic_handler(move |payload| caught.send(text_of(&*payload).to_owned()).unwrap())
+            .build()
+            .unwrap();
+        let pool = Arc::new(pool);
+        let own = Later::new();
+        let (reached, beyond) = channel();
+        let handler = {
+            let (own, pool) = (own.clone(), Arc::downgrade(&pool));
+            move |job: usize| {
+                let own: Queue<usize> = own.get();
+                match job {
+                    0 => own.wait(),
+                    1 => pool.upgrade().unwrap().install(|| own.wait()),
+                    2 => {
+                        let inner = filch::spawn(move || own.wait()).join().unwrap_err();
+                        std::panic::resume_unwind(inner.into_panic());
+                    }
+                    _ => {}
+                }
+                reached.send(job).unwrap();
+            }
+        };
+        let queue = pool.queue().build(handler).unwrap();
+        own.set(&queue);
+        assert_eq!(queue.submit_all(0..4).unwrap(), 4);
+        queue.wait();
+        own.clear();
+        assert_eq!(beyond.try_iter().collect::<Vec<_>>(), [3]);
+        let texts: Vec<String> = payloads.try_iter().collect();
+        assert_eq!(texts.len(), 3);
+        for text in texts {
+            assert!(text.contains("wait was called by a job of the same queue"), "{text:?}");
+        }
+    });
+}
+
+#[test]
+fn wait_in_another_job_runs_the_queue() {
+    within(LIMIT, || {
+        for (workers, concurrency) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let pool = pool(workers);
+            let ran = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&ran);
+            let handler = move |_: usize| {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            let queue = pool.queue().capacity(4).concurrency(concurrency).build(handler).unwrap();
+            for round in 1..=500 {
+                let queue = queue.clone();
+                let waited = pool.spawn(move || {
+                    queue.submit_all(0..10).unwrap();
+                    queue.wait();
+                });
+                waited.join().unwrap();
+                assert_eq!(ran.load(Ordering::Relaxed), 10 * round);
+            }
+        }
+    });
+}
+
+/// A job of a serial queue puts jobs into another, which has the `capacity` given, and waits for them. Returns
+/// how many had run when each wait was over, for 5 jobs with 3, 0, 7, 1 and 100 jobs of their own.
+fn wait_for_another_queue(workers: usize, capacity: usize) -> Vec<usize> {
+    let pool = pool(workers);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let (count, seen) = (Arc::clone(&ran), Arc::clone(&ran));
+    let handler = move |_: usize| {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    let inner = pool.queue().capacity(capacity).concurrency(1).build(handler).unwrap();
+    let (report, reports) = channel();
+    let handler = move |jobs: usize| {
+        assert_eq!(inner.submit_all(0..jobs).unwrap(), jobs);
+        inner.wait();
+        report.send(seen.load(Ordering::Relaxed)).unwrap();
+    };
+    let outer = pool.queue().concurrency(1).build(handler).unwrap();
+    assert_eq!(outer.submit_all([3, 0, 7, 1, 100]).unwrap(), 5);
+    outer.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 111);
+    reports.try_iter().collect()
+}
+
+/// There is room for all, so the worker waits in `wait` only, where it runs nothing inside the serial handler
+/// that would have to run after it.
+#[test]
+fn wait_in_a_job_of_another_queue() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            for _ in 0..200 {
+                assert_eq!(wait_for_another_queue(workers, 100), [3, 3, 10, 11, 111]);
+            }
+        }
+    });
+}
+
+/// Without room the worker may run the outer queue's jobs, too, nested; all of them come to their end.
+#[test]
+fn wait_in_a_job_of_another_queue_that_is_full() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            for _ in 0..200 {
+                let seen = wait_for_another_queue(workers, 1);
+                assert_eq!((seen.len(), seen.iter().max()), (5, Some(&111)));
+            }
+        }
+    });
+}
+
+/// To run a serial queue's jobs inside its own handler is the last resort. Here it is not needed: the queue
+/// that the handler submits to has a worker of its own, which makes room all the time.
+#[test]
+#[ignore = "a worker that waits 1 ms in vain nests too early: see docs/DESIGN.md"]
+fn a_serial_queue_stays_serial_while_another_worker_makes_room() {
+    within(LIMIT, || {
+        let pool = pool(2);
+        let (began, begun) = channel();
+        let handler = move |first: bool| {
+            if first {
+                began.send(()).unwrap();
+            }
+        };
+        let inner = pool.queue().capacity(1).concurrency(1).build(handler).unwrap();
+        let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let deepest = Arc::clone(&most);
+        let begun = Mutex::new(begun);
+        let handler = move |jobs: usize| {
+            deepest.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // This worker does nothing until the other one serves the inner queue.
+            inner.submit(true).unwrap();
+            begun.lock().unwrap().recv().unwrap();
+            (0..jobs).for_each(|_| inner.submit(false).unwrap());
+            inside.fetch_sub(1, Ordering::SeqCst);
+        };
+        let outer = pool.queue().concurrency(1).build(handler).unwrap();
+        assert_eq!(outer.submit_all([100; 200]).unwrap(), 200);
+        outer.wait();
+        assert_eq!(most.load(Ordering::SeqCst), 1, "jobs of a serial queue nested in each other");
+    });
+}
+
+#[test]
+fn a_worker_of_another_pool_submits_and_waits() {
+    const JOBS: usize = 1_000;
+
+    within(LIMIT, || {
+        let (here, there) = (pool(1), pool(1));
+        let ledger = Ledger::new(JOBS);
+        let marks = Arc::clone(&ledger);
+        let handler = move |job| {
+            assert_eq!(std::thread::current().name(), Some("filch-0"));
+            marks.mark(job);
+        };
+        let queue = there.queue().capacity(1).build(handler).unwrap();
+        let seen = Arc::clone(&ledger);
+        here.install(move || {
+            (0..JOBS).for_each(|job| queue.submit(job).unwrap());
+            queue.wait();
+            assert_eq!(seen.ran(), JOBS);
+        });
+        ledger.assert_once();
+        assert_eq!((here.shutdown().unwrap().run, there.shutdown().unwrap().run), (1, JOBS as u64));
+    });
+}
+
+/// The queue's handler submits back to the pool whose only worker waits for room in the queue, and then for
+/// its end: that worker runs jobs of its own pool meanwhile.
+#[test]
+fn two_pools_that_feed_each_other() {
+    const JOBS: usize = 1_000;
+
+    within(LIMIT, || {
+        let (here, there) = (pool(1), pool(1));
+        let ledger = Ledger::new(JOBS);
+        let marks = Arc::clone(&ledger);
+        let back = here.queue().capacity(1).build(move |job| marks.mark(job)).unwrap();
+        let forth = {
+            let back = back.clone();
+            there.queue().capacity(1).build(move |job: usize| back.submit(job).unwrap()).unwrap()
+        };
+        here.install(move || {
+            (0..JOBS).for_each(|job| forth.submit(job).unwrap());
+            forth.wait();
+        });
+        back.wait();
+        ledger.assert_once();
+        assert_eq!(here.shutdown().unwrap().panicked + there.shutdown().unwrap().panicked, 0);
+    });
+}
+
+/// The last handle goes inside the queue's own handler.
+#[test]
+fn the_last_handle_is_dropped_by_a_job_of_the_queue() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pool = pool(workers);
+            for _ in 0..200 {
+                let ledger = Ledger::new(10);
+                let (own, marks) = (Later::new(), Arc::clone(&ledger));
+                let handler = {
+                    let own = own.clone();
+                    move |job: usize| {
+                        if job == 0 {
+                            own.clear();
+                        }
+                        marks.mark(job);
+                    }
+                };
+                let queue = pool.queue().capacity(10).build(handler).unwrap();
+                let (stay, leave) = channel::<()>();
+                pool.execute(move || {
+                    let _ = leave.recv();
+                })
+                .unwrap();
+                own.set(&queue);
+                assert_eq!(queue.submit_all((0..10).rev()).unwrap(), 10);
+                drop(queue);
+                drop(stay);
+                until(|| Arc::strong_count(&ledger) == 1);
+                ledger.assert_once();
+            }
+        }
+    });
+}
+
+/// Queues that are never empty, as each job puts itself in again until the test is over, share one worker with
+/// each other and with the pool's own jobs.
+#[test]
+fn a_queue_that_never_ends_lets_others_run() {
+    within(LIMIT, || {
+        for (workers, queues) in [(1, 1), (1, 3), (2, 3)] {
+            let pool = pool(workers);
+            // Three jobs of the pool, and a hundred of each queue.
+            let done = Arc::new(CountLatch::new(3 + 100 * queues));
+            let ring: Vec<Later<usize>> = (0..queues).map(|_| Later::new()).collect();
+            for place in &ring {
+                let (own, done) = (place.clone(), Arc::clone(&done));
+                let handler = move |run: usize| {
+                    if run < 100 {
+                        done.count_down();
+                    }
+                    if done.count() > 0 {
+                        own.get().submit(run + 1).unwrap();
+                    }
+                };
+                place.set(&pool.queue().capacity(4).concurrency(1).build(handler).unwrap());
+                place.get().submit(0).unwrap();
+            }
+            for _ in 0..3 {
+                let done = Arc::clone(&done);
+                pool.execute(move || done.count_down()).unwrap();
+            }
+            done.wait();
+            for place in &ring {
+                place.get().wait();
+                place.clear();
+            }
+            assert_eq!(pool.shutdown().unwrap().panicked, 0);
+        }
+    });
+}

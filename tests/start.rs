@@ -1,0 +1,641 @@
+//! How a pool comes by its threads: started by std or by the host, some or all of them refused, dropped or
+//! late; the calling thread lent and returned; hooks, names and stacks. Whatever happens, no thread is left
+//! behind and no accepted job is lost.
+
+mod common;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use common::{CHILD_LIMIT, Gate, LIMIT, fail, passes_in_child, text_of, until, within};
+use filch::{BuildError, CountLatch, Pool, ShutdownError, WorkerThread};
+
+const WORKERS: usize = 5;
+
+/// A host that starts threads and can join them.
+#[derive(Clone, Default)]
+struct Host(Arc<Mutex<Vec<thread::JoinHandle<usize>>>>);
+
+impl Host {
+    fn start(&self, worker: WorkerThread) -> io::Result<()> {
+        let index = worker.index();
+        let run = move || {
+            worker.run();
+            index
+        };
+        self.0.lock().unwrap().push(thread::Builder::new().spawn(run)?);
+        Ok(())
+    }
+
+    /// Joins all threads, which never comes to an end if one has not left its pool, and returns the workers' numbers.
+    fn join(&self) -> Vec<usize> {
+        let threads = std::mem::take(&mut *self.0.lock().unwrap());
+        threads.into_iter().map(|thread| thread.join().expect("a worker's panic got out")).collect()
+    }
+}
+
+/// A job that counts that it ran.
+fn counts(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
+    let ran = Arc::clone(ran);
+    move || {
+        ran.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Where each of `jobs` jobs ran that were all under way at once.
+fn all_at_once(pool: &Pool, jobs: usize) -> BTreeSet<usize> {
+    let met = Arc::new(Barrier::new(jobs));
+    let handles = (0..jobs).map(|_| {
+        let met = Arc::clone(&met);
+        pool.spawn(move || {
+            met.wait();
+            filch::current_worker().expect("a job runs on a worker")
+        })
+    });
+    handles.collect::<Vec<_>>().into_iter().map(|handle| handle.join().unwrap()).collect()
+}
+
+// --- threads of the host ---
+
+#[test]
+fn a_host_starts_the_threads() {
+    within(LIMIT, || {
+        let host = Host::default();
+        let (told, tells) = mpsc::channel();
+        let (builds, starts) = (thread::current().id(), host.clone());
+        let pool = Pool::builder()
+            .workers(WORKERS)
+            .name("hosted")
+            .stack_size(3 << 20)
+            .spawn_with(move |worker| {
+                let seen = (worker.index(), worker.name().to_owned(), worker.stack_size());
+                told.send((seen, thread::current().id())).unwrap();
+                starts.start(worker)
+            })
+            .build()
+            .unwrap();
+        for index in 0..WORKERS {
+            let (seen, caller) = tells.recv().unwrap();
+            assert_eq!((seen, caller), ((index, format!("hosted-{index}"), Some(3 << 20)), builds));
+        }
+        assert!(tells.recv().is_err(), "called once for each worker, and dropped");
+        assert_eq!(all_at_once(&pool, WORKERS), (0..WORKERS).collect());
+        assert_eq!(pool.shutdown().unwrap().run, WORKERS as u64);
+        assert_eq!(host.join(), Vec::from_iter(0..WORKERS));
+    });
+}
+
+/// The host starts them all from one thread of its own, last worker first, when it has them all.
+#[test]
+fn a_host_may_take_its_time() {
+    within(LIMIT, || {
+        let host = Host::default();
+        let (hand, handed) = mpsc::channel();
+        let starts = host.clone();
+        let starter = thread::spawn(move || {
+            let workers: Vec<WorkerThread> = (0..WORKERS).map(|_| handed.recv().unwrap()).collect();
+            workers.into_iter().rev().for_each(|worker| starts.start(worker).unwrap());
+        });
+        let keep = move |worker| hand.send(worker).map_err(|_| io::Error::other("nobody takes it"));
+        let pool = Pool::builder().workers(WORKERS).spawn_with(keep).build().unwrap();
+        assert_eq!(all_at_once(&pool, WORKERS), (0..WORKERS).collect());
+        drop(pool);
+        starter.join().unwrap();
+        assert_eq!(host.join(), Vec::from_iter((0..WORKERS).rev()));
+    });
+}
+
+#[test]
+fn shutdown_waits_for_the_hosts_threads() {
+    within(LIMIT, || {
+        let host = Host::default();
+        let exits = Arc::new(AtomicUsize::new(0));
+        let (starts, exit, gate) = (host.clone(), Arc::clone(&exits), Gate::default());
+        let held = gate.clone();
+        let pool = Pool::builder()
+            .workers(WORKERS)
+            .on_exit(move |_| {
+                held.wait();
+                exit.fetch_add(1, Ordering::SeqCst);
+            })
+            .spawn_with(move |worker| starts.start(worker))
+            .build()
+            .unwrap();
+        let Err(ShutdownError::Timeout { stuck }) = pool.shutdown_timeout(Duration::from_millis(1)) else {
+            panic!("none of the host's threads can have left");
+        };
+        assert_eq!(stuck.len(), WORKERS, "{stuck:?}");
+        let opener = thread::spawn(move || gate.open());
+        drop(pool);
+        assert_eq!(exits.load(Ordering::SeqCst), WORKERS, "the drop did not wait");
+        opener.join().unwrap();
+        assert_eq!(host.join().len(), WORKERS);
+    });
+}
+
+#[test]
+fn the_kth_thread_is_refused() {
+    within(LIMIT, || {
+        for lent in [false, true] {
+            for k in usize::from(lent)..WORKERS {
+                let host = Host::default();
+                let exits = Arc::new(AtomicUsize::new(0));
+                let (starts, exit) = (host.clone(), Arc::clone(&exits));
+                let start = move |worker: WorkerThread| {
+                    assert!(worker.index() <= k, "no more are started after a failure");
+                    if worker.index() == k {
+                        return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "no thread for you"));
+                    }
+                    starts.start(worker)
+                };
+                let builder = Pool::builder().workers(WORKERS).spawn_with(start).on_exit(move |_| {
+                    exit.fetch_add(1, Ordering::SeqCst);
+                });
+                let builder = if lent { builder.use_current_thread() } else { builder };
+                let error = builder.build().expect_err("a thread was refused");
+                // They have left their workers by now, and are not merely told to.
+                assert_eq!(exits.load(Ordering::SeqCst), k - usize::from(lent));
+                assert_eq!(host.join(), Vec::from_iter(usize::from(lent)..k));
+                let text = error.to_string();
+                assert!(text.contains(&format!("worker {k} ")) && text.contains("no thread for you"), "{text}");
+                match error {
+                    BuildError::Spawn { worker, source } => {
+                        assert_eq!((worker, source.kind()), (k, io::ErrorKind::QuotaExceeded));
+                    }
+                    other => panic!("{other:?}"),
+                }
+                assert_eq!(filch::current_worker(), None, "a lent thread is returned");
+            }
+        }
+    });
+}
+
+/// The address space is used up by the stacks of the first threads.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_refuses_a_thread() {
+    const STACK: usize = 1 << 30;
+
+    passes_in_child("the_system_refuses_a_thread", "ulimit -v 5000000", || {
+        within(CHILD_LIMIT, || {
+            let error = Pool::builder().workers(8).name("refused").stack_size(STACK).build();
+            let Err(BuildError::Spawn { worker, source }) = error else { panic!("{error:?}") };
+            assert!((1..8).contains(&worker), "worker {worker}: {source}");
+            assert!(source.raw_os_error().is_some(), "{source:?} is not the system's");
+            until(|| common::threads_named("refused") == 0);
+            // Their stacks are free again.
+            let pool = Pool::builder().workers(worker).stack_size(STACK).build().unwrap();
+            assert_eq!(all_at_once(&pool, worker), (0..worker).collect());
+        });
+    });
+}
+
+#[test]
+fn a_worker_that_is_dropped_is_done_without() {
+    within(LIMIT, || {
+        for lost in [vec![0], vec![4], vec![1, 3], vec![0, 1, 2, 3]] {
+            let host = Host::default();
+            let (starts, missing) = (host.clone(), lost.clone());
+            let start = move |worker: WorkerThread| {
+                if missing.contains(&worker.index()) {
+                    drop(worker);
+                    return Ok(());
+                }
+                starts.start(worker)
+            };
+            let pool = Pool::builder().workers(WORKERS).spawn_with(start).build().unwrap();
+            let rest = BTreeSet::from_iter((0..WORKERS).filter(|index| !lost.contains(index)));
+            assert_eq!(pool.workers(), WORKERS);
+            assert_eq!(all_at_once(&pool, rest.len()), rest);
+            let ran = Arc::new(AtomicUsize::new(0));
+            (0..1_000).for_each(|_| pool.execute(counts(&ran)).unwrap());
+            let report = pool.shutdown().unwrap();
+            assert_eq!((ran.load(Ordering::SeqCst), report.run), (1_000, 1_000 + rest.len() as u64));
+            assert!(lost.iter().all(|&index| report.workers[index].run == 0));
+            assert_eq!(host.join(), Vec::from_iter(rest));
+        }
+    });
+}
+
+/// Dropped by another thread, when those that run are asleep already, or before the first of them runs.
+#[test]
+fn a_worker_that_is_dropped_late_is_done_without() {
+    within(LIMIT, || {
+        for last in [false, true] {
+            let host = Host::default();
+            let (hand, handed) = mpsc::channel();
+            let starts = host.clone();
+            let dropper = thread::spawn(move || {
+                let mut workers: Vec<WorkerThread> = (0..WORKERS).map(|_| handed.recv().unwrap()).collect();
+                if last {
+                    workers.rotate_left(2);
+                }
+                workers.drain(..2).for_each(drop);
+                workers.into_iter().for_each(|worker| starts.start(worker).unwrap());
+            });
+            let keep = move |worker| hand.send(worker).map_err(|_| io::Error::other("nobody takes it"));
+            let pool = Pool::builder().workers(WORKERS).spawn_with(keep).build().unwrap();
+            assert_eq!(all_at_once(&pool, WORKERS - 2).len(), WORKERS - 2);
+            assert_eq!(pool.shutdown().unwrap().run, WORKERS as u64 - 2);
+            dropper.join().unwrap();
+            assert_eq!(host.join().len(), WORKERS - 2);
+        }
+    });
+}
+
+/// The error does not end the worker that it came with: the build waits until the host has let go of that.
+#[test]
+fn a_host_that_keeps_a_worker_and_refuses() {
+    within(LIMIT, || {
+        for round in 0..100 {
+            let host = Host::default();
+            let (hand, handed) = mpsc::channel();
+            let (starts, lets_go) = (host.clone(), host.clone());
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let drops = Arc::clone(&dropped);
+            let keeper = thread::spawn(move || {
+                let worker: WorkerThread = handed.recv().unwrap();
+                // More and more often when the others are asleep, and the pool closed.
+                (0..round * 20).for_each(|_| thread::yield_now());
+                drops.fetch_add(1, Ordering::SeqCst);
+                if round % 2 == 0 { drop(worker) } else { lets_go.start(worker).unwrap() }
+            });
+            let start = move |worker: WorkerThread| {
+                if worker.index() < 2 {
+                    return starts.start(worker);
+                }
+                hand.send(worker).unwrap();
+                Err(io::Error::other("too late"))
+            };
+            let error = Pool::builder().workers(WORKERS).spawn_with(start).build().map(drop).unwrap_err();
+            assert!(matches!(error, BuildError::Spawn { worker: 2, .. }), "{error:?}");
+            assert_eq!(dropped.load(Ordering::SeqCst), 1, "the build did not wait");
+            keeper.join().unwrap();
+            assert_eq!(host.join(), Vec::from_iter(0..2 + round % 2));
+        }
+    });
+}
+
+#[test]
+fn all_workers_are_dropped() {
+    within(LIMIT, || {
+        let start = |worker| {
+            drop(worker);
+            Ok(())
+        };
+        let pool = Pool::builder().workers(WORKERS).spawn_with(start).build().unwrap();
+        assert_eq!(pool.workers(), WORKERS);
+        let report = pool.shutdown().unwrap();
+        assert_eq!((report.run, report.workers.len()), (0, WORKERS));
+    });
+}
+
+/// `run` on a thread that is a worker panics, and then that worker has not run: its pool goes on without it.
+#[test]
+fn a_worker_run_on_a_worker() {
+    within(LIMIT, || {
+        let (told, tells) = mpsc::channel();
+        let handler =
+            move |payload: Box<dyn std::any::Any + Send>| told.send(text_of(&*payload).to_owned()).unwrap();
+        let outer = Arc::new(Pool::builder().workers(1).panic_handler(handler).build().unwrap());
+        let host = Host::default();
+        let (starts, misused) = (host.clone(), Arc::clone(&outer));
+        let start = move |worker: WorkerThread| match worker.index() {
+            1 => misused
+                .execute(move || worker.run())
+                .map_err(|back| io::Error::other(back.reason().to_string())),
+            _ => starts.start(worker),
+        };
+        let inner = Pool::builder().workers(3).spawn_with(start).build().unwrap();
+        let text = tells.recv().unwrap();
+        assert!(text.contains("worker already"), "{text}");
+        assert_eq!(all_at_once(&inner, 2), BTreeSet::from([0, 2]));
+        assert_eq!(inner.shutdown().unwrap().run, 2);
+        assert_eq!(outer.install(filch::current_workers), 1, "the misused worker is what it was");
+        assert_eq!(host.join(), [0, 2]);
+    });
+}
+
+// --- hooks, names, stacks ---
+
+thread_local! {
+    static STARTED: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+#[test]
+fn hooks_are_called_once_on_each_worker() {
+    within(LIMIT, || {
+        type Call = (bool, usize, Option<usize>, ThreadId, Option<String>);
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let note = |calls: &Arc<Mutex<Vec<Call>>>, exit| {
+            let calls = Arc::clone(calls);
+            move |index| {
+                let thread = thread::current();
+                let name = thread.name().map(str::to_owned);
+                calls.lock().unwrap().push((exit, index, filch::current_worker(), thread.id(), name));
+                STARTED.set(Some(index));
+            }
+        };
+        let (start, exit) = (note(&calls, false), note(&calls, true));
+        let pool =
+            Pool::builder().workers(WORKERS).name("hooked").on_start(start).on_exit(exit).build().unwrap();
+        // Each before its first job.
+        let met = Arc::new(Barrier::new(WORKERS));
+        let handles = Vec::from_iter((0..WORKERS).map(|_| {
+            let met = Arc::clone(&met);
+            pool.spawn(move || {
+                let started = STARTED.get();
+                met.wait();
+                (started, filch::current_worker(), thread::current().id())
+            })
+        }));
+        let mut jobs = Vec::from_iter(handles.into_iter().map(|handle| handle.join().unwrap()));
+        jobs.sort_unstable_by_key(|job| job.1);
+        assert_eq!(calls.lock().unwrap().len(), WORKERS, "none has left");
+        pool.shutdown().unwrap();
+        let mut calls = calls.lock().unwrap().clone();
+        calls.sort_unstable_by_key(|call| (call.0, call.1));
+        assert_eq!(calls.len(), 2 * WORKERS);
+        for (index, &(started, worker, thread)) in jobs.iter().enumerate() {
+            assert_eq!((started, worker), (Some(index), Some(index)));
+            let name = Some(format!("hooked-{index}"));
+            assert_eq!(calls[index], (false, index, worker, thread, name.clone()));
+            assert_eq!(calls[WORKERS + index], (true, index, worker, thread, name));
+        }
+    });
+}
+
+#[test]
+fn a_hook_that_shuts_down_would_deadlock() {
+    within(LIMIT, || {
+        let slot: Arc<Mutex<Option<Arc<Pool>>>> = Arc::default();
+        let (told, tells) = mpsc::channel();
+        let (pool_of_hook, gate) = (Arc::clone(&slot), Gate::default());
+        let held = gate.clone();
+        let on_exit = move |_| {
+            held.wait();
+            let pool = pool_of_hook.lock().unwrap().clone().expect("set before the gate opens");
+            told.send(pool.shutdown()).unwrap();
+        };
+        let pool = Arc::new(Pool::builder().workers(2).on_exit(on_exit).build().unwrap());
+        *slot.lock().unwrap() = Some(Arc::clone(&pool));
+        gate.open();
+        pool.shutdown().unwrap();
+        assert_eq!(tells.try_iter().collect::<Vec<_>>(), [const { Err(ShutdownError::WouldDeadlock) }; 2]);
+        slot.lock().unwrap().take();
+    });
+}
+
+#[test]
+fn threads_are_named() {
+    within(LIMIT, || {
+        for (name, expected) in [(None, "filch-1"), (Some("embed"), "embed-1"), (Some(""), "-1")] {
+            let builder = Pool::builder().workers(2);
+            let pool = name.into_iter().fold(builder, filch::PoolBuilder::name).build().unwrap();
+            let met = Arc::new(Barrier::new(2));
+            let named = || {
+                let met = Arc::clone(&met);
+                pool.spawn(move || {
+                    met.wait();
+                    thread::current().name().map(str::to_owned)
+                })
+            };
+            let names = [named(), named()].map(|handle| handle.join().unwrap());
+            assert!(names.iter().flatten().any(|name| name == expected), "{names:?}");
+            assert_eq!(pool.shutdown().unwrap().workers[1].name, expected);
+        }
+    });
+}
+
+/// Calls itself until `bytes` of stack are used.
+#[inline(never)]
+fn descend(top: usize, bytes: usize) -> usize {
+    let ballast = std::hint::black_box([1_u8; 4096]);
+    let used = top.abs_diff((&raw const ballast).addr());
+    let deepest = if used < bytes { descend(top, bytes) } else { used };
+    // Something is left to do, so that this is no loop.
+    deepest + usize::from(std::hint::black_box(ballast)[17]) - 1
+}
+
+/// A stack overflow would end the process.
+#[test]
+fn the_stack_is_as_large_as_was_asked() {
+    const STACK: usize = 64 << 20;
+
+    passes_in_child("the_stack_is_as_large_as_was_asked", "", || {
+        within(CHILD_LIMIT, || {
+            let pool = Pool::builder().workers(1).stack_size(STACK).build().unwrap();
+            let used = pool.install(|| {
+                let top = 0_u8;
+                descend((&raw const top).addr(), STACK / 8 * 7)
+            });
+            assert!((STACK / 8 * 7..STACK).contains(&used), "{used}");
+        });
+    });
+}
+
+// --- the calling thread as worker 0 ---
+
+fn lent(workers: usize) -> Pool {
+    Pool::builder().workers(workers).use_current_thread().build().unwrap()
+}
+
+#[test]
+fn a_lent_thread_runs_jobs_when_it_waits_and_only_then() {
+    within(LIMIT, || {
+        let here = thread::current().id();
+        let pool = lent(1);
+        assert_eq!((filch::current_worker(), filch::current_workers(), pool.workers()), (Some(0), 1, 1));
+        let ran = Arc::new(AtomicUsize::new(0));
+        pool.execute(counts(&ran)).unwrap();
+        filch::execute(counts(&ran)).unwrap();
+        let handle = pool.spawn(|| thread::current().id());
+        assert_eq!((ran.load(Ordering::SeqCst), handle.is_finished()), (0, false));
+        assert_eq!(handle.join().unwrap(), here);
+        // Each other way to wait.
+        let latch = Arc::new(CountLatch::new(1));
+        let opens = Arc::clone(&latch);
+        pool.execute(move || opens.count_down()).unwrap();
+        latch.wait();
+        let latch = Arc::new(CountLatch::new(1));
+        let opens = Arc::clone(&latch);
+        pool.execute(move || opens.count_down()).unwrap();
+        assert!(latch.wait_timeout(Duration::MAX));
+        let queue = {
+            let ran = Arc::clone(&ran);
+            let handler = move |thread| {
+                assert_eq!(thread::current().id(), thread);
+                ran.fetch_add(1, Ordering::SeqCst);
+            };
+            pool.queue().capacity(1).build(handler).unwrap()
+        };
+        (0..10).for_each(|_| queue.submit(here).unwrap());
+        assert_eq!(queue.submit_all([here; 10]).unwrap(), 10);
+        queue.wait();
+        assert_eq!(pool.install(|| thread::current().id()), here);
+        let other = Pool::builder().workers(1).build().unwrap();
+        let (told, tells) = mpsc::channel();
+        pool.execute(move || told.send(()).unwrap()).unwrap();
+        // A job of the other pool waits for one of this pool, that is, for this thread.
+        other.install(move || tells.recv().unwrap());
+        let report = pool.shutdown().unwrap();
+        assert_eq!((ran.load(Ordering::SeqCst), report.panicked), (22, 0));
+        assert_eq!((report.workers[0].asked, report.workers[0].pinned_to), (None, None));
+    });
+}
+
+#[test]
+fn a_lent_thread_beside_others() {
+    within(LIMIT, || {
+        let here = thread::current().id();
+        let pool = lent(3);
+        // While this thread does not wait in the pool's way, the others run what comes.
+        let (told, tells) = mpsc::channel();
+        for _ in 0..100 {
+            let told = told.clone();
+            pool.execute(move || told.send(thread::current().id()).unwrap()).unwrap();
+        }
+        assert!((0..100).all(|_| tells.recv().unwrap() != here));
+        // While they are blocked, it does.
+        let gate = Gate::default();
+        let blocked = Arc::new(CountLatch::new(2));
+        for _ in 0..2 {
+            let (gate, blocked) = (gate.clone(), Arc::clone(&blocked));
+            let job = move || {
+                blocked.count_down();
+                gate.wait();
+            };
+            pool.execute(job).unwrap();
+        }
+        until(|| blocked.count() == 0);
+        let handle = pool.spawn(|| (thread::current().id(), filch::current_worker()));
+        assert_eq!(handle.join().unwrap(), (here, Some(0)));
+        gate.open();
+        assert_eq!(pool.shutdown().unwrap().run, 103);
+    });
+}
+
+#[test]
+fn a_lent_thread_cannot_be_lent_twice() {
+    fn refused() {
+        let error = Pool::builder().workers(2).use_current_thread().build().map(drop).unwrap_err();
+        assert!(matches!(error, BuildError::AlreadyWorker), "{error:?}");
+        assert!(error.to_string().contains("use_current_thread"), "{error}");
+    }
+
+    within(LIMIT, || {
+        let pool = lent(2);
+        refused();
+        assert_eq!(filch::current_workers(), 2, "it is still lent");
+        pool.install(refused);
+        drop(pool);
+        Pool::builder().workers(1).build().unwrap().install(refused);
+    });
+}
+
+#[test]
+fn a_lent_thread_is_returned() {
+    within(LIMIT, || {
+        for workers in [1, 2, 4] {
+            for round in 0..100 {
+                let pool = lent(workers);
+                assert_eq!(filch::current_worker(), Some(0));
+                let ran = Arc::new(AtomicUsize::new(0));
+                (0..10).for_each(|_| pool.execute(counts(&ran)).unwrap());
+                if round % 2 == 0 {
+                    assert_eq!(pool.shutdown().unwrap().run, 10);
+                } else {
+                    drop(pool);
+                }
+                assert_eq!(ran.load(Ordering::SeqCst), 10, "it helps to drain");
+                assert_eq!(filch::current_worker(), None);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_lent_thread_stays_a_worker_if_another_shuts_down() {
+    within(LIMIT, || {
+        let pool = lent(2);
+        let ran = Arc::new(AtomicUsize::new(0));
+        (0..100).for_each(|_| pool.execute(counts(&ran)).unwrap());
+        let report = thread::scope(|scope| scope.spawn(|| pool.shutdown().unwrap()).join().unwrap());
+        assert_eq!((ran.load(Ordering::SeqCst), report.run), (100, 100));
+        assert_eq!(filch::current_worker(), Some(0));
+        assert!(pool.execute(|| ()).is_err() && pool.try_install(|| ()).is_err());
+        assert_eq!(pool.shutdown().unwrap(), report);
+        assert_eq!(filch::current_worker(), None);
+    });
+}
+
+/// It leaves jobs in its deque, which the others must find.
+#[test]
+fn a_lent_thread_that_ends() {
+    within(LIMIT, || {
+        const JOBS: usize = 100;
+        let gate = Gate::default();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (held, count) = (gate.clone(), Arc::clone(&ran));
+        let ends = thread::spawn(move || {
+            let pool = lent(2);
+            let (told, tells) = mpsc::channel();
+            pool.execute(move || {
+                told.send(()).unwrap();
+                held.wait();
+            })
+            .unwrap();
+            tells.recv().unwrap();
+            let fan = move || {
+                (0..JOBS).for_each(|_| filch::execute(counts(&count)).unwrap());
+                filch::current_worker()
+            };
+            assert_eq!(pool.spawn(fan).join().unwrap(), Some(0));
+            pool
+        });
+        let pool = ends.join().unwrap();
+        assert_eq!(pool.stats().workers[0].deque_depth, JOBS);
+        gate.open();
+        until(|| ran.load(Ordering::SeqCst) == JOBS);
+        assert_eq!(pool.install(filch::current_worker), Some(1));
+        assert_eq!(pool.shutdown().unwrap().run, JOBS as u64 + 3);
+    });
+}
+
+#[test]
+fn hooks_are_not_called_for_a_lent_thread() {
+    within(LIMIT, || {
+        let calls: Arc<Mutex<Vec<(usize, ThreadId)>>> = Arc::default();
+        let note = |calls: &Arc<Mutex<Vec<_>>>| {
+            let calls = Arc::clone(calls);
+            move |index| calls.lock().unwrap().push((index, thread::current().id()))
+        };
+        let (start, exit) = (note(&calls), note(&calls));
+        let pool =
+            Pool::builder().workers(3).use_current_thread().on_start(start).on_exit(exit).build().unwrap();
+        drop(pool);
+        let mut calls = calls.lock().unwrap().clone();
+        assert!(calls.iter().all(|&(_, thread)| thread != thread::current().id()));
+        calls.sort_unstable_by_key(|call| call.0);
+        assert_eq!(calls.iter().map(|call| call.0).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    });
+}
+
+/// What a job panics with does not reach what the lent thread is in the middle of.
+#[test]
+fn panics_on_a_lent_thread() {
+    within(LIMIT, || {
+        let (handler, seen) = common::collector();
+        let pool = Pool::builder().workers(1).use_current_thread().panic_handler(handler).build().unwrap();
+        pool.execute(|| fail(1)).unwrap();
+        assert_eq!(pool.spawn(|| 2).join().unwrap(), 2);
+        drop(pool.spawn(|| fail(3)));
+        let report = pool.shutdown().unwrap();
+        assert_eq!((report.run, report.panicked, seen()), (3, 2, vec![1, 3]));
+    });
+}

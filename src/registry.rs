@@ -51,7 +51,8 @@ pub(crate) struct Peer {
     pub(crate) private: Arc<fork::Shared>,
     /// Jobs that only this worker may run.
     pub(crate) inbox: Inbox,
-    pub(crate) counters: Counters,
+    /// Written with each job, apart from what thieves read.
+    pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,
     /// The core that the placement asks for.
     pub(crate) asked: Option<usize>,
@@ -65,7 +66,7 @@ impl Peer {
             stealer: kit.deque.stealer(),
             private: kit.stack.shared(),
             inbox: Inbox::new(),
-            counters: Counters::new(),
+            counters: CachePadded::new(Counters::new()),
             name,
             asked,
             running: CountLatch::new(usize::from(running)),

@@ -14,6 +14,8 @@
 use std::cell::Cell;
 use std::ptr;
 
+use crossbeam_utils::CachePadded;
+
 use crate::job::Job;
 use crate::latch::{Latch, TaskLatch};
 use crate::registry::Shared;
@@ -40,7 +42,8 @@ pub(crate) struct Base {
     local: Cell<usize>,
     /// Whether `local` was added to `shared`.
     merged: Cell<bool>,
-    shared: AtomicUsize,
+    /// Apart from what the owner writes with each job.
+    shared: CachePadded<AtomicUsize>,
     end: End,
     panic: Mutex<Option<Payload>>,
 }
@@ -66,7 +69,7 @@ impl Base {
             owner: worker.map_or(ptr::null(), ptr::from_ref),
             local: Cell::new(0),
             merged: Cell::new(worker.is_none()),
-            shared: AtomicUsize::new(if worker.is_some() { OPEN } else { 1 }),
+            shared: CachePadded::new(AtomicUsize::new(if worker.is_some() { OPEN } else { 1 })),
             end: match worker {
                 Some(worker) => End::Worker(TaskLatch::new(worker.index)),
                 None => End::Other(Latch::new(waiter.unparker())),
@@ -77,7 +80,9 @@ impl Base {
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
-            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => waiter.wait(latch, wait),
+            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
+                waiter.wait(latch, wait)
+            }
             _ => {}
         }
         std::mem::forget(guard);

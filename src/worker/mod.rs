@@ -17,6 +17,7 @@ pub(crate) use nested::{Help, Isolation, Nested};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::deque::Deque;
 use crate::fork::Stack;
@@ -25,6 +26,23 @@ use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
 use crate::unwind;
+
+/// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
+/// a theft each would cost more than they.
+const BUNDLE: usize = 48;
+
+/// A job that keeps `jobs` for the worker that runs it.
+fn bundle(jobs: Vec<Job>) -> Job {
+    Job::new(move || {
+        with_current(|worker| {
+            let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
+            // Nobody submitted the bundle.
+            worker.me().counters.activations.add(1);
+            worker.bundle_begun.set(Some(Instant::now()));
+            jobs.into_iter().for_each(|job| worker.push_lazily(job));
+        });
+    })
+}
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
@@ -46,6 +64,8 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
+    /// When the last bundle began that this worker ran, until that is long ago.
+    bundle_begun: Cell<Option<Instant>>,
     /// A thread that the host lent: it has no main loop.
     host: bool,
     /// Where this thread's stack was when it became a worker.
@@ -72,6 +92,7 @@ impl Worker {
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
             depth: Cell::new(0),
+            bundle_begun: Cell::new(None),
             host,
             base: nested::stack_position(),
             isolation: Cell::new(None),
@@ -123,10 +144,12 @@ impl Worker {
         let sleep = &self.registry.sleep;
         let wanted = |private: usize| {
             let missing = sleep.snapshot().idle().saturating_sub(self.deque.len());
-            // For many small jobs a steal each would cost more than they; forks are few and the oldest is large.
-            if missing == 0 { 0 } else { missing.max((private / 8).min(16)) }
+            if private >= 4 * BUNDLE && missing > 0 { BUNDLE } else { missing }
         };
-        if self.stack.expose(wanted, |job| self.push_deque(job)) > 0 {
+        let exposed = self.stack.expose(wanted, |jobs| {
+            if jobs.len() == BUNDLE { self.push_deque(bundle(jobs.collect())) } else { self.push_each(jobs) }
+        });
+        if exposed > 0 {
             if at_once { sleep.published() } else { sleep.published_lazily() }
         }
     }
@@ -134,9 +157,13 @@ impl Worker {
     /// Hands out all private jobs: before this thread sleeps on something else.
     fn expose_all(&self) {
         if !self.stack.is_empty() {
-            self.stack.expose(|private| private, |job| self.push_deque(job));
+            self.stack.expose(|private| private, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
         }
+    }
+
+    fn push_each(&self, jobs: &mut dyn ExactSizeIterator<Item = Job>) {
+        jobs.for_each(|job| self.push_deque(job));
     }
 
     fn push_deque(&self, job: Job) {

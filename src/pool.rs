@@ -16,7 +16,7 @@ use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex, lock};
 use crate::thread::Threads;
 use crate::wait;
-use crate::worker::{return_host, with_current};
+use crate::worker::{return_abandoned_host, return_host, with_current};
 
 /// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
 ///
@@ -126,7 +126,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn::spawn(&self.registry, f)
+        spawn::spawn(&self.registry, f).0
     }
 
     /// Runs `f` on a worker of this pool, waits, and returns what it returned. `f` may borrow.
@@ -218,7 +218,8 @@ impl Pool {
     /// submits in turn, ends and joins the threads.
     ///
     /// May be called by several threads and again; each gets the report. A thread that was lent with
-    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned.
+    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned; if it is the only worker and
+    /// another thread calls this, that waits until it has run what is left.
     ///
     /// # Errors
     /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
@@ -258,18 +259,24 @@ impl Pool {
             return Err(ShutdownError::ForkedProcess);
         }
         let own = |worker: &crate::worker::Worker| Arc::ptr_eq(&worker.registry, registry);
-        let inside = with_current(|worker| worker.is_some_and(|worker| own(worker) && worker.inside()));
+        // A worker in its exit hook is outside the pool, and is waited for all the same.
+        let waited_for = |worker: &crate::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
+        let inside = with_current(|worker| worker.is_some_and(waited_for));
         if inside || self.ids.contains(&std::thread::current().id()) {
             return Err(ShutdownError::WouldDeadlock);
         }
         registry.close();
         with_current(|worker| {
             if let Some(host) = worker.filter(|worker| own(worker)) {
-                host.drain();
+                host.drain(deadline);
             }
         });
-        return_host(registry);
         let stuck = |stuck| ShutdownError::Timeout { stuck };
+        if deadline.is_some() && registry.threads() == 0 {
+            // Before the thread is returned: if time is up it is still needed.
+            registry.wait_left(deadline).map_err(stuck)?;
+        }
+        return_host(registry);
         registry.wait_left(deadline).map_err(stuck)?;
         self.join_threads(deadline).map_err(stuck)?;
         Ok(Shutdown::of(registry))
@@ -318,6 +325,9 @@ impl Drop for Pool {
             }
             Err(_) => self.registry.close(),
         }
+        // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
+        self.registry.abandon();
+        return_abandoned_host();
     }
 }
 

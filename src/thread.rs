@@ -25,8 +25,8 @@ pub(crate) enum Spawn {
 /// A worker that waits for a thread: what the closure of
 /// [`PoolBuilder::spawn_with`](crate::PoolBuilder::spawn_with) gets.
 ///
-/// If it is dropped without having [run](Self::run), the pool goes on without this worker; within the
-/// closure, return an error instead.
+/// If it is dropped without having [run](Self::run), the pool goes on without this worker, and is closed if it has
+/// no other; within the closure, return an error instead.
 #[must_use = "a worker without a thread runs no jobs"]
 pub struct WorkerThread {
     /// `None` once it runs.
@@ -57,14 +57,14 @@ impl WorkerThread {
     }
 
     /// Runs the worker on the calling thread, binds that to the worker's core, and returns when the pool has
-    /// shut down.
+    /// shut down; in a forked child, at once.
     ///
     /// # Panics
     /// If the calling thread is a worker already.
     pub fn run(mut self) {
         // Before the seat is taken: if this panics, the pool is told that it has to do without the worker.
         assert!(with_current(|worker| worker.is_none()), "the thread is a worker already");
-        let Some(seat) = self.seat.take() else { return };
+        let Some(seat) = self.seat.take_if(|seat| !seat.registry.forked()) else { return };
         let registry = Arc::clone(&seat.registry);
         let worker = Worker::new(seat, false);
         let me = &registry.peers[worker.index];
@@ -78,6 +78,7 @@ impl WorkerThread {
             self.started.count_down();
             registry.call_hook(&registry.hooks.on_start, worker.index);
             worker.main_loop();
+            worker.leave();
             registry.call_hook(&registry.hooks.on_exit, worker.index);
         }
         // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
@@ -102,8 +103,12 @@ impl fmt::Debug for WorkerThread {
 }
 
 impl Registry {
-    /// Blocks until each worker has left its main loop; after `deadline`, the names of those that have not.
+    /// Blocks until each worker has left its main loop, and a pool that has none has run what it accepted; after
+    /// `deadline`, the names of those that are to blame.
     pub(crate) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
+        if !self.wait_over(deadline) {
+            return Err(vec![self.peers[0].name.clone()]);
+        }
         let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline));
         if all_left {
             return Ok(());
@@ -155,9 +160,9 @@ impl Threads {
         }
     }
 
-    /// Blocks until each worker runs, or is lost.
-    pub(crate) fn wait_started(&self) {
-        self.started.wait();
+    /// Opens when each worker runs, or is lost.
+    pub(crate) fn started(&self) -> Arc<CountLatch> {
+        Arc::clone(&self.started)
     }
 
     /// Which threads they are.

@@ -8,11 +8,12 @@
 mod current;
 mod idle;
 
-pub(crate) use current::{Current, lend_host, return_host, with_current};
+pub(crate) use current::{Current, lend_host, return_abandoned_host, return_host, with_current};
 pub(crate) use idle::UntilSignal;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::deque::{Deque, Steal};
 use crate::job::Job;
@@ -58,20 +59,23 @@ pub(crate) struct Worker {
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     /// A thread that the host lent: it has no main loop.
-    host: bool,
+    lent: bool,
+    /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
+    /// loop for good.
+    outside: Cell<bool>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
 }
 
 impl Worker {
     /// The worker of the calling thread, which for a `host` has been lent.
-    pub(crate) fn new(seat: Seat, host: bool) -> Worker {
+    pub(crate) fn new(seat: Seat, lent: bool) -> Worker {
         let Seat { index, registry, deque, parker } = seat;
         parker.adopt();
         // Any seed does; neighbours should not start alike.
         let rng = Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F));
-        let (tick, depth) = (Cell::new(0), Cell::new(0));
-        Worker { index, registry, deque, parker, rng, tick, depth, host, nested: RefCell::default() }
+        let (tick, depth, outside) = (Cell::new(0), Cell::new(0), Cell::new(lent));
+        Worker { index, registry, deque, parker, rng, tick, depth, lent, outside, nested: RefCell::default() }
     }
 
     pub(crate) fn me(&self) -> &Peer {
@@ -83,10 +87,21 @@ impl Worker {
     }
 
     /// Whether this thread is inside a job of its pool, or always is, having nothing else to do.
-    /// A lent thread outside any job submits as an outside thread does.
+    /// A lent thread outside any job submits as an outside thread does; so does a worker at its end, whose deque
+    /// nobody will look at again.
     #[inline]
     pub(crate) fn inside(&self) -> bool {
-        !self.host || self.depth.get() > 0
+        !self.outside.get() || self.depth.get() > 0
+    }
+
+    /// Whether it is a thread that the host lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// The main loop is over: what the thread still does, it does outside the pool.
+    pub(crate) fn leave(&self) {
+        self.outside.set(true);
     }
 
     /// Puts a job into the own deque and wakes a thief if need be.
@@ -107,13 +122,14 @@ impl Worker {
     pub(crate) fn counted(&self, f: impl FnOnce()) {
         self.depth.set(self.depth.get() + 1);
         let result = unwind::catch(f);
-        self.depth.set(self.depth.get() - 1);
         let counters = &self.me().counters;
         counters.run.add(1);
         if let Err(payload) = result {
             counters.panicked.add(1);
+            // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
             self.registry.handle_panic(payload);
         }
+        self.depth.set(self.depth.get() - 1);
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
@@ -247,13 +263,14 @@ impl Worker {
 
     /// For a lent thread, once its pool is closed: runs what it finds. Jobs that appear later are found by
     /// the other workers, which also empty this one's deque; if there are none, no later job can appear
-    /// once no outside thread is left that had begun to submit.
-    pub(crate) fn drain(&self) {
+    /// once no outside thread is left that had begun to submit. Begins no job after `deadline`.
+    pub(crate) fn drain(&self, deadline: Option<Instant>) {
         let _hold = self.registry.hold();
+        let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
         loop {
-            while self.run_one() {}
+            while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
-            if !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+            if due() || !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
                 return;
             }
             crate::sync::yield_now();

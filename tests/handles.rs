@@ -400,3 +400,77 @@ fn a_panic_can_be_taken_and_resumed() {
         assert_eq!(number_of(&*outer.join().unwrap_err().into_panic()), 43);
     });
 }
+
+/// A handle that was polled and dropped keeps nothing of the task that polled it.
+#[test]
+fn a_dropped_handle_lets_go_of_the_waker() {
+    within(LIMIT, || {
+        let pool = pool(1);
+        let (mut handle, permit) = held(&pool, || ());
+        let (count, waker) = Count::new();
+        assert!(poll(&mut handle, &waker).is_pending());
+        drop((handle, waker));
+        assert_eq!(Arc::strong_count(&count), 1, "the waker is on the list still");
+        drop(permit);
+        pool.shutdown().unwrap();
+        assert_eq!(count.get(), 0);
+    });
+}
+
+/// A waker that uses the pool, whoever wakes or drops it, and whether the pool is there or not.
+struct UsesPool(Arc<std::sync::OnceLock<Pool>>, AtomicUsize);
+
+impl UsesPool {
+    fn call(&self) {
+        if let Some(pool) = self.0.get() {
+            let _ = pool.execute(|| ());
+            self.1.fetch_add(pool.stats().workers.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Wake for UsesPool {
+    fn wake(self: Arc<Self>) {
+        self.call();
+    }
+}
+
+impl Drop for UsesPool {
+    fn drop(&mut self) {
+        self.call();
+    }
+}
+
+/// The job's end, on a worker, wakes the task while this thread polls the handle again or drops it, 100,000 times;
+/// now and then the pool is shut down meanwhile.
+#[test]
+fn woken_while_it_is_dropped() {
+    within(LIMIT, || {
+        let mut random = common::Random::new(16);
+        for _ in 0..50 {
+            let shared = Arc::new(std::sync::OnceLock::from(pool(2)));
+            let pool = shared.get().unwrap();
+            let waker = || Waker::from(Arc::new(UsesPool(Arc::clone(&shared), AtomicUsize::new(0))));
+            let mut ready = 0;
+            for round in 0..2_000 {
+                let mut handle = pool.spawn(move || round);
+                for _ in 0..=random.below(2) {
+                    if let Poll::Ready(result) = poll(&mut handle, &waker()) {
+                        assert_eq!(result.unwrap(), round);
+                        ready += 1;
+                        break;
+                    }
+                }
+                (0..random.below(30)).for_each(|_| std::hint::spin_loop());
+            }
+            assert!(ready <= 2_000);
+            let handles = Vec::from_iter((0..10).map(|_| pool.spawn(|| ())));
+            thread::scope(|scope| {
+                scope.spawn(|| pool.shutdown().unwrap());
+                for mut handle in handles {
+                    let _ = poll(&mut handle, &waker());
+                }
+            });
+        }
+    });
+}

@@ -360,33 +360,3 @@ fn dropping_after_a_timeout_waits_for_the_rest() {
         opener.join().unwrap();
     });
 }
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_thousand_pools_leave_nothing_behind() {
-    within(LIMIT, || {
-        let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-        let alive = Alive::default();
-        let base = files();
-        for round in 0..1_000 {
-            let pool = Pool::builder().workers(1 + round % 4).name("mayfly").build().unwrap();
-            let queue = pool.queue().capacity(8).build(drop::<common::Token>).unwrap();
-            if round % 4 == 0 {
-                for _ in 0..50 {
-                    let token = alive.token();
-                    pool.execute(move || drop(token)).unwrap();
-                    queue.submit(alive.token()).unwrap();
-                }
-            }
-            if round % 2 == 0 {
-                drop(pool);
-            } else {
-                pool.shutdown().unwrap();
-            }
-            assert_eq!(alive.count(), 0, "in round {round}");
-        }
-        until(|| common::threads_named("mayfly") == 0);
-        // Other tests of this process may have some open for a moment.
-        until(|| files() <= base);
-    });
-}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Alive, CHILD_LIMIT, Ledger, passes_in_child, threads_named, until, within};
+use common::{Alive, CHILD_LIMIT, LIMIT, Ledger, passes_in_child, threads_named, until, within};
 use filch::{Placement, Pool, Queue};
 
 /// The threads of this process.
@@ -193,13 +193,13 @@ fn masks_that_change() {
 #[test]
 fn pools_by_the_thousand() {
     passes_in_child("pools_by_the_thousand", "", || {
-        within(CHILD_LIMIT, || {
+        within(LIMIT, || {
             const POOLS: usize = 10_000;
             let files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
             let alive = Alive::default();
             let mut base = None;
             for round in 0..POOLS {
-                let pool = Pool::builder().workers(1 + round % 3).name("mayfly").build().unwrap();
+                let pool = Pool::builder().workers(1 + round % 2).name("mayfly").build().unwrap();
                 if round % 4 == 0 {
                     let queue = pool.queue().capacity(4).build(drop::<common::Token>).unwrap();
                     for _ in 0..10 {

@@ -308,7 +308,9 @@ impl Pool {
                 return Ok(());
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
-                return Err(Vec::new());
+                // Who is at it knows which of them; none is known to have ended.
+                let names = self.registry.peers.iter().map(|peer| peer.name.clone());
+                return Err(names.skip(self.workers() - self.ids.len()).collect());
             }
         }
     }

@@ -360,3 +360,38 @@ fn dropping_after_a_timeout_waits_for_the_rest() {
         opener.join().unwrap();
     });
 }
+
+/// A destructor of a thread-local that waits.
+struct Held(Gate);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
+thread_local! {
+    static HELD: std::cell::RefCell<Option<Held>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Its worker has left, but the thread has not ended: whoever waits is told its name, also if another thread is
+/// waiting already.
+#[test]
+fn in_time_names_a_thread_that_does_not_end() {
+    within(LIMIT, || {
+        let gate = Gate::default();
+        let pool = Pool::builder().workers(1).name("late").build().unwrap();
+        let held = gate.clone();
+        pool.install(move || HELD.set(Some(Held(held))));
+        let stuck = Err(ShutdownError::Timeout { stuck: vec!["late-0".into()] });
+        assert_eq!(pool.shutdown_timeout(Duration::from_millis(5)), stuck);
+        thread::scope(|scope| {
+            let other = scope.spawn(|| pool.shutdown().unwrap());
+            for _ in 0..20 {
+                assert_eq!(pool.shutdown_timeout(Duration::from_millis(1)), stuck);
+            }
+            gate.open();
+            assert_eq!(other.join().unwrap().run, 1);
+        });
+    });
+}

@@ -294,7 +294,7 @@ impl Failed {
             Failed::Midway { cause, registry, started } => (cause, registry, started),
         };
         let _ = registry.wait_left(None);
-        let _ = started.join(None);
+        started.join();
         match cause {
             Cause::Error(error) => error,
             Cause::Panic(payload) => unwind::resume(payload),

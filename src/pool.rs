@@ -1,7 +1,6 @@
 //! A pool's life: made, used, shut down.
 
 use std::fmt;
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::builder::PoolBuilder;
@@ -14,7 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::spawn::{self, JoinHandle};
 use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex, lock};
-use crate::thread::Threads;
+use crate::thread::{Threads, Trace};
 use crate::wait;
 use crate::worker::{return_abandoned_host, return_host, with_current};
 
@@ -41,7 +40,7 @@ pub struct Pool {
     /// Opens when they were.
     joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
-    ids: Vec<ThreadId>,
+    traces: Vec<Trace>,
 }
 
 impl Pool {
@@ -77,8 +76,8 @@ impl Pool {
     }
 
     pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
-        let ids = threads.ids();
-        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), ids }
+        let traces = threads.traces();
+        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), traces }
     }
 
     pub(crate) fn registry(&self) -> &Shared {
@@ -262,7 +261,8 @@ impl Pool {
         // A worker in its exit hook is outside the pool, and is waited for all the same.
         let waited_for = |worker: &crate::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
         let inside = with_current(|worker| worker.is_some_and(waited_for));
-        if inside || self.ids.contains(&std::thread::current().id()) {
+        let this = std::thread::current().id();
+        if inside || self.traces.iter().any(|trace| trace.id == this) {
             return Err(ShutdownError::WouldDeadlock);
         }
         registry.close();
@@ -286,33 +286,24 @@ impl Pool {
 impl Pool {
     /// Joins the threads, or waits for who does; the names of those that still run at `deadline`.
     fn join_threads(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
-        loop {
-            // Not under the lock: a thread-local's destructor on one of these threads may come for it.
-            let threads = lock(&self.threads).take();
-            if let Some(threads) = threads {
-                return match threads.join(deadline) {
-                    Ok(()) => {
-                        self.joined.count_down();
-                        Ok(())
-                    }
-                    Err((threads, running)) => {
-                        *lock(&self.threads) = Some(threads);
-                        Err(running)
-                    }
-                };
-            }
-            // Somebody else is at it, and puts them back if its time is up first.
-            let now = Instant::now();
-            let look = now + Duration::from_millis(1);
-            if self.joined.wait_until(Some(deadline.map_or(look, |deadline| deadline.min(look)))) {
-                return Ok(());
-            }
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                // Who is at it knows which of them; none is known to have ended.
-                let names = self.registry.peers.iter().map(|peer| peer.name.clone());
-                return Err(names.skip(self.workers() - self.ids.len()).collect());
+        let names = |running: &dyn Fn(&Trace) -> bool| -> Vec<String> {
+            let traces = self.traces.iter().filter(|trace| running(trace));
+            traces.map(|trace| trace.name.clone()).collect()
+        };
+        // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
+        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline)) {
+            let running = names(&|trace| trace.gone.count() > 0);
+            if !running.is_empty() {
+                return Err(running);
             }
         }
+        let threads = lock(&self.threads).take();
+        if let Some(threads) = threads {
+            threads.join();
+            self.joined.count_down();
+            return Ok(());
+        }
+        if self.joined.wait_until(deadline) { Ok(()) } else { Err(names(&|_| true)) }
     }
 }
 

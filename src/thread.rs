@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::affinity;
 use crate::latch::CountLatch;
@@ -119,10 +119,35 @@ impl Registry {
     }
 }
 
+/// One of our threads, as those see it that wait for its end. Not its `JoinHandle`: that can be joined by one thread
+/// only, knows no time limit, and takes a thread for finished whose thread-locals still have their destructors to run.
+#[derive(Clone)]
+pub(crate) struct Trace {
+    pub(crate) id: ThreadId,
+    pub(crate) name: String,
+    /// Opens when its thread-locals are gone.
+    pub(crate) gone: Arc<CountLatch>,
+}
+
+#[cfg(not(all(loom, feature = "loom")))]
+thread_local! {
+    /// The first of its thread's locals, and so the last to go.
+    static LAST: std::cell::RefCell<Option<Last>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Opens the latch when it goes.
+struct Last(Arc<CountLatch>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.count_down();
+    }
+}
+
 /// The threads of one pool, as far as they are ours to join.
 pub(crate) struct Threads {
     handles: Vec<Handle>,
-    ids: Vec<ThreadId>,
+    traces: Vec<Trace>,
     started: Arc<CountLatch>,
 }
 
@@ -131,7 +156,7 @@ impl Threads {
     pub(crate) fn new(expected: usize) -> Threads {
         Threads {
             handles: Vec::with_capacity(expected),
-            ids: Vec::new(),
+            traces: Vec::new(),
             started: Arc::new(CountLatch::new(expected)),
         }
     }
@@ -150,9 +175,18 @@ impl Threads {
         };
         match spawn {
             Spawn::Std => {
-                let handle = spawn_thread(name, stack_size, || thread.run())?;
+                let gone = Arc::new(CountLatch::new(1));
+                let last = Last(Arc::clone(&gone));
+                let handle = spawn_thread(name.clone(), stack_size, || {
+                    // Under the checker a thread has no end but its handle's.
+                    #[cfg(not(all(loom, feature = "loom")))]
+                    LAST.set(Some(last));
+                    #[cfg(all(loom, feature = "loom"))]
+                    std::mem::forget(last);
+                    thread.run();
+                })?;
                 #[cfg(not(all(loom, feature = "loom")))]
-                self.ids.push(handle.thread().id());
+                self.traces.push(Trace { id: handle.thread().id(), name, gone });
                 self.handles.push(handle);
                 Ok(())
             }
@@ -166,41 +200,16 @@ impl Threads {
     }
 
     /// Which threads they are.
-    pub(crate) fn ids(&self) -> Vec<ThreadId> {
-        self.ids.clone()
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        self.traces.clone()
     }
 
-    /// Joins the threads, all of whose workers have [left](Registry::wait_left). What is left of a thread then are
-    /// the destructors of its thread-locals; after `deadline`, the threads back with the names of those that
-    /// still run.
-    pub(crate) fn join(self, deadline: Option<Instant>) -> Result<(), (Threads, Vec<String>)> {
-        while let Some(deadline) = deadline {
-            let running: Vec<String> = self.running();
-            if running.is_empty() {
-                break;
-            }
-            if deadline <= Instant::now() {
-                return Err((self, running));
-            }
-            // There is nothing to wait on for the end of a thread but its join, which has no time limit.
-            std::thread::sleep(Duration::from_micros(200));
-        }
+    /// Joins the threads, all of whose workers have [left](Registry::wait_left).
+    pub(crate) fn join(self) {
         for handle in self.handles {
             // The worker caught all that jobs and hooks panicked with.
             let _ = handle.join();
         }
-        Ok(())
-    }
-
-    #[cfg(not(all(loom, feature = "loom")))]
-    fn running(&self) -> Vec<String> {
-        let running = self.handles.iter().filter(|handle| !handle.is_finished());
-        running.map(|handle| handle.thread().name().unwrap_or_default().to_owned()).collect()
-    }
-
-    #[cfg(all(loom, feature = "loom"))]
-    fn running(&self) -> Vec<String> {
-        Vec::new()
     }
 
     /// Forgets the handles of threads that exist in another process only.

@@ -1,5 +1,7 @@
 //! The threads that workers run on: started by std or by the host, waited for, joined.
 
+#[cfg(not(all(loom, feature = "loom")))]
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::thread::ThreadId;
@@ -129,21 +131,6 @@ pub(crate) struct Trace {
     pub(crate) gone: Arc<CountLatch>,
 }
 
-#[cfg(not(all(loom, feature = "loom")))]
-thread_local! {
-    /// The first of its thread's locals, and so the last to go.
-    static LAST: std::cell::RefCell<Option<Last>> = const { std::cell::RefCell::new(None) };
-}
-
-/// Opens the latch when it goes.
-struct Last(Arc<CountLatch>);
-
-impl Drop for Last {
-    fn drop(&mut self) {
-        self.0.count_down();
-    }
-}
-
 /// The threads of one pool, as far as they are ours to join.
 pub(crate) struct Threads {
     handles: Vec<Handle>,
@@ -175,18 +162,8 @@ impl Threads {
         };
         match spawn {
             Spawn::Std => {
-                let gone = Arc::new(CountLatch::new(1));
-                let last = Last(Arc::clone(&gone));
-                let handle = spawn_thread(name.clone(), stack_size, || {
-                    // Under the checker a thread has no end but its handle's.
-                    #[cfg(not(all(loom, feature = "loom")))]
-                    LAST.set(Some(last));
-                    #[cfg(all(loom, feature = "loom"))]
-                    std::mem::forget(last);
-                    thread.run();
-                })?;
-                #[cfg(not(all(loom, feature = "loom")))]
-                self.traces.push(Trace { id: handle.thread().id(), name, gone });
+                let (handle, trace) = spawn_thread(name, stack_size, || thread.run())?;
+                self.traces.extend(trace);
                 self.handles.push(handle);
                 Ok(())
             }
@@ -225,15 +202,41 @@ fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
-) -> io::Result<Handle> {
-    let mut builder = std::thread::Builder::new().name(name);
+) -> io::Result<(Handle, Option<Trace>)> {
+    /// Opens the latch when it goes.
+    struct Last(Arc<CountLatch>);
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.count_down();
+        }
+    }
+
+    thread_local! {
+        /// The first of its thread's locals, and so the last to go.
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+
+    let gone = Arc::new(CountLatch::new(1));
+    let last = Last(Arc::clone(&gone));
+    let mut builder = std::thread::Builder::new().name(name.clone());
     if let Some(bytes) = stack_size {
         builder = builder.stack_size(bytes);
     }
-    builder.spawn(run)
+    let handle = builder.spawn(|| {
+        LAST.set(Some(last));
+        run();
+    })?;
+    let id = handle.thread().id();
+    Ok((handle, Some(Trace { id, name, gone })))
 }
 
+/// Under the checker a thread has no end but its handle's.
 #[cfg(all(loom, feature = "loom"))]
-fn spawn_thread(name: String, _: Option<usize>, run: impl FnOnce() + Send + 'static) -> io::Result<Handle> {
-    loom::thread::Builder::new().name(name).spawn(run)
+fn spawn_thread(
+    name: String,
+    _: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<(Handle, Option<Trace>)> {
+    Ok((loom::thread::Builder::new().name(name).spawn(run)?, None))
 }

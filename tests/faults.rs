@@ -87,12 +87,12 @@ fn a_storm_of_signals() {
 
     passes_in_child("a_storm_of_signals", "", || {
         within(CHILD_LIMIT, || {
-            // SAFETY: the handler does nothing but an atomic addition. Without SA_RESTART, so that calls end early.
-            unsafe {
-                let mut action: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = handler as *const () as usize;
-                assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()), 0);
-            }
+            // SAFETY: plain old data, for which zeros are no flags: without SA_RESTART, so that calls end early.
+            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+            action.sa_sigaction = handler as *const () as usize;
+            // SAFETY: the handler does nothing but an atomic addition; the pointer outlives the call.
+            let code = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
+            assert_eq!(code, 0);
             let busy = Busy::new();
             let victims = threads();
             busy.run(move || {

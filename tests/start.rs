@@ -501,7 +501,7 @@ fn an_exit_hook_submits_in_vain() {
             let pool = builder.build().unwrap();
             let runs = Arc::clone(&ran);
             let queue = pool.queue().build(move |_| counts(&runs)()).unwrap();
-            let (pool, _) = &*shared.get_or_init(|| (pool, queue));
+            let (pool, _) = shared.get_or_init(|| (pool, queue));
             let report = pool.shutdown().unwrap();
             assert_eq!(refusals.load(Ordering::SeqCst), 5 * WORKERS);
             assert_eq!((report.run, ran.load(Ordering::SeqCst)), (0, 0));

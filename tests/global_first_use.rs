@@ -22,11 +22,10 @@ fn by_two_jobs_of_one_worker() {
             let (go, goes) = mpsc::channel();
             let starter = thread::spawn(move || {
                 goes.recv().unwrap();
-                let threads = Vec::from_iter((0..2).map(|_| {
+                Vec::from_iter((0..2).map(|_| {
                     let worker = handed.recv().unwrap();
                     thread::spawn(|| worker.run())
-                }));
-                threads
+                }))
             });
             let builds = Arc::clone(&outer);
             let built = outer.spawn(move || {

@@ -180,6 +180,11 @@ impl PoolBuilder {
         }
         let mut parts: Vec<(Deque<Job>, Parker)> =
             (0..plan.len()).map(|_| (Deque::new_lifo(), Parker::new())).collect();
+        if !MODEL && let Some((deque, _)) = parts.first() {
+            // Has crossbeam set up what all deques share, once a process. If a thread of ours came first and somebody
+            // forked in that moment, no pool of the child could ever take a job.
+            let _ = deque.stealer().steal();
+        }
         let peers = plan
             .iter()
             .zip(&parts)

@@ -10,7 +10,7 @@ mod find;
 mod idle;
 mod nested;
 
-pub(crate) use current::{Current, lend_host, return_host, with_current};
+pub(crate) use current::{Current, lend_host, return_abandoned_host, return_host, with_current};
 pub(crate) use idle::UntilSignal;
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
@@ -67,7 +67,10 @@ pub(crate) struct Worker {
     /// When the last bundle began that this worker ran, until that is long ago.
     bundle_begun: Cell<Option<Instant>>,
     /// A thread that the host lent: it has no main loop.
-    host: bool,
+    lent: bool,
+    /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
+    /// loop for good.
+    outside: Cell<bool>,
     /// Where this thread's stack was when it became a worker.
     base: usize,
     /// What is on this thread's stack that restricts what may be run on top of it.
@@ -78,7 +81,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The worker of the calling thread, which for a `host` has been lent.
-    pub(crate) fn new(seat: Seat, host: bool) -> Worker {
+    pub(crate) fn new(seat: Seat, lent: bool) -> Worker {
         let Seat { index, registry, kit: Kit { deque, stack, parker } } = seat;
         parker.adopt();
         Worker {
@@ -93,7 +96,8 @@ impl Worker {
             tick: Cell::new(0),
             depth: Cell::new(0),
             bundle_begun: Cell::new(None),
-            host,
+            lent,
+            outside: Cell::new(lent),
             base: nested::stack_position(),
             isolation: Cell::new(None),
             nested: RefCell::default(),
@@ -109,10 +113,21 @@ impl Worker {
     }
 
     /// Whether this thread is inside a job of its pool, or always is, having nothing else to do.
-    /// A lent thread outside any job submits as an outside thread does.
+    /// A lent thread outside any job submits as an outside thread does; so does a worker at its end, whose deque
+    /// nobody will look at again.
     #[inline]
     pub(crate) fn inside(&self) -> bool {
-        !self.host || self.depth.get() > 0
+        !self.outside.get() || self.depth.get() > 0
+    }
+
+    /// Whether it is a thread that the host lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// The main loop is over: what the thread still does, it does outside the pool.
+    pub(crate) fn leave(&self) {
+        self.outside.set(true);
     }
 
     // --- giving work away ---
@@ -184,13 +199,14 @@ impl Worker {
     pub(crate) fn counted(&self, f: impl FnOnce()) {
         self.depth.set(self.depth.get() + 1);
         let result = unwind::catch(f);
-        self.depth.set(self.depth.get() - 1);
         let counters = &self.me().counters;
         counters.run.add(1);
         if let Err(payload) = result {
             counters.panicked.add(1);
+            // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
             self.registry.handle_panic(payload);
         }
+        self.depth.set(self.depth.get() - 1);
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
@@ -225,13 +241,15 @@ impl Worker {
 
     /// For a lent thread, once its pool is closed: runs what it finds. Jobs that appear later are found by
     /// the other workers, which also empty this one's deque; if there are none, no later job can appear
-    /// once no outside thread is left that had begun to submit.
-    pub(crate) fn drain(&self) {
+    /// once no outside thread is left that had begun to submit. Begins no job after `deadline`.
+    pub(crate) fn drain(&self, deadline: Option<Instant>) {
         let _hold = self.registry.hold();
+        let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
         loop {
-            while self.run_one() {}
+            while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
-            if !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+            if due() || !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+                self.expose_all();
                 return;
             }
             crate::sync::yield_now();

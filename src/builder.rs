@@ -16,7 +16,7 @@ use crate::pool::Pool;
 use crate::registry::{Hooks, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::sync::{Arc, MODEL};
-use crate::thread::{Spawn, Threads, WorkerThread};
+use crate::thread::{Starter, Threads, WorkerThread};
 use crate::worker::{Seat, Worker, lend_host, return_host, with_current};
 
 /// Which cores the workers are bound to.
@@ -52,9 +52,12 @@ pub struct PoolBuilder {
     name: String,
     stack_size: Option<usize>,
     hooks: Hooks,
-    spawn: Spawn,
+    spawn: Option<Box<HostSpawn>>,
     use_current_thread: bool,
 }
+
+/// Starts the thread of a worker.
+type HostSpawn = dyn FnMut(WorkerThread) -> io::Result<()> + Send + Sync;
 
 impl PoolBuilder {
     pub(crate) fn new() -> PoolBuilder {
@@ -64,7 +67,7 @@ impl PoolBuilder {
             name: String::from("filch"),
             stack_size: None,
             hooks: Hooks::default(),
-            spawn: Spawn::Std,
+            spawn: None,
             use_current_thread: false,
         }
     }
@@ -133,7 +136,7 @@ impl PoolBuilder {
     /// # Ok::<(), filch::BuildError>(())
     /// ```
     pub fn spawn_with(mut self, f: impl FnMut(WorkerThread) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        self.spawn = Spawn::Host(Box::new(f));
+        self.spawn = Some(Box::new(f));
         self
     }
 
@@ -150,9 +153,43 @@ impl PoolBuilder {
     /// # Errors
     /// [`BuildError`], with what was given and what is allowed. If the system refuses a thread, those started
     /// before it are ended and joined.
-    pub fn build(self) -> Result<Pool, BuildError> {
+    pub fn build(mut self) -> Result<Pool, BuildError> {
+        match self.spawn.take() {
+            None => self.start(&mut Starter::Std),
+            Some(mut f) => self.start(&mut Starter::Host { f: &mut *f, wait: true }),
+        }
+    }
+
+    /// As [`build`](Self::build), with the threads started by `f` as for [`spawn_with`](Self::spawn_with); but `f` may
+    /// borrow, and may put a worker aside to run it later: nothing here waits for a thread.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build). After an error of `f`, the pool is closed and the workers that were started
+    /// leave, without being waited for; also if `f` panics, before that goes on.
+    ///
+    /// # Examples
+    /// ```
+    /// let words = vec!["borrowed", "by", "threads"];
+    /// let count = std::thread::scope(|scope| {
+    ///     let pool = filch::Pool::builder().workers(2).build_with(|worker| {
+    ///         scope.spawn(|| {
+    ///             let _borrow = &words;
+    ///             worker.run();
+    ///         });
+    ///         Ok(())
+    ///     })?;
+    ///     Ok::<_, filch::BuildError>(pool.install(|| words.len()))
+    /// })?;
+    /// assert_eq!(count, 3);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn build_with(self, mut f: impl FnMut(WorkerThread) -> io::Result<()>) -> Result<Pool, BuildError> {
+        self.start(&mut Starter::Host { f: &mut f, wait: false })
+    }
+
+    fn start(self, starter: &mut Starter<'_>) -> Result<Pool, BuildError> {
         let plan = self.plan()?;
-        let PoolBuilder { name, stack_size, hooks, mut spawn, use_current_thread: host, .. } = self;
+        let PoolBuilder { name, stack_size, hooks, use_current_thread: host, .. } = self;
         if host && with_current(|worker| worker.is_some()) {
             return Err(BuildError::AlreadyWorker);
         }
@@ -175,23 +212,25 @@ impl PoolBuilder {
             let (deque, parker) = parts.remove(0);
             lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), deque, parker }, true));
         }
+        let mut rest = Rest { registry: &registry, next: usize::from(host), all: plan.len() };
         let mut started = Threads::new(threads);
-        for (offset, (deque, parker)) in parts.into_iter().enumerate() {
-            let index = offset + usize::from(host);
+        for (deque, parker) in parts {
+            let index = rest.next;
+            rest.next += 1;
             let seat = Seat { index, registry: Arc::clone(&registry), deque, parker };
-            if let Err(source) = started.start(&mut spawn, seat, stack_size) {
-                // Those that will never run no longer hold up the end.
-                for missing in index + 1..plan.len() {
-                    registry.lose(missing);
+            if let Err(source) = started.start(starter, seat, stack_size) {
+                drop(rest);
+                if starter.waits() {
+                    let _ = registry.wait_left(None);
+                    let _ = started.join(None);
                 }
-                registry.close();
-                return_host(&registry);
-                let _ = registry.wait_left(None);
-                let _ = started.join(None);
                 return Err(BuildError::Spawn { worker: index, source });
             }
         }
-        started.wait_started();
+        std::mem::forget(rest);
+        if starter.waits() {
+            started.wait_started();
+        }
         Ok(Pool::assemble(registry, started))
     }
 
@@ -246,6 +285,24 @@ impl PoolBuilder {
         }
         let cores = if MODEL { &[] } else { cores };
         Ok((0..workers).map(|index| cores.get(index).copied()).collect())
+    }
+}
+
+/// The workers that have no thread yet. Dropped before they all have one, it ends the others: the pool comes to nothing.
+struct Rest<'r> {
+    registry: &'r Shared,
+    next: usize,
+    all: usize,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        // Those that will never run no longer hold up the end.
+        for missing in self.next..self.all {
+            self.registry.lose(missing);
+        }
+        self.registry.close();
+        return_host(self.registry);
     }
 }
 

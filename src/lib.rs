@@ -54,6 +54,7 @@ pub use latch::{CountLatch, CountWait};
 pub use pool::Pool;
 pub use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
 pub use shutdown::{Shutdown, WorkerReport};
+pub use sleep::MAX_WORKERS;
 pub use spawn::JoinHandle;
 pub use stats::{Stats, WorkerStats};
 pub use thread::WorkerThread;

@@ -42,6 +42,7 @@ pub struct Pool {
     joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
     ids: Vec<ThreadId>,
+    detached: bool,
 }
 
 impl Pool {
@@ -78,7 +79,7 @@ impl Pool {
 
     pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
         let ids = threads.ids();
-        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), ids }
+        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), ids, detached: false }
     }
 
     pub(crate) fn registry(&self) -> &Shared {
@@ -89,6 +90,15 @@ impl Pool {
     #[must_use]
     pub fn workers(&self) -> usize {
         self.registry.peers.len()
+    }
+
+    /// The number of the worker of this pool that the calling thread is; `None` if it is none, or another pool's.
+    #[must_use]
+    #[inline]
+    pub fn current_worker(&self) -> Option<usize> {
+        with_current(|worker| {
+            worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry)).map(|worker| worker.index)
+        })
     }
 
     /// Has a worker run `f`, and forgets it. Does not block.
@@ -252,6 +262,48 @@ impl Pool {
         self.shutdown_until(wait::deadline(timeout))
     }
 
+    /// Closes the pool and lets its threads go, at once: they finish what was accepted, and end. From any thread, also one
+    /// of its own workers. A thread that was lent with [`use_current_thread`](PoolBuilder::use_current_thread) is returned
+    /// if it is the calling one and in none of the pool's jobs; what it was to run goes to the others, or is run here if
+    /// there are none.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (release, blocked) = std::sync::mpsc::channel();
+    /// let job = pool.spawn(move || blocked.recv());
+    /// pool.detach(); // would wait here for ever, if it did
+    /// release.send(7)?;
+    /// assert_eq!(job.join()?, Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+
+    fn let_go(&self) {
+        if let Some(threads) = lock(&self.threads).take()
+            && self.registry.forked()
+        {
+            threads.forget();
+            return;
+        }
+        self.registry.close();
+        let lent = with_current(|worker| {
+            let host =
+                worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry) && !worker.inside());
+            if let Some(host) = host
+                && self.registry.threads() == 0
+            {
+                host.drain();
+            }
+            host.is_some()
+        });
+        if lent {
+            return_host(&self.registry);
+        }
+    }
+
     fn shutdown_until(&self, deadline: Option<Instant>) -> Result<Shutdown, ShutdownError> {
         let registry = &self.registry;
         if registry.forked() {
@@ -309,6 +361,9 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.detached {
+            return self.let_go();
+        }
         match self.shutdown() {
             Ok(_) => {}
             Err(ShutdownError::ForkedProcess) => {

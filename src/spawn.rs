@@ -33,7 +33,11 @@ where
         }
         _ => match registry.enter() {
             Ok(entry) => {
-                entry.inject(Job::new(f));
+                match worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)) {
+                    // A lent thread: it finds its own jobs first when it waits or yields.
+                    Some(host) => host.push(Job::new(f)),
+                    None => entry.inject(Job::new(f)),
+                }
                 Ok(())
             }
             Err(reason) => Err(Closed::new(f, reason)),

@@ -17,9 +17,19 @@ type Handle = std::thread::JoinHandle<()>;
 type Handle = loom::thread::JoinHandle<()>;
 
 /// Who starts threads.
-pub(crate) enum Spawn {
+pub(crate) enum Starter<'f> {
     Std,
-    Host(Box<dyn FnMut(WorkerThread) -> io::Result<()> + Send + Sync>),
+    Host {
+        f: &'f mut dyn FnMut(WorkerThread) -> io::Result<()>,
+        /// Whether the pool is ready when its threads are, or when they have been asked for.
+        wait: bool,
+    },
+}
+
+impl Starter<'_> {
+    pub(crate) fn waits(&self) -> bool {
+        !matches!(self, Starter::Host { wait: false, .. })
+    }
 }
 
 /// A worker that waits for a thread: what the closure of
@@ -133,7 +143,12 @@ impl Threads {
 
     /// Starts the thread of one worker. After an error the worker is [lost](Registry::lose), unless the host
     /// kept it in spite of the error that it returned.
-    pub(crate) fn start(&mut self, spawn: &mut Spawn, seat: Seat, stack_size: Option<usize>) -> io::Result<()> {
+    pub(crate) fn start(
+        &mut self,
+        starter: &mut Starter<'_>,
+        seat: Seat,
+        stack_size: Option<usize>,
+    ) -> io::Result<()> {
         let index = seat.index;
         let name = seat.registry.peers[index].name.clone();
         let thread = WorkerThread {
@@ -143,15 +158,15 @@ impl Threads {
             index,
             name: name.clone(),
         };
-        match spawn {
-            Spawn::Std => {
+        match starter {
+            Starter::Std => {
                 let handle = spawn_thread(name, stack_size, || thread.run())?;
                 #[cfg(not(all(loom, feature = "loom")))]
                 self.ids.push(handle.thread().id());
                 self.handles.push(handle);
                 Ok(())
             }
-            Spawn::Host(f) => f(thread),
+            Starter::Host { f, .. } => f(thread),
         }
     }
 

@@ -5,10 +5,12 @@
 #   ./suite.sh --only ours     this one only (or: real)
 #   ./suite.sh --runs 20       so many times in a row; what failed or hung in any run is listed
 #   ./suite.sh --release       optimised builds
+#   ./suite.sh --suite core    the suites with `core` in their name
 #
 # The published sources come from cargo's registry into target/suite and stay there. rayon is tested as it is; rayon-core's
 # integration tests become those of a package that depends on the core under test, its doc tests are taken from its sources
 # but linked to that core, and its unit tests are compiled against the public surface, without the two that look inside.
+# The tests of this package must hold for the real core too, so they are here as well.
 set -uo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -16,13 +18,14 @@ work=$here/target/suite
 rayon=1.12.0
 core=1.13.0
 
-only=both runs=1 profile=()
+only=both runs=1 profile=() wanted=""
 while [ $# -gt 0 ]; do
     case $1 in
         --only) only=$2; shift 2 ;;
         --runs) runs=$2; shift 2 ;;
+        --suite) wanted=$2; shift 2 ;;
         --release) profile=(--release); shift ;;
-        *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
     esac
 done
 case $only in
@@ -93,17 +96,19 @@ END
 # A workspace of rayon, and of rayon-core's tests, over one core.
 lay_out() {
     local name=$1 path=$2 at=$work/$1
-    mkdir -p "$at/core-tests/src" "$at/core-docs"
-    rm -rf "$at/rayon" "$at/core-tests/tests" "$at/core-docs/src"
+    mkdir -p "$at/core-tests/src" "$at/core-docs" "$at/filch-tests/src"
+    rm -rf "$at/rayon" "$at/core-tests/tests" "$at/core-docs/src" "$at/filch-tests/tests"
     cp -r "$work/published/rayon" "$at/rayon"
     rm -f "$at/rayon/.cargo-checksum.json"
     cp -r "$work/published/rayon-core/tests" "$at/core-tests/tests"
     : >"$at/core-tests/src/lib.rs"
     cp -r "$work/published/rayon-core/src" "$at/core-docs/src"
     unit_tests "$at/core-tests/tests"
+    : >"$at/filch-tests/src/lib.rs"
+    cp -r "$here/tests" "$at/filch-tests/tests"
     cat >"$at/Cargo.toml" <<END
 [workspace]
-members = ["rayon", "core-tests", "core-docs"]
+members = ["rayon", "core-tests", "core-docs", "filch-tests"]
 resolver = "2"
 
 [patch.crates-io]
@@ -125,6 +130,15 @@ rand = "0.9"
 rand_xorshift = "0.4"
 scoped-tls = "1.0"
 END
+    cat >"$at/filch-tests/Cargo.toml" <<END
+[package]
+name = "filch-tests"
+version = "0.0.0"
+edition = "2024"
+
+[dependencies]
+rayon-core = "1.13"
+END
     cat >"$at/core-docs/Cargo.toml" <<END
 [package]
 name = "core-docs"
@@ -144,7 +158,7 @@ scoped-tls = "1.0"
 END
 }
 
-suites=("rayon unit" "rayon integration" "rayon doc" "rayon-core unit" "rayon-core integration" "rayon-core doc")
+suites=("rayon unit" "rayon integration" "rayon doc" "rayon-core unit" "rayon-core integration" "rayon-core doc" "this package")
 declare -A what=(
     ["rayon unit"]="-p rayon --lib"
     ["rayon integration"]="-p rayon --test *"
@@ -153,7 +167,12 @@ declare -A what=(
     ["rayon-core integration"]="-p core-tests --test double_init_fail --test init_zero_threads --test scope_join
         --test scoped_threadpool --test simple_panic --test stack_overflow_crash --test use_current_thread"
     ["rayon-core doc"]="-p core-docs --doc"
+    ["this package"]="-p filch-tests --tests"
 )
+
+for index in "${!suites[@]}"; do
+    [[ ${suites[$index]} == *"$wanted"* ]] || unset "suites[$index]"
+done
 
 # One suite: "passed failed ignored seconds", with `hung` in place of `failed` when it did not end.
 run() {
@@ -176,7 +195,7 @@ fetch || exit 1
 for name in "${cores[@]}"; do
     [ "$name" = real ] && path=$work/published/rayon-core || path=$here
     lay_out "$name" "$path"
-    (cd "$work/$name" && cargo test "${profile[@]}" --no-run --quiet -p rayon -p core-tests) || exit 1
+    (cd "$work/$name" && cargo test "${profile[@]}" --no-run --quiet -p rayon -p core-tests -p filch-tests) || exit 1
 done
 
 declare -A sum

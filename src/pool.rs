@@ -128,6 +128,32 @@ impl Pool {
         spawn::execute(&self.registry, f)
     }
 
+    /// As [`execute`](Self::execute), but of what one worker submits so, the oldest runs first.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (send, order) = std::sync::mpsc::channel();
+    /// pool.install(|| {
+    ///     for n in 0..3 {
+    ///         let send = send.clone();
+    ///         pool.execute_fifo(move || send.send(n).unwrap()).unwrap();
+    ///     }
+    /// });
+    /// drop(send);
+    /// assert_eq!(order.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn execute_fifo<F>(&self, f: F) -> Result<(), Closed<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        spawn::execute_fifo(&self.registry, f)
+    }
+
     /// Has a worker run `f`, and returns a handle to wait for what it returns or panics with. Does not block.
     ///
     /// If the pool does not take it, the handle says so. Costs an allocation that job and handle share.
@@ -328,10 +354,11 @@ impl Pool {
         let lent = with_current(|worker| {
             let host =
                 worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry) && !worker.inside());
-            if let Some(host) = host
-                && self.registry.threads() == 0
-            {
-                host.drain();
+            if let Some(host) = host {
+                host.empty_inbox();
+                if self.registry.threads() == 0 {
+                    host.drain();
+                }
             }
             host.is_some()
         });

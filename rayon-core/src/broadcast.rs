@@ -16,7 +16,17 @@ where
     OP: Fn(BroadcastContext<'_>) -> R + Sync,
     R: Send,
 {
-    if on_worker() { filch::broadcast(op) } else { global::get().broadcast(op) }
+    if on_worker() {
+        finish_own();
+        filch::broadcast_context(op)
+    } else {
+        global::get().broadcast_context(op)
+    }
+}
+
+/// A thread of the pool itself comes to its own turn, too, when its deque is empty and earlier broadcasts are through.
+pub(crate) fn finish_own() {
+    while filch::yield_local() == Some(filch::Yield::Executed) {}
 }
 
 /// Has each thread of the pool call `op` once, as [`broadcast`] does, and does not wait. What it panics with is treated as

@@ -81,7 +81,9 @@ impl ThreadPoolBuilder {
         thread::scope(|scope| {
             let wrapper = &wrapper;
             let pool = self
-                .spawn_handler(|thread| as_asked(&thread).spawn_scoped(scope, move || wrapper(thread)).map(drop))
+                .spawn_handler(|thread| {
+                    as_asked(&thread).spawn_scoped(scope, move || wrapper(thread)).map(drop)
+                })
                 .build()?;
             Ok(with_pool(&pool))
         })

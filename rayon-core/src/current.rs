@@ -1,5 +1,7 @@
 //! What the calling thread is, and how it lends a hand.
 
+pub use filch::Yield;
+
 use crate::global::{self, on_worker};
 
 /// How many threads a pool may have.
@@ -25,25 +27,12 @@ pub fn current_thread_has_pending_tasks() -> Option<bool> {
     filch::has_pending()
 }
 
-/// What [`yield_now`] or [`yield_local`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Yield {
-    /// It ran a job.
-    Executed,
-    /// There was none.
-    Idle,
-}
-
 /// Runs one job of the calling thread's pool, if there is one; `None` if the thread is in no pool.
 pub fn yield_now() -> Option<Yield> {
-    filch::yield_now().map(ran)
+    filch::yield_now()
 }
 
 /// Runs one job of the calling thread's own, if there is one; `None` if the thread is in no pool.
 pub fn yield_local() -> Option<Yield> {
-    filch::yield_local().map(ran)
-}
-
-fn ran(ran: bool) -> Yield {
-    if ran { Yield::Executed } else { Yield::Idle }
+    filch::yield_local()
 }

@@ -16,6 +16,8 @@
 //! | `pool`, `global` | pools, and which one a free function uses |
 //! | `join`, `scope`, `spawn`, `broadcast`, `current` | the free functions |
 
+#![deny(unreachable_pub)]
+
 mod broadcast;
 mod builder;
 mod configuration;

@@ -68,7 +68,10 @@ impl ThreadPool {
         OP: Fn(BroadcastContext<'_>) -> R + Sync,
         R: Send,
     {
-        self.inner().broadcast(op)
+        if self.current_thread_index().is_some() {
+            crate::broadcast::finish_own();
+        }
+        self.inner().broadcast_context(op)
     }
 
     /// How many threads it has.
@@ -179,7 +182,10 @@ impl Drop for ThreadPool {
 
 impl fmt::Debug for ThreadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThreadPool").field("num_threads", &self.current_num_threads()).field("id", &self.id).finish()
+        f.debug_struct("ThreadPool")
+            .field("num_threads", &self.current_num_threads())
+            .field("id", &self.id)
+            .finish()
     }
 }
 

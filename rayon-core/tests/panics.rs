@@ -47,7 +47,9 @@ fn what_nobody_waits_for_ends_the_process() {
                 "in a pool" => pool(1).spawn(|| panic!("boom")),
                 "start" => kept = builder.start_handler(|_| panic!("boom")).build().ok(),
                 "exit" => drop(builder.exit_handler(|_| panic!("boom")).build().unwrap()),
-                "handler" => builder.panic_handler(|_| panic!("again")).build().unwrap().spawn(|| panic!("boom")),
+                "handler" => {
+                    builder.panic_handler(|_| panic!("again")).build().unwrap().spawn(|| panic!("boom"))
+                }
                 _ => {
                     let (done, ended) = channel();
                     let done = Mutex::new(done);

@@ -8,8 +8,9 @@ use std::sync::{Arc, Barrier};
 
 use common::{pool, within};
 use rayon_core::{
-    Scope, ThreadPool, Yield, broadcast, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
-    in_place_scope, join, join_context, scope, scope_fifo, spawn, spawn_broadcast, yield_local, yield_now,
+    Scope, ThreadPool, Yield, broadcast, current_num_threads, current_thread_has_pending_tasks,
+    current_thread_index, in_place_scope, join, join_context, scope, scope_fifo, spawn, spawn_broadcast,
+    yield_local, yield_now,
 };
 
 #[test]
@@ -85,7 +86,8 @@ fn installs_across_pools_do_not_deadlock() {
         let (one, other) = (pool(1), pool(1));
         assert!(one.install(|| one.install(|| true)));
         assert!(one.install(|| other.install(|| one.install(|| other.install(|| true)))));
-        let index = one.install(|| other.install(|| (one.current_thread_index(), other.current_thread_index())));
+        let index =
+            one.install(|| other.install(|| (one.current_thread_index(), other.current_thread_index())));
         assert_eq!(index, (None, Some(0)));
     });
 }
@@ -94,7 +96,9 @@ fn installs_across_pools_do_not_deadlock() {
 fn scopes_of_many_pools_nest() {
     fn nest<'scope>(pools: &[ThreadPool], scopes: Vec<&Scope<'scope>>, count: &'scope AtomicUsize) {
         match pools {
-            [] => scopes.iter().for_each(|scope| scope.spawn(move |_| _ = count.fetch_add(1, Ordering::Relaxed))),
+            [] => {
+                scopes.iter().for_each(|scope| scope.spawn(move |_| _ = count.fetch_add(1, Ordering::Relaxed)))
+            }
             [first, rest @ ..] => first.scope(move |scope| {
                 // The move shortens the borrows; what the scopes themselves may borrow stays.
                 let mut scopes = scopes;
@@ -183,7 +187,9 @@ fn a_scope_waits_for_its_broadcasts() {
     within(|| {
         let sum = AtomicUsize::new(0);
         let threads = scope(|s| {
-            s.spawn_broadcast(|s, _| s.spawn_broadcast(|_, inner| _ = sum.fetch_add(inner.index(), Ordering::Relaxed)));
+            s.spawn_broadcast(|s, _| {
+                s.spawn_broadcast(|_, inner| _ = sum.fetch_add(inner.index(), Ordering::Relaxed))
+            });
             current_num_threads()
         });
         assert_eq!(sum.into_inner(), threads * threads * (threads - 1) / 2);

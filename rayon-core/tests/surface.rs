@@ -1,5 +1,6 @@
 //! The surface: signatures, bounds, auto traits, what is printed, what errors say.
 #![allow(deprecated)]
+#![allow(clippy::type_complexity)]
 
 mod common;
 
@@ -149,7 +150,9 @@ fn pools_and_threads_are_told_apart_in_print() {
     assert_eq!(without_numbers(printed.clone()), "ThreadPool { num_threads: #, id: RegistryId { addr: # } }");
     let id = &printed[printed.find("RegistryId").unwrap()..printed.len() - 2];
     let expected = |index: usize, name: &str| {
-        format!("ThreadBuilder {{ pool: {id}, index: {index}, name: Some({name:?}), stack_size: Some(1048576) }}")
+        format!(
+            "ThreadBuilder {{ pool: {id}, index: {index}, name: Some({name:?}), stack_size: Some(1048576) }}"
+        )
     };
     assert_eq!(threads, [expected(0, "thread zero"), expected(1, "thread one")]);
     assert_ne!(printed, format!("{:?}", common::pool(2)), "another pool has another number");
@@ -181,7 +184,10 @@ fn errors_say_what_rayons_say() {
         (error.to_string(), format!("{error:?}"), error.source().is_none())
     });
     assert_eq!(twice.0, "The current thread is already part of another thread pool.");
-    assert_eq!((twice.1.as_str(), twice.2), ("ThreadPoolBuildError { kind: CurrentThreadAlreadyInPool }", true));
+    assert_eq!(
+        (twice.1.as_str(), twice.2),
+        ("ThreadPoolBuildError { kind: CurrentThreadAlreadyInPool }", true)
+    );
 
     let refused = ThreadPoolBuilder::new()
         .num_threads(2)

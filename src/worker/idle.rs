@@ -195,7 +195,12 @@ impl Worker {
     /// might be chosen to be woken for one.
     fn next_own<U: Until>(&self, until: &U, help: Help) -> Next {
         loop {
-            let own = || if help == Help::Nothing { None } else { self.own() };
+            let own = || match help {
+                Help::Nothing => None,
+                // A broadcast may be what the thief waits for that this worker waits for.
+                Help::Near if !self.is_isolated() => self.own().or_else(|| self.me().inbox.pop()),
+                _ => self.own(),
+            };
             if let Some(next) = self.look(until, own) {
                 return next;
             }

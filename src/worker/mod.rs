@@ -131,6 +131,12 @@ impl Worker {
         }
     }
 
+    /// Puts a job where others find it too, whatever this thread does next.
+    pub(crate) fn push_shown(&self, job: Job) {
+        self.stack.push(job);
+        self.expose_all();
+    }
+
     /// Hands out all private jobs: before this thread sleeps on something else.
     fn expose_all(&self) {
         if !self.stack.is_empty() {
@@ -187,6 +193,23 @@ impl Worker {
     /// Runs one job of its own, if there is one.
     pub(crate) fn run_own(&self) -> bool {
         self.own().map(|job| self.run(job)).is_some()
+    }
+
+    /// Runs one job of its own or of its inbox, if there is one.
+    pub(crate) fn run_local(&self) -> bool {
+        self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
+    }
+
+    /// Runs what only this worker may run.
+    pub(crate) fn empty_inbox(&self) {
+        while let Some(job) = self.me().inbox.pop() {
+            self.run(job);
+        }
+    }
+
+    /// Whether it has jobs of its own.
+    pub(crate) fn has_own(&self) -> bool {
+        !self.stack.is_empty() || !self.deque.is_empty()
     }
 
     /// Runs jobs until the pool has ended.

@@ -77,6 +77,11 @@ impl Worker {
         }
     }
 
+    /// Whether it may only run what was pushed since some wait began.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolation.get().is_some()
+    }
+
     /// How this worker waits in a scope of its pool.
     pub(crate) fn help(&self, wait: Wait) -> Help {
         match wait {

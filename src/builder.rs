@@ -34,6 +34,9 @@ pub enum Placement {
 /// The largest stack that is asked of the system: what rounding up to a page cannot overflow.
 const MAX_STACK: usize = isize::MAX as usize / 2;
 
+/// See [`PoolBuilder::help_stack`].
+const HELP_STACK: usize = 256 << 10;
+
 /// Makes a [`Pool`]; from [`Pool::builder`].
 ///
 /// # Examples
@@ -48,6 +51,7 @@ pub struct PoolBuilder {
     placement: Placement,
     name: String,
     stack_size: Option<usize>,
+    help_stack: usize,
     hooks: Hooks,
     spawn: Option<Box<HostSpawn>>,
     use_current_thread: bool,
@@ -63,6 +67,7 @@ impl PoolBuilder {
             placement: Placement::default(),
             name: String::from("filch"),
             stack_size: None,
+            help_stack: HELP_STACK,
             hooks: Hooks::default(),
             spawn: None,
             use_current_thread: false,
@@ -93,6 +98,15 @@ impl PoolBuilder {
     /// The size of each thread's stack in bytes; std's default (2 MiB, or `RUST_MIN_STACK`) if not given.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
+    /// [`join`](crate::join()) or a [`scope`](crate::scope()); 256 KiB if not given. A worker needs this much and the stack of
+    /// its own recursion. With more, deeper chains of jobs that each wait for the next keep all cores busy; with
+    /// `usize::MAX` a worker that waits always helps, as rayon's do, and may overflow its stack as theirs may.
+    pub fn help_stack(mut self, bytes: usize) -> Self {
+        self.help_stack = bytes;
         self
     }
 
@@ -186,7 +200,7 @@ impl PoolBuilder {
 
     fn start(self, starter: &mut Starter<'_>) -> Result<Pool, BuildError> {
         let plan = self.plan()?;
-        let PoolBuilder { name, stack_size, hooks, use_current_thread: host, .. } = self;
+        let PoolBuilder { name, stack_size, help_stack, hooks, use_current_thread: host, .. } = self;
         if host && with_current(|worker| worker.is_some()) {
             return Err(BuildError::AlreadyWorker);
         }
@@ -203,7 +217,7 @@ impl PoolBuilder {
             .collect();
         let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
         let threads = plan.len() - usize::from(host);
-        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, threads));
+        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads));
         if host {
             let kit = kits.remove(0);
             lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));

@@ -92,6 +92,9 @@ pub(crate) struct Registry {
     pub(crate) injector: Injector<Job>,
     pub(crate) sleep: Sleep,
     pub(crate) hooks: Hooks,
+    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
+    /// join or a scope.
+    pub(crate) help_stack: usize,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     sources: Mutex<Sources>,
@@ -99,12 +102,19 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(peers: Box<[CachePadded<Peer>]>, sleep: Sleep, hooks: Hooks, threads: usize) -> Registry {
+    pub(crate) fn new(
+        peers: Box<[CachePadded<Peer>]>,
+        sleep: Sleep,
+        hooks: Hooks,
+        help_stack: usize,
+        threads: usize,
+    ) -> Registry {
         Registry {
             peers,
             injector: Injector::new(),
             sleep,
             hooks,
+            help_stack,
             threads: AtomicUsize::new(threads),
             sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()) }),
             generation: process::generation(),

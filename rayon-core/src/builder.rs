@@ -101,7 +101,7 @@ where
         let (stack_size, mut name, mut spawn) = (self.stack_size, self.get_thread_name, self.spawn_handler);
         let mut name = |index| name.as_mut().map(|name| name(index));
 
-        let mut builder = Pool::builder().workers(threads).placement(placement());
+        let mut builder = Pool::builder().workers(threads).placement(placement()).help_stack(usize::MAX);
         builder = builder.panic_handler(move |payload| match &panic_handler {
             Some(handler) => handler(payload),
             None => {

@@ -128,6 +128,7 @@ impl Worker {
     pub(crate) fn wait_until(&self, until: &impl Until, help: Help) {
         // A lent thread outside any job delays the end of the pool while it works for it.
         let _hold = (!self.inside()).then(|| self.registry.hold());
+        self.expose_all();
         while let Next::Job(job) = self.next(until, help) {
             self.run(job);
         }
@@ -139,6 +140,7 @@ impl Worker {
         if MODEL {
             return true;
         }
+        self.expose_all();
         match self.next(&UntilTime(Instant::now() + time), Help::Any) {
             Next::Done => true,
             Next::Job(job) => {

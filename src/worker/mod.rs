@@ -137,8 +137,10 @@ impl Worker {
         self.expose_all();
     }
 
-    /// Hands out all private jobs: before this thread sleeps on something else.
-    fn expose_all(&self) {
+    /// Hands out all private jobs: before this thread sleeps on something else, or takes jobs that are not above the
+    /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
+    /// tells; and what is pushed then must not take the place that the fork believes to be its own.
+    pub(crate) fn expose_all(&self) {
         if !self.stack.is_empty() {
             self.stack.expose(|private| private, |job| self.push_deque(job));
             self.registry.sleep.published();

@@ -14,7 +14,7 @@ use crate::pool::Pool;
 use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::sync::{Arc, MODEL};
-use crate::thread::{Spawn, Threads, WorkerThread};
+use crate::thread::{Starter, Threads, WorkerThread};
 use crate::unwind::{self, Payload};
 use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
 
@@ -36,6 +36,9 @@ pub enum Placement {
 /// The largest stack that is asked of the system: what rounding up to a page cannot overflow.
 const MAX_STACK: usize = isize::MAX as usize / 2;
 
+/// See [`PoolBuilder::help_stack`].
+const HELP_STACK: usize = 256 << 10;
+
 /// Makes a [`Pool`]; from [`Pool::builder`].
 ///
 /// # Examples
@@ -50,10 +53,14 @@ pub struct PoolBuilder {
     placement: Placement,
     name: String,
     stack_size: Option<usize>,
+    help_stack: usize,
     hooks: Hooks,
-    spawn: Spawn,
+    spawn: Option<Box<HostSpawn>>,
     use_current_thread: bool,
 }
+
+/// Starts the thread of a worker.
+type HostSpawn = dyn FnMut(WorkerThread) -> io::Result<()> + Send + Sync;
 
 impl PoolBuilder {
     pub(crate) fn new() -> PoolBuilder {
@@ -62,8 +69,9 @@ impl PoolBuilder {
             placement: Placement::default(),
             name: String::from("filch"),
             stack_size: None,
+            help_stack: HELP_STACK,
             hooks: Hooks::default(),
-            spawn: Spawn::Std,
+            spawn: None,
             use_current_thread: false,
         }
     }
@@ -92,6 +100,15 @@ impl PoolBuilder {
     /// The size of each thread's stack in bytes; std's default (2 MiB, or `RUST_MIN_STACK`) if not given.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
+    /// [`join`](crate::join()) or a [`scope`](crate::scope()); 256 KiB if not given. A worker needs this much and the stack of
+    /// its own recursion. With more, deeper chains of jobs that each wait for the next keep all cores busy; with
+    /// `usize::MAX` a worker that waits always helps, as rayon's do, and may overflow its stack as theirs may.
+    pub fn help_stack(mut self, bytes: usize) -> Self {
+        self.help_stack = bytes;
         self
     }
 
@@ -134,7 +151,7 @@ impl PoolBuilder {
     /// # Ok::<(), filch::BuildError>(())
     /// ```
     pub fn spawn_with(mut self, f: impl FnMut(WorkerThread) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        self.spawn = Spawn::Host(Box::new(f));
+        self.spawn = Some(Box::new(f));
         self
     }
 
@@ -164,11 +181,48 @@ impl PoolBuilder {
         }
     }
 
+    /// As [`build`](Self::build), with the threads started by `f` as for [`spawn_with`](Self::spawn_with); but `f` may
+    /// borrow, and may put a worker aside to run it later: nothing here waits for a thread.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build). After an error of `f`, the pool is closed and the workers that were started
+    /// leave, without being waited for; also if `f` panics, before that goes on.
+    ///
+    /// # Examples
+    /// ```
+    /// let words = vec!["borrowed", "by", "threads"];
+    /// let count = std::thread::scope(|scope| {
+    ///     let pool = filch::Pool::builder().workers(2).build_with(|worker| {
+    ///         scope.spawn(|| {
+    ///             let _borrow = &words;
+    ///             worker.run();
+    ///         });
+    ///         Ok(())
+    ///     })?;
+    ///     Ok::<_, filch::BuildError>(pool.install(|| words.len()))
+    /// })?;
+    /// assert_eq!(count, 3);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn build_with(self, mut f: impl FnMut(WorkerThread) -> io::Result<()>) -> Result<Pool, BuildError> {
+        match self.start_by(&mut Starter::Host(&mut f)) {
+            Ok((pool, _)) => Ok(pool),
+            Err(failed) => Err(failed.cause()),
+        }
+    }
+
     /// Starts the threads and waits for none: a wait may run jobs, and one of them may come for what the caller
     /// holds. The latch opens when all run.
-    pub(crate) fn start(self) -> Result<(Pool, Arc<CountLatch>), Failed> {
+    pub(crate) fn start(mut self) -> Result<(Pool, Arc<CountLatch>), Failed> {
+        match self.spawn.take() {
+            None => self.start_by(&mut Starter::Std),
+            Some(mut f) => self.start_by(&mut Starter::Host(&mut *f)),
+        }
+    }
+
+    fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
         let plan = self.plan().map_err(Failed::Refused)?;
-        let PoolBuilder { name, stack_size, hooks, mut spawn, use_current_thread: host, .. } = self;
+        let PoolBuilder { name, stack_size, help_stack, hooks, use_current_thread: host, .. } = self;
         if host {
             return_abandoned_host();
             if with_current(|worker| worker.is_some()) {
@@ -193,7 +247,7 @@ impl PoolBuilder {
             .collect();
         let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
         let threads = plan.len() - usize::from(host);
-        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, threads));
+        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads));
         if host {
             let kit = kits.remove(0);
             lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));
@@ -202,7 +256,7 @@ impl PoolBuilder {
         for (offset, kit) in kits.into_iter().enumerate() {
             let index = offset + usize::from(host);
             let seat = Seat { index, registry: Arc::clone(&registry), kit };
-            let cause = match unwind::catch(|| started.start(&mut spawn, seat, stack_size)) {
+            let cause = match unwind::catch(|| started.start(starter, seat, stack_size)) {
                 Ok(Ok(())) => continue,
                 Ok(Err(source)) => Cause::Error(BuildError::Spawn { worker: index, source }),
                 Err(payload) => Cause::Panic(payload),
@@ -296,7 +350,21 @@ impl Failed {
         };
         let _ = registry.wait_left(None);
         started.join();
-        match cause {
+        cause.surface()
+    }
+
+    /// Says, or panics with, what went wrong, and leaves threads that the host started to end by themselves.
+    fn cause(self) -> BuildError {
+        match self {
+            Failed::Refused(error) => error,
+            Failed::Midway { cause, .. } => cause.surface(),
+        }
+    }
+}
+
+impl Cause {
+    fn surface(self) -> BuildError {
+        match self {
             Cause::Error(error) => error,
             Cause::Panic(payload) => unwind::resume(payload),
         }

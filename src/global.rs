@@ -124,6 +124,17 @@ where
     with_registry(|registry| spawn::execute(registry, f))
 }
 
+/// [`Pool::execute_fifo`] on the pool that the calling thread works for, or else on the [global](Pool::global) one.
+///
+/// # Errors
+/// As for the method.
+pub fn execute_fifo<F>(f: F) -> Result<(), Closed<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    with_registry(|registry| spawn::execute_fifo(registry, f))
+}
+
 /// [`Pool::spawn`] on the pool that the calling thread works for, or else on the [global](Pool::global) one.
 ///
 /// # Examples

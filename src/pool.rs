@@ -41,6 +41,7 @@ pub struct Pool {
     joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
     traces: Vec<Trace>,
+    detached: bool,
 }
 
 impl Pool {
@@ -77,7 +78,7 @@ impl Pool {
 
     pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
         let traces = threads.traces();
-        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), traces }
+        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), traces, detached: false }
     }
 
     pub(crate) fn registry(&self) -> &Shared {
@@ -88,6 +89,15 @@ impl Pool {
     #[must_use]
     pub fn workers(&self) -> usize {
         self.registry.peers.len()
+    }
+
+    /// The number of the worker of this pool that the calling thread is; `None` if it is none, or another pool's.
+    #[must_use]
+    #[inline]
+    pub fn current_worker(&self) -> Option<usize> {
+        with_current(|worker| {
+            worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry)).map(|worker| worker.index)
+        })
     }
 
     /// Has a worker run `f`, and forgets it. Does not block.
@@ -115,6 +125,32 @@ impl Pool {
         F: FnOnce() + Send + 'static,
     {
         spawn::execute(&self.registry, f)
+    }
+
+    /// As [`execute`](Self::execute), but of what one worker submits so, the oldest runs first.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (send, order) = std::sync::mpsc::channel();
+    /// pool.install(|| {
+    ///     for n in 0..3 {
+    ///         let send = send.clone();
+    ///         pool.execute_fifo(move || send.send(n).unwrap()).unwrap();
+    ///     }
+    /// });
+    /// drop(send);
+    /// assert_eq!(order.iter().collect::<Vec<_>>(), [0, 1, 2]);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn execute_fifo<F>(&self, f: F) -> Result<(), Closed<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        spawn::execute_fifo(&self.registry, f)
     }
 
     /// Has a worker run `f`, and returns a handle to wait for what it returns or panics with. Does not block.
@@ -288,6 +324,49 @@ impl Pool {
         self.shutdown_until(wait::deadline(timeout))
     }
 
+    /// Closes the pool and lets its threads go, at once: they finish what was accepted, and end. From any thread, also one
+    /// of its own workers. A thread that was lent with [`use_current_thread`](PoolBuilder::use_current_thread) is returned
+    /// if it is the calling one and in none of the pool's jobs; what it was to run goes to the others, or is run here if
+    /// there are none.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (release, blocked) = std::sync::mpsc::channel();
+    /// let job = pool.spawn(move || blocked.recv());
+    /// pool.detach(); // would wait here for ever, if it did
+    /// release.send(7)?;
+    /// assert_eq!(job.join()?, Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+
+    fn let_go(&self) {
+        if let Some(threads) = lock(&self.threads).take()
+            && self.registry.forked()
+        {
+            threads.forget();
+            return;
+        }
+        self.registry.close();
+        let lent = with_current(|worker| {
+            let host =
+                worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry) && !worker.inside());
+            if let Some(host) = host {
+                host.empty_inbox();
+                if self.registry.threads() == 0 {
+                    host.drain(None);
+                }
+            }
+            host.is_some()
+        });
+        if lent {
+            return_host(&self.registry);
+        }
+    }
+
     fn shutdown_until(&self, deadline: Option<Instant>) -> Result<Shutdown, ShutdownError> {
         let registry = &self.registry;
         if registry.forked() {
@@ -345,14 +424,18 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        match self.shutdown() {
-            Ok(_) => {}
-            Err(ShutdownError::ForkedProcess) => {
-                if let Some(threads) = lock(&self.threads).take() {
-                    threads.forget();
+        if self.detached {
+            self.let_go();
+        } else {
+            match self.shutdown() {
+                Ok(_) => {}
+                Err(ShutdownError::ForkedProcess) => {
+                    if let Some(threads) = lock(&self.threads).take() {
+                        threads.forget();
+                    }
                 }
+                Err(_) => self.registry.close(),
             }
-            Err(_) => self.registry.close(),
         }
         // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
         self.registry.abandon();

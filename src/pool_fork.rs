@@ -1,6 +1,7 @@
 //! Fork-join as methods of a pool: the free functions, on this pool.
 
-use crate::broadcast::broadcast_on;
+use crate::broadcast::{BroadcastContext, broadcast_on, spawn_broadcast_on};
+use crate::error::Closed;
 use crate::join::{FnContext, join_context_on, join_on};
 use crate::pool::Pool;
 use crate::scope::{self, Scope, ScopeFifo};
@@ -157,7 +158,40 @@ impl Pool {
         F: Fn(usize) -> R + Sync,
         R: Send,
     {
+        broadcast_on(self.registry(), |context| f(context.index()))
+    }
+
+    /// As [`broadcast`](Self::broadcast), and tells each call more about it.
+    ///
+    /// # Panics
+    /// As [`broadcast`](Self::broadcast).
+    pub fn broadcast_context<F, R>(&self, f: F) -> Vec<R>
+    where
+        F: Fn(BroadcastContext<'_>) -> R + Sync,
+        R: Send,
+    {
         broadcast_on(self.registry(), f)
+    }
+
+    /// Has every worker run `f` once, also those asleep, each when it has no more jobs of its own. Does not block. What
+    /// `f` panics with goes to the panic handler.
+    ///
+    /// # Errors
+    /// `f` back, if the pool is shut down or this is a forked child.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(3).build()?;
+    /// pool.spawn_broadcast(|context| println!("{} of {}", context.index(), context.num_threads()))
+    ///     .map_err(|closed| closed.reason().to_string())?;
+    /// assert_eq!(pool.shutdown()?.run, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn_broadcast<F>(&self, f: F) -> Result<(), Closed<F>>
+    where
+        F: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+    {
+        spawn_broadcast_on(self.registry(), f)
     }
 
     /// [`yield_now`](crate::yield_now), if the calling thread is a worker of this pool.
@@ -167,6 +201,6 @@ impl Pool {
 
     /// [`yield_local`](crate::yield_local), if the calling thread is a worker of this pool.
     pub fn yield_local(&self) -> Option<Yield> {
-        yields::on(self.registry(), crate::worker::Worker::run_own)
+        yields::on(self.registry(), crate::worker::Worker::run_local)
     }
 }

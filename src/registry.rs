@@ -96,6 +96,9 @@ pub(crate) struct Registry {
     pub(crate) injector: Injector<Job>,
     pub(crate) sleep: Sleep,
     pub(crate) hooks: Hooks,
+    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
+    /// join or a scope.
+    pub(crate) help_stack: usize,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     /// Whether there is such a thread.
@@ -109,13 +112,20 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(peers: Box<[CachePadded<Peer>]>, sleep: Sleep, hooks: Hooks, threads: usize) -> Registry {
+    pub(crate) fn new(
+        peers: Box<[CachePadded<Peer>]>,
+        sleep: Sleep,
+        hooks: Hooks,
+        help_stack: usize,
+        threads: usize,
+    ) -> Registry {
         let lent = threads < peers.len();
         Registry {
             peers,
             injector: Injector::new(),
             sleep,
             hooks,
+            help_stack,
             threads: AtomicUsize::new(threads),
             lent,
             abandoned: AtomicBool::new(false),
@@ -159,7 +169,7 @@ impl Registry {
             return;
         }
         let now = self.sleep.snapshot();
-        if now.closed() && now.entered() == 0 && !self.has_work() {
+        if now.closed() && now.entered() == 0 && self.is_drained() {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();

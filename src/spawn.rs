@@ -4,6 +4,7 @@
 //! filled. The slot is behind a mutex: it is locked twice in its life, hardly ever by both at once, and
 //! the allocation that the two share costs more.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,12 @@ use crate::process;
 use crate::registry::Shared;
 use crate::sync::{Arc, Mutex, lock};
 use crate::unwind::{self, Payload};
-use crate::worker::with_current;
+use crate::worker::{Worker, with_current};
+
+#[cfg(all(loom, feature = "loom"))]
+use loom::thread_local;
+#[cfg(not(all(loom, feature = "loom")))]
+use std::thread_local;
 
 /// Hands `f` to the pool: onto the deque of the calling worker, or through the injector.
 #[inline]
@@ -34,12 +40,47 @@ where
         }
         _ => match registry.enter() {
             Ok(entry) => {
-                entry.inject(Job::new(f));
+                match worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)) {
+                    // A lent thread: it finds its own jobs first when it waits or yields. It may be a while.
+                    Some(host) => host.push_shown(Job::new(f)),
+                    None => entry.inject(Job::new(f)),
+                }
                 Ok(())
             }
             Err(reason) => Err(Closed::new(f, reason)),
         },
     })
+}
+
+/// The jobs of one thread that run in the order in which it submitted them.
+type Fifo = Mutex<VecDeque<Job>>;
+
+thread_local! {
+    /// Of this thread. Empty when it ceases to be a worker of one pool, so it may serve another.
+    static FIFO: Arc<Fifo> = Arc::default();
+}
+
+/// As [`execute`], but of the jobs that one worker submits so, the oldest runs first: each goes to a queue, and a token
+/// to the deque, and whoever comes to a token runs the oldest job of that queue.
+pub(crate) fn execute_fifo<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let own = |worker: &Worker| Arc::ptr_eq(&worker.registry, registry) && worker.inside();
+    if !with_current(|worker| worker.is_some_and(own)) || registry.forked() {
+        // The injector is in order already.
+        return execute(registry, f);
+    }
+    let fifo = FIFO.with(Arc::clone);
+    lock(&fifo).push_back(Job::new(f));
+    let token = move || {
+        let job = lock(&fifo).pop_front();
+        job.unwrap_or_else(|| unreachable!("a token without a job")).run();
+    };
+    match execute(registry, token) {
+        Ok(()) => Ok(()),
+        Err(_) => unreachable!("a worker's own pool takes what its jobs submit"),
+    }
 }
 
 enum Slot<T> {

@@ -19,9 +19,9 @@ type Handle = std::thread::JoinHandle<()>;
 type Handle = loom::thread::JoinHandle<()>;
 
 /// Who starts threads.
-pub(crate) enum Spawn {
+pub(crate) enum Starter<'f> {
     Std,
-    Host(Box<dyn FnMut(WorkerThread) -> io::Result<()> + Send + Sync>),
+    Host(&'f mut dyn FnMut(WorkerThread) -> io::Result<()>),
 }
 
 /// A worker that waits for a thread: what the closure of
@@ -150,7 +150,12 @@ impl Threads {
 
     /// Starts the thread of one worker. After an error the worker is [lost](Registry::lose), unless the host
     /// kept it in spite of the error that it returned.
-    pub(crate) fn start(&mut self, spawn: &mut Spawn, seat: Seat, stack_size: Option<usize>) -> io::Result<()> {
+    pub(crate) fn start(
+        &mut self,
+        starter: &mut Starter<'_>,
+        seat: Seat,
+        stack_size: Option<usize>,
+    ) -> io::Result<()> {
         let index = seat.index;
         let name = seat.registry.peers[index].name.clone();
         let thread = WorkerThread {
@@ -160,14 +165,14 @@ impl Threads {
             index,
             name: name.clone(),
         };
-        match spawn {
-            Spawn::Std => {
+        match starter {
+            Starter::Std => {
                 let (handle, trace) = spawn_thread(name, stack_size, || thread.run())?;
                 self.traces.extend(trace);
                 self.handles.push(handle);
                 Ok(())
             }
-            Spawn::Host(f) => f(thread),
+            Starter::Host(f) => f(thread),
         }
     }
 

@@ -34,7 +34,8 @@ pub fn yield_now() -> Option<Yield> {
     give_way(Worker::run_one)
 }
 
-/// As [`yield_now`], but runs only a job that this worker pushed itself.
+/// As [`yield_now`], but runs only a job that this worker pushed itself, or one that only it may run: its turn in a
+/// broadcast.
 ///
 /// # Examples
 /// ```
@@ -43,7 +44,25 @@ pub fn yield_now() -> Option<Yield> {
 /// # Ok::<(), filch::BuildError>(())
 /// ```
 pub fn yield_local() -> Option<Yield> {
-    give_way(Worker::run_own)
+    give_way(Worker::run_local)
+}
+
+/// Whether the calling worker has jobs that it pushed itself and nobody took; `None` on a thread that is no worker.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// pool.install(|| {
+///     assert_eq!(filch::has_pending(), Some(false));
+///     filch::execute(|| ())?;
+///     assert_eq!(filch::has_pending(), Some(true));
+///     Ok::<(), filch::Closed<_>>(())
+/// }).map_err(|closed| closed.reason().to_string())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn has_pending() -> Option<bool> {
+    with_current(|worker| worker.map(Worker::has_own))
 }
 
 /// Gives way if the calling thread is a worker of that pool.
@@ -56,6 +75,9 @@ fn give_way(run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
 }
 
 fn give_way_if(wanted: impl Fn(&Worker) -> bool, run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
-    let outcome = |worker: &Worker| if run(worker) { Yield::Executed } else { Yield::Idle };
+    let outcome = |worker: &Worker| {
+        worker.expose_all();
+        if run(worker) { Yield::Executed } else { Yield::Idle }
+    };
     with_current(|worker| worker.filter(|worker| wanted(worker)).map(outcome))
 }

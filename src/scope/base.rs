@@ -147,7 +147,8 @@ impl Base {
     /// Counts and hands out a job for each worker but `except`, which only that worker may run.
     pub(crate) fn spawn_on_workers(&self, except: Option<usize>, job: impl Fn(usize) -> Job) {
         let others = || (0..self.registry.peers.len()).filter(|&index| Some(index) != except);
-        with_current(|worker| self.add(worker, others().count()));
+        // Not in `local`: while that is above zero the owner takes what is on its stack for jobs of the scope.
+        self.shared.fetch_add(others().count(), SCOPE_ADD.get());
         for index in others() {
             self.registry.peers[index].inbox.push(job(index));
         }

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use super::{Base, BasePtr, in_place};
+use crate::broadcast::BroadcastContext;
 use crate::global;
 use crate::install;
 use crate::job::Job;
@@ -101,6 +102,33 @@ impl<'scope> ScopeFifo<'scope> {
         self.queues.push(queue, job);
         let queues = Arc::clone(&self.queues);
         self.base().spawn(Job::new(move || queues.pop(queue).run()));
+    }
+
+    /// As [`Scope::spawn_broadcast`](crate::Scope::spawn_broadcast).
+    pub fn spawn_broadcast<F>(&self, f: F)
+    where
+        F: Fn(&ScopeFifo<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
+    {
+        let f = Arc::new(f);
+        let workers = self.base().registry().peers.len();
+        self.base().spawn_on_workers(None, |index| {
+            let f = Arc::clone(&f);
+            let base = BasePtr(self.base);
+            let queues = Arc::clone(&self.queues);
+            let run = move || {
+                let scope = ScopeFifo { base: base.get(), queues, marker: PhantomData };
+                // SAFETY: the base lives until its count is zero, in which this job is. The `Arc`, and with it what
+                // `f` borrows, goes before the job counts as ended.
+                unsafe {
+                    Base::run(scope.base, || {
+                        let f = f;
+                        f(&scope, BroadcastContext::new(index, workers));
+                    });
+                }
+            };
+            // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
+            unsafe { Job::unbounded(run) }
+        });
     }
 }
 

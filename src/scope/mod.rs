@@ -11,6 +11,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 
+use crate::broadcast::BroadcastContext;
 use crate::global;
 use crate::install;
 use crate::job::Job;
@@ -89,7 +90,7 @@ impl<'scope> Scope<'scope> {
         self.base().spawn(unsafe { Job::unbounded(run) });
     }
 
-    /// Has every worker of the pool run `f` once, with its number, before the scope ends: each as soon as it has no
+    /// Has every worker of the pool run `f` once, told its number, before the scope ends: each as soon as it has no
     /// more jobs of its own. Does not block.
     ///
     /// # Examples
@@ -99,8 +100,8 @@ impl<'scope> Scope<'scope> {
     /// let pool = filch::Pool::builder().workers(2).build()?;
     /// let sum = AtomicUsize::new(0);
     /// pool.scope(|s| {
-    ///     s.spawn_broadcast(|_, index| {
-    ///         sum.fetch_add(10 + index, Ordering::Relaxed);
+    ///     s.spawn_broadcast(|_, context| {
+    ///         sum.fetch_add(10 + context.index(), Ordering::Relaxed);
     ///     });
     /// });
     /// assert_eq!(sum.into_inner(), 21);
@@ -108,16 +109,17 @@ impl<'scope> Scope<'scope> {
     /// ```
     pub fn spawn_broadcast<F>(&self, f: F)
     where
-        F: Fn(&Scope<'scope>, usize) + Send + Sync + 'scope,
+        F: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
     {
         self.spawn_on_workers(None, f);
     }
 
     pub(crate) fn spawn_on_workers<F>(&self, except: Option<usize>, f: F)
     where
-        F: Fn(&Scope<'scope>, usize) + Send + Sync + 'scope,
+        F: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
     {
         let f = Arc::new(f);
+        let workers = self.base().registry().peers.len();
         self.base().spawn_on_workers(except, |index| {
             let f = Arc::clone(&f);
             let base = BasePtr(self.base);
@@ -128,7 +130,7 @@ impl<'scope> Scope<'scope> {
                 unsafe {
                     Base::run(scope.base, || {
                         let f = f;
-                        f(&scope, index);
+                        f(&scope, BroadcastContext::new(index, workers));
                     });
                 }
             };

@@ -2,7 +2,8 @@
 
 mod word;
 
-pub(crate) use word::{MAX_WORKERS, Snapshot};
+pub use word::MAX_WORKERS;
+pub(crate) use word::Snapshot;
 
 use crossbeam_utils::CachePadded;
 

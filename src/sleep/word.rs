@@ -21,7 +21,7 @@ use crate::sync::AtomicU64;
 use crate::sync::site::*;
 
 /// The most workers that a pool may have.
-pub(crate) const MAX_WORKERS: usize = WORKER_FIELD as usize;
+pub const MAX_WORKERS: usize = WORKER_FIELD as usize;
 
 const SEARCHING: u64 = 1;
 const ASLEEP: u64 = 1 << 12;

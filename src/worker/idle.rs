@@ -125,6 +125,7 @@ impl Worker {
     pub(crate) fn wait_until(&self, until: &impl Until, help: Help) {
         // A lent thread outside any job delays the end of the pool while it works for it.
         let _hold = (!self.inside()).then(|| self.registry.hold());
+        self.expose_all();
         while let Next::Job(job) = self.next(until, help) {
             self.run(job);
         }
@@ -136,6 +137,7 @@ impl Worker {
         if MODEL {
             return true;
         }
+        self.expose_all();
         match self.next(&UntilTime(Instant::now() + time), Help::Any) {
             Next::Done => true,
             Next::Job(job) => {
@@ -194,7 +196,12 @@ impl Worker {
     /// might be chosen to be woken for one.
     fn next_own<U: Until>(&self, until: &U, help: Help) -> Next {
         loop {
-            let own = || if help == Help::Nothing { None } else { self.own() };
+            let own = || match help {
+                Help::Nothing => None,
+                // A broadcast may be what the thief waits for that this worker waits for.
+                Help::Near if !self.is_isolated() => self.own().or_else(|| self.me().inbox.pop()),
+                _ => self.own(),
+            };
             if let Some(next) = self.look(until, own) {
                 return next;
             }

@@ -169,8 +169,16 @@ impl Worker {
         }
     }
 
-    /// Hands out all private jobs: before this thread sleeps on something else.
-    fn expose_all(&self) {
+    /// Puts a job where others find it too, whatever this thread does next.
+    pub(crate) fn push_shown(&self, job: Job) {
+        self.stack.push(job);
+        self.expose_all();
+    }
+
+    /// Hands out all private jobs: before this thread sleeps on something else, or takes jobs that are not above the
+    /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
+    /// tells; and what is pushed then must not take the place that the fork believes to be its own.
+    pub(crate) fn expose_all(&self) {
         if !self.stack.is_empty() {
             self.stack.expose(|private| private, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
@@ -230,6 +238,23 @@ impl Worker {
     /// Runs one job of its own, if there is one.
     pub(crate) fn run_own(&self) -> bool {
         self.own().map(|job| self.run(job)).is_some()
+    }
+
+    /// Runs one job of its own or of its inbox, if there is one.
+    pub(crate) fn run_local(&self) -> bool {
+        self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
+    }
+
+    /// Runs what only this worker may run.
+    pub(crate) fn empty_inbox(&self) {
+        while let Some(job) = self.me().inbox.pop() {
+            self.run(job);
+        }
+    }
+
+    /// Whether it has jobs of its own.
+    pub(crate) fn has_own(&self) -> bool {
+        !self.stack.is_empty() || !self.deque.is_empty()
     }
 
     /// Runs jobs until the pool has ended.

@@ -6,10 +6,6 @@ use super::Worker;
 use crate::registry::Registry;
 use crate::sync::MODEL;
 
-/// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
-/// join or a scope. What such a thread needs is thus this much and the stack of its own recursion.
-const HELP_STACK: usize = 256 << 10;
-
 /// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
 /// [`install`](crate::Pool::install_with).
 ///
@@ -33,7 +29,7 @@ pub enum Wait {
 pub(crate) enum Help {
     /// All: what it waits for may be any job of the pool.
     Any,
-    /// Its own; those of others as long as its stack is [short](HELP_STACK). What it waits for runs elsewhere, so
+    /// Its own; those of others as long as its stack is [short](Registry::help_stack). What it waits for runs elsewhere, so
     /// it comes to an end without this worker.
     Near,
     /// Its own.
@@ -72,9 +68,14 @@ impl Worker {
             _ if self.isolation.get().is_some() => false,
             Help::Any => true,
             // The checker's threads have small stacks of unknown place; its models are shallow.
-            Help::Near => MODEL || self.base.saturating_sub(stack_position()) < HELP_STACK,
+            Help::Near => MODEL || self.base.saturating_sub(stack_position()) < self.registry.help_stack,
             Help::Own | Help::Nothing => false,
         }
+    }
+
+    /// Whether it may only run what was pushed since some wait began.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolation.get().is_some()
     }
 
     /// How this worker waits in a scope of its pool.

@@ -1,0 +1,39 @@
+//! The same job on each thread.
+
+pub use filch::BroadcastContext;
+
+use crate::global::{self, on_worker};
+use crate::spawn::accepted;
+
+/// [`ThreadPool::broadcast`](crate::ThreadPool::broadcast) in the calling thread's pool, or else the global one.
+///
+/// ```
+/// let threads = rayon_core::broadcast(|context| context.num_threads());
+/// assert!(threads.iter().all(|&number| number == threads.len()));
+/// ```
+pub fn broadcast<OP, R>(op: OP) -> Vec<R>
+where
+    OP: Fn(BroadcastContext<'_>) -> R + Sync,
+    R: Send,
+{
+    if on_worker() {
+        finish_own();
+        filch::broadcast_context(op)
+    } else {
+        global::get().broadcast_context(op)
+    }
+}
+
+/// A thread of the pool itself comes to its own turn, too, when its deque is empty and earlier broadcasts are through.
+pub(crate) fn finish_own() {
+    while filch::yield_local() == Some(filch::Yield::Executed) {}
+}
+
+/// Has each thread of the pool call `op` once, as [`broadcast`] does, and does not wait. What it panics with is treated as
+/// in [`spawn`](crate::spawn()).
+pub fn spawn_broadcast<OP>(op: OP)
+where
+    OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+{
+    accepted(if on_worker() { filch::spawn_broadcast(op) } else { global::get().spawn_broadcast(op) });
+}

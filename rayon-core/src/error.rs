@@ -1,0 +1,71 @@
+//! Why a pool was not built.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Why a pool was not built; from [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build) and its like.
+#[derive(Debug)]
+pub struct ThreadPoolBuildError {
+    kind: ErrorKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum ErrorKind {
+    GlobalPoolAlreadyInitialized,
+    CurrentThreadAlreadyInPool,
+    IOError(io::Error),
+}
+
+const GLOBAL_ALREADY_INITIALIZED: &str = "The global thread pool has already been initialized.";
+const THREAD_ALREADY_IN_POOL: &str = "The current thread is already part of another thread pool.";
+
+impl ThreadPoolBuildError {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        ThreadPoolBuildError { kind }
+    }
+
+    /// Whether this system has no threads.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        matches!(&self.kind, ErrorKind::IOError(error) if error.kind() == io::ErrorKind::Unsupported)
+    }
+}
+
+impl From<filch::BuildError> for ThreadPoolBuildError {
+    fn from(error: filch::BuildError) -> Self {
+        ThreadPoolBuildError::new(match error {
+            filch::BuildError::AlreadyWorker => ErrorKind::CurrentThreadAlreadyInPool,
+            filch::BuildError::Spawn { source, .. } => ErrorKind::IOError(source),
+            // The adapter asks for nothing else that could be refused.
+            other => ErrorKind::IOError(io::Error::other(other)),
+        })
+    }
+}
+
+impl Error for ThreadPoolBuildError {
+    #[allow(deprecated)]
+    fn description(&self) -> &str {
+        match &self.kind {
+            ErrorKind::GlobalPoolAlreadyInitialized => GLOBAL_ALREADY_INITIALIZED,
+            ErrorKind::CurrentThreadAlreadyInPool => THREAD_ALREADY_IN_POOL,
+            ErrorKind::IOError(error) => error.description(),
+        }
+    }
+
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            ErrorKind::GlobalPoolAlreadyInitialized | ErrorKind::CurrentThreadAlreadyInPool => None,
+            ErrorKind::IOError(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for ThreadPoolBuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ErrorKind::GlobalPoolAlreadyInitialized => GLOBAL_ALREADY_INITIALIZED.fmt(f),
+            ErrorKind::CurrentThreadAlreadyInPool => THREAD_ALREADY_IN_POOL.fmt(f),
+            ErrorKind::IOError(error) => error.fmt(f),
+        }
+    }
+}

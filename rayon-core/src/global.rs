@@ -1,0 +1,70 @@
+//! The global pool, and the pool that the calling thread is in. filch has a global pool too, which is made by filch's
+//! rules, pinned for one; this one is rayon's, and nothing here touches the other.
+
+use std::sync::OnceLock;
+
+use filch::Pool;
+
+use crate::error::{ErrorKind, ThreadPoolBuildError};
+use crate::{ThreadPool, ThreadPoolBuilder};
+
+/// `None` if it could not be built; as in rayon, it is not tried again.
+static GLOBAL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+/// Makes what `build` builds the global pool, if there is none.
+pub(crate) fn set(
+    build: impl FnOnce() -> Result<ThreadPool, ThreadPoolBuildError>,
+) -> Result<&'static ThreadPool, ThreadPoolBuildError> {
+    let mut failure = ThreadPoolBuildError::new(ErrorKind::GlobalPoolAlreadyInitialized);
+    let mut built = false;
+    let global = GLOBAL.get_or_init(|| match build() {
+        Ok(pool) => {
+            built = true;
+            Some(pool)
+        }
+        Err(error) => {
+            failure = error;
+            None
+        }
+    });
+    match global {
+        Some(pool) if built => Ok(pool),
+        _ => Err(failure),
+    }
+}
+
+/// The global pool, built if need be.
+pub(crate) fn get() -> &'static Pool {
+    match GLOBAL.get() {
+        Some(Some(pool)) => pool.inner(),
+        _ => first_use(),
+    }
+}
+
+#[cold]
+fn first_use() -> &'static Pool {
+    let result = set(|| {
+        let alone = || ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+        match ThreadPoolBuilder::new().build() {
+            // Without threads, most of what rayon offers still works on the calling one.
+            Err(error) if error.is_unsupported() => alone().map_err(|_| error),
+            result => result,
+        }
+    });
+    match (result, GLOBAL.get()) {
+        (Ok(pool), _) | (Err(_), Some(Some(pool))) => pool.inner(),
+        (Err(error), _) => panic!("The global thread pool has not been initialized.: {error:?}"),
+    }
+}
+
+/// Whether the calling thread is a worker, of whatever pool.
+#[inline(always)]
+pub(crate) fn on_worker() -> bool {
+    filch::current_worker().is_some()
+}
+
+/// Calls `f` in the global pool.
+#[cold]
+pub(crate) fn from_outside<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    get().install(f)
+}

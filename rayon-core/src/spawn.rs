@@ -1,0 +1,37 @@
+//! Jobs that nobody waits for.
+
+use filch::Closed;
+
+use crate::global::{self, on_worker};
+
+/// Has the pool run `func`. A thread runs the newest of what it spawned first; others steal the oldest. What it panics
+/// with goes to the pool's panic handler, and without one ends the process.
+///
+/// ```
+/// let (done, result) = std::sync::mpsc::channel();
+/// rayon_core::spawn(move || done.send(6 * 7).unwrap());
+/// assert_eq!(result.recv(), Ok(42));
+/// ```
+pub fn spawn<F>(func: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    accepted(if on_worker() { filch::execute(func) } else { global::get().execute(func) });
+}
+
+/// As [`spawn`], but a thread runs the oldest of what it spawned so first.
+pub fn spawn_fifo<F>(func: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    accepted(if on_worker() { filch::execute_fifo(func) } else { global::get().execute_fifo(func) });
+}
+
+/// A pool refuses jobs only when it is no more, or in a forked child, where it has no threads: rayon would keep the job and
+/// never run it.
+#[track_caller]
+pub(crate) fn accepted<F>(result: Result<(), Closed<F>>) {
+    if let Err(closed) = result {
+        panic!("{closed}");
+    }
+}

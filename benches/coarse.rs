@@ -191,18 +191,14 @@ fn joins(c: &mut Criterion) {
         let times = |f: fn()| -> Vec<Duration> { (0..samples).map(|_| clock(&(), f)).collect() };
         let contenders = vec![
             Contender::baseline("serial", || pools::serial(items, || times(serial))),
-            Contender::peer("rayon", || {
-                pools::rayon(workers, items, |pool| pool.install(|| times(rayon)))
-            }),
+            Contender::peer("rayon", || pools::rayon(workers, items, |pool| pool.install(|| times(rayon)))),
             Contender::peer("chili", || {
                 pools::chili(workers, items, |pool| {
                     let mut s = pool.scope();
                     (0..samples).map(|_| clock(&(), || chili(&mut s))).collect()
                 })
             }),
-            Contender::ours("filch", || {
-                pools::filch(workers, items, |pool| pool.install(|| times(filch)))
-            }),
+            Contender::ours("filch", || pools::filch(workers, items, |pool| pool.install(|| times(filch)))),
         ];
         ask(c, question, Unit::ideal(ideal), scaled(rounds(full), 1), contenders);
     }

@@ -77,7 +77,9 @@ fn from_outside(c: &mut Criterion) {
             rayon(|pool| time(jobs, || (0..jobs).for_each(|id| pool.spawn(move || enter(id)))))
         }),
         Contender::peer("tokio spawn", || {
-            tokio(|runtime| time(jobs, || (0..jobs).for_each(|id| drop(runtime.spawn(async move { enter(id) })))))
+            tokio(|runtime| {
+                time(jobs, || (0..jobs).for_each(|id| drop(runtime.spawn(async move { enter(id) }))))
+            })
         }),
         Contender::peer("threadpool execute", || {
             threadpool(|pool| time(jobs, || (0..jobs).for_each(|id| pool.execute(move || enter(id)))))
@@ -92,8 +94,9 @@ fn from_inside(c: &mut Criterion) {
         Contender::ours("filch execute", || {
             filch(|pool| {
                 time(jobs, || {
-                    let all =
-                        move || (0..jobs).for_each(|id| filch::execute(move || enter(id)).expect("an open pool"));
+                    let all = move || {
+                        (0..jobs).for_each(|id| filch::execute(move || enter(id)).expect("an open pool"))
+                    };
                     pool.execute(all).expect("an open pool");
                 })
             })

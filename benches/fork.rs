@@ -74,9 +74,7 @@ fn fibonacci(c: &mut Criterion) {
                 pools::serial(all, || times(&|| upper_fib::<Serial>(black_box(n))))
             }),
             Contender::peer("rayon", || {
-                pools::rayon(workers, all, |pool| {
-                    pool.install(|| times(&|| upper_fib::<Rayon>(black_box(n))))
-                })
+                pools::rayon(workers, all, |pool| pool.install(|| times(&|| upper_fib::<Rayon>(black_box(n)))))
             }),
             Contender::peer("chili", || {
                 pools::chili(workers, all, |pool| {
@@ -85,9 +83,7 @@ fn fibonacci(c: &mut Criterion) {
                 })
             }),
             Contender::ours("filch", || {
-                pools::filch(workers, all, |pool| {
-                    pool.install(|| times(&|| upper_fib::<Filch>(black_box(n))))
-                })
+                pools::filch(workers, all, |pool| pool.install(|| times(&|| upper_fib::<Filch>(black_box(n)))))
             }),
         ];
         let question = format!("fib({n}), {workers} worker{}", if workers == 1 { "" } else { "s" });
@@ -179,9 +175,7 @@ fn small_tree(c: &mut Criterion) {
             pools::serial(marks, || rested(&|| upper_sum::<Serial, true>(tree, 2)))
         }),
         Contender::peer("rayon", || {
-            pools::rayon(WORKERS, marks, |pool| {
-                pool.install(|| rested(&|| upper_sum::<Rayon, true>(tree, 2)))
-            })
+            pools::rayon(WORKERS, marks, |pool| pool.install(|| rested(&|| upper_sum::<Rayon, true>(tree, 2))))
         }),
         Contender::peer("chili", || {
             pools::chili(WORKERS, marks, |pool| {
@@ -194,9 +188,7 @@ fn small_tree(c: &mut Criterion) {
             })
         }),
         Contender::ours("filch", || {
-            pools::filch(WORKERS, marks, |pool| {
-                pool.install(|| rested(&|| upper_sum::<Filch, true>(tree, 2)))
-            })
+            pools::filch(WORKERS, marks, |pool| pool.install(|| rested(&|| upper_sum::<Filch, true>(tree, 2))))
         }),
     ];
     ask(c, &question, Unit::each("node", nodes), rounds(15), contenders);
@@ -204,19 +196,13 @@ fn small_tree(c: &mut Criterion) {
     let question = format!("tree of {nodes} nodes, `install` from rest included");
     let contenders = vec![
         Contender::peer("rayon", || {
-            pools::rayon(WORKERS, marks, |pool| {
-                rested(&|| pool.install(|| upper_sum::<Rayon, true>(tree, 2)))
-            })
+            pools::rayon(WORKERS, marks, |pool| rested(&|| pool.install(|| upper_sum::<Rayon, true>(tree, 2))))
         }),
         Contender::peer("chili", || {
-            pools::chili(WORKERS, marks, |pool| {
-                rested(&|| chili_upper_sum::<true>(&mut pool.scope(), tree, 2))
-            })
+            pools::chili(WORKERS, marks, |pool| rested(&|| chili_upper_sum::<true>(&mut pool.scope(), tree, 2)))
         }),
         Contender::ours("filch", || {
-            pools::filch(WORKERS, marks, |pool| {
-                rested(&|| pool.install(|| upper_sum::<Filch, true>(tree, 2)))
-            })
+            pools::filch(WORKERS, marks, |pool| rested(&|| pool.install(|| upper_sum::<Filch, true>(tree, 2))))
         }),
     ];
     ask(c, &question, Unit::each("node", nodes), rounds(15), contenders);

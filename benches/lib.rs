@@ -142,7 +142,10 @@ pub fn ask(
     // The samples are there already: criterion need not warm up, and one look at each is enough.
     let moment = Duration::from_nanos(1);
     group.warm_up_time(moment).measurement_time(scaled(Duration::from_millis(1), moment));
-    group.sampling_mode(SamplingMode::Flat).sample_size(rounds.max(10)).throughput(Throughput::Elements(unit.per));
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(rounds.max(10))
+        .throughput(Throughput::Elements(unit.per));
     for (index, name) in names.into_iter().enumerate() {
         let mut calls = 0;
         group.bench_function(name, |bencher| {

@@ -39,21 +39,13 @@ macro_rules! contenders {
             Contender::peer("rayon scope.spawn", || {
                 pools::rayon(WORKERS, $all, |pool| {
                     let all = || rayon::scope(|s| (0..$jobs).for_each(|$id| s.spawn($job)));
-                    check(
-                        pool.install(|| (0..$repeat).map(|_| clock(&(), all)).collect()),
-                        $jobs,
-                        $repeat,
-                    )
+                    check(pool.install(|| (0..$repeat).map(|_| clock(&(), all)).collect()), $jobs, $repeat)
                 })
             }),
             Contender::ours("filch scope.spawn", || {
                 pools::filch(WORKERS, $all, |pool| {
                     let all = || filch::scope(|s| (0..$jobs).for_each(|$id| s.spawn($job)));
-                    check(
-                        pool.install(|| (0..$repeat).map(|_| clock(&(), all)).collect()),
-                        $jobs,
-                        $repeat,
-                    )
+                    check(pool.install(|| (0..$repeat).map(|_| clock(&(), all)).collect()), $jobs, $repeat)
                 })
             }),
         ]

@@ -34,6 +34,9 @@ impl Pool {
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         self.forks.install(f)
     }
+    pub fn broadcast<R: Send>(&self, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+        self.forks.broadcast(|c| f(c.index()))
+    }
 }
 
 impl Deref for Pool {

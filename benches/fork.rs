@@ -281,7 +281,7 @@ fn large_tree_in_order<const RIGHT: bool>(
         }),
     ];
     let question = format!("tree of {nodes} nodes, {first} child first");
-    ask(c, &question, Unit::each("node", nodes), rounds(11), contenders);
+    ask(c, &question, Unit::each("node", nodes), rounds(9), contenders);
 }
 
 criterion_group!(benches, fibonacci, small_tree, large_tree);

@@ -21,6 +21,7 @@ mod uts;
 
 const WORKERS: usize = 2;
 
+type Compare = fn(&mut Criterion, &str) -> Medians;
 type Medians = Option<Vec<(&'static str, Duration)>>;
 
 /// Has the contenders run `work` on what `prepare` makes for each, and checks the result, which is not timed.
@@ -71,7 +72,7 @@ macro_rules! ways {
 use ways;
 
 fn suite(c: &mut Criterion) {
-    let workloads: [(&str, fn(&mut Criterion, &str) -> Medians); 7] = [
+    let workloads: [(&str, Compare); 7] = [
         (scaled("skynet, 10^6 leaves", "skynet, 10^4 leaves"), skynet::compare),
         (scaled("queens, 13", "queens, 9"), queens::compare),
         (scaled("quicksort of 10^7", "quicksort of 10^5"), sort::compare),

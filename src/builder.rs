@@ -8,12 +8,9 @@ use std::io;
 use crossbeam_utils::CachePadded;
 
 use crate::affinity;
-use crate::deque::Deque;
 use crate::error::BuildError;
-use crate::job::Job;
-use crate::parker::Parker;
 use crate::pool::Pool;
-use crate::registry::{Hooks, Peer, Registry, Shared};
+use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::sync::{Arc, MODEL};
 use crate::thread::{Spawn, Threads, WorkerThread};
@@ -156,29 +153,28 @@ impl PoolBuilder {
         if host && with_current(|worker| worker.is_some()) {
             return Err(BuildError::AlreadyWorker);
         }
-        let mut parts: Vec<(Deque<Job>, Parker)> =
-            (0..plan.len()).map(|_| (Deque::new_lifo(), Parker::new())).collect();
+        let mut kits: Vec<Kit> = (0..plan.len()).map(|_| Kit::new()).collect();
         let peers = plan
             .iter()
-            .zip(&parts)
+            .zip(&kits)
             .enumerate()
-            .map(|(index, (&asked, (deque, _)))| {
+            .map(|(index, (&asked, kit))| {
                 let runs = !(host && index == 0);
                 let asked = asked.filter(|_| runs);
-                CachePadded::new(Peer::new(deque.stealer(), format!("{name}-{index}"), asked, runs))
+                CachePadded::new(Peer::new(kit, format!("{name}-{index}"), asked, runs))
             })
             .collect();
-        let sleep = Sleep::new(parts.iter().map(|(_, parker)| parker.unparker()).collect());
+        let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
         let threads = plan.len() - usize::from(host);
         let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, threads));
         if host {
-            let (deque, parker) = parts.remove(0);
-            lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), deque, parker }, true));
+            let kit = kits.remove(0);
+            lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));
         }
         let mut started = Threads::new(threads);
-        for (offset, (deque, parker)) in parts.into_iter().enumerate() {
+        for (offset, kit) in kits.into_iter().enumerate() {
             let index = offset + usize::from(host);
-            let seat = Seat { index, registry: Arc::clone(&registry), deque, parker };
+            let seat = Seat { index, registry: Arc::clone(&registry), kit };
             if let Err(source) = started.start(&mut spawn, seat, stack_size) {
                 // Those that will never run no longer hold up the end.
                 for missing in index + 1..plan.len() {

@@ -39,6 +39,11 @@ pub(crate) fn get() -> &'static Pool {
     }
 }
 
+/// The pool that the calling thread works for, or else the global one.
+pub(crate) fn current() -> Shared {
+    with_registry(crate::sync::Arc::clone)
+}
+
 fn with_registry<R>(f: impl FnOnce(&Shared) -> R) -> R {
     with_current(|worker| match worker {
         Some(worker) => f(&worker.registry),

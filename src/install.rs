@@ -1,34 +1,64 @@
 //! `install`: a closure that borrows, run by a worker while the caller waits.
 
-use crate::error::Closed;
+use crate::error::{Closed, ClosedReason};
 use crate::job::{Job, StackJob};
 use crate::latch::Latch;
 use crate::registry::Shared;
 use crate::sync::Arc;
 use crate::unwind::{self, AbortOnUnwind, Payload};
 use crate::wait::Waiter;
+use crate::worker::{Wait, Worker, with_current};
 
 /// Runs `f` on a worker of the pool and returns what it returned, or resumes its panic. A worker of the
 /// pool runs it on the spot.
-pub(crate) fn try_install<F, R>(registry: &Shared, f: F) -> Result<R, Closed<F>>
+pub(crate) fn try_install<F, R>(registry: &Shared, wait: Wait, f: F) -> Result<R, Closed<F>>
 where
     F: FnOnce() -> R + Send,
+    R: Send,
+{
+    try_call(registry, wait, f, |f, worker, _| worker.apart(wait, f))
+}
+
+/// As [`try_install`], for what the pool must take: `f` is told its worker, and whether that is another thread.
+///
+/// # Panics
+/// With what `f` panicked with; or if the pool is closed.
+pub(crate) fn on_worker<F, R>(registry: &Shared, wait: Wait, f: F) -> R
+where
+    F: FnOnce(&Worker, bool) -> R + Send,
+    R: Send,
+{
+    match try_call(registry, wait, f, |f, worker, elsewhere| f(worker, elsewhere)) {
+        Ok(value) => value,
+        Err(closed) => panic!("{closed}"),
+    }
+}
+
+/// Has a worker `call` what it is given `f` for, or hands `f` back.
+fn try_call<F, R>(
+    registry: &Shared,
+    wait: Wait,
+    f: F,
+    call: impl FnOnce(F, &Worker, bool) -> R + Send,
+) -> Result<R, Closed<F>>
+where
+    F: Send,
     R: Send,
 {
     let result = Waiter::with(|waiter| match waiter {
         Waiter::Worker(worker) if Arc::ptr_eq(&worker.registry, registry) => {
             if registry.forked() {
-                return Err(Closed::new(f, crate::ClosedReason::ForkedProcess));
+                return Err(Closed::new(f, ClosedReason::ForkedProcess));
             }
             if worker.inside() {
-                return Ok(Ok(worker.within(f)));
+                return Ok(Ok(worker.within(|| call(f, worker, false))));
             }
             match registry.enter() {
-                Ok(_entry) => Ok(Ok(worker.within(f))),
+                Ok(_entry) => Ok(Ok(worker.within(|| call(f, worker, false)))),
                 Err(reason) => Err(Closed::new(f, reason)),
             }
         }
-        waiter => inject(registry, &waiter, f),
+        waiter => inject(registry, &waiter, wait, f, call),
     })?;
     match result {
         Ok(value) => Ok(value),
@@ -36,22 +66,34 @@ where
     }
 }
 
-fn inject<F, R>(registry: &Shared, waiter: &Waiter<'_>, f: F) -> Result<Result<R, Payload>, Closed<F>>
+fn inject<F, R>(
+    registry: &Shared,
+    waiter: &Waiter<'_>,
+    wait: Wait,
+    f: F,
+    call: impl FnOnce(F, &Worker, bool) -> R + Send,
+) -> Result<Result<R, Payload>, Closed<F>>
 where
-    F: FnOnce() -> R + Send,
+    F: Send,
     R: Send,
 {
     let entry = match registry.enter() {
         Ok(entry) => entry,
         Err(reason) => return Err(Closed::new(f, reason)),
     };
-    let job = StackJob::new(Latch::new(waiter.unparker()), f);
+    let on_worker = move || {
+        with_current(|worker| {
+            let Some(worker) = worker else { unreachable!("a job outside a worker") };
+            call(f, worker, true)
+        })
+    };
+    let job = StackJob::new(Latch::new(waiter.unparker()), on_worker);
     let guard = AbortOnUnwind("the frame of a running job was about to unwind");
     // SAFETY: `job` stays in this frame until `wait` below has seen the latch set, and the guard holds
     // off unwinding until then. It is erased once.
     entry.inject(unsafe { Job::borrowed(&job) });
     drop(entry);
-    waiter.wait(job.latch());
+    waiter.wait(job.latch(), wait);
     std::mem::forget(guard);
     Ok(job.into_result())
 }

@@ -1,11 +1,13 @@
-//! One unit of work, erased to four words.
+//! One unit of work, erased to five words.
 //!
 //! | words | content |
 //! |---|---|
 //! | 1 | the function that knows the closure's type |
-//! | 3 | the closure itself if it fits, else a box of it, or a pointer to a [`StackJob`] |
+//! | 4 | the closure itself if it fits, else a box of it, or a pointer to a job on somebody's stack |
 //!
-//! A boxed closure that is freed on another thread than the one that made it costs 200–250 ns; four
+//! Four, so that a closure with 24 bytes of captures still fits beside the pointer to its scope.
+//!
+//! A boxed closure that is freed on another thread than the one that made it costs 200–250 ns; five
 //! words in a deque slot cost a copy. Rejected: a fat `Box<dyn FnOnce>` (that cost), a trait object
 //! pointer with the closure elsewhere (an arena and its reclamation, for the same copy).
 //!
@@ -20,14 +22,23 @@ use crate::sync::UnsafeCell;
 use crate::unwind::{self, Payload};
 
 /// Bytes of captures that fit without allocation.
-const INLINE: usize = 24;
+const INLINE: usize = 32;
 
-type Words = [MaybeUninit<usize>; INLINE / size_of::<usize>()];
+/// What a job calls.
+type Run = unsafe fn(*mut Words);
+
+/// A job that lies somewhere: where, and what runs it.
+pub(crate) struct JobId {
+    pub(crate) address: *const (),
+    pub(crate) run: Run,
+}
+
+pub(crate) type Words = [MaybeUninit<usize>; INLINE / size_of::<usize>()];
 
 /// An erased job. Invariant: `run` may be called once with `words`, on any thread.
 #[must_use = "a job that is dropped leaks what it captured and never runs"]
 pub(crate) struct Job {
-    run: unsafe fn(*mut Words),
+    run: Run,
     words: Words,
 }
 
@@ -35,9 +46,19 @@ pub(crate) struct Job {
 unsafe impl Send for Job {}
 
 impl Job {
-    /// Erases `f`. Allocates only if the captures exceed 24 bytes or a word's alignment.
+    /// Erases `f`. Allocates only if the captures exceed 32 bytes or a word's alignment.
     #[inline]
     pub(crate) fn new<F: FnOnce() + Send + 'static>(f: F) -> Job {
+        // SAFETY: a `'static` closure borrows nothing that could end.
+        unsafe { Job::unbounded(f) }
+    }
+
+    /// As [`new`](Self::new), for a closure that borrows.
+    ///
+    /// # Safety
+    /// What `f` borrows must live until it has run.
+    #[inline]
+    pub(crate) unsafe fn unbounded<F: FnOnce() + Send>(f: F) -> Job {
         if size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>() {
             Job::inline(f)
         } else {
@@ -47,7 +68,7 @@ impl Job {
     }
 
     #[inline(always)]
-    fn inline<F: FnOnce() + Send + 'static>(f: F) -> Job {
+    fn inline<F: FnOnce() + Send>(f: F) -> Job {
         assert!(size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>());
         let mut words: Words = [MaybeUninit::uninit(); INLINE / size_of::<usize>()];
         let place = words.as_mut_ptr().cast::<F>();
@@ -66,9 +87,29 @@ impl Job {
         F: FnOnce() -> R + Send,
         R: Send,
     {
+        // SAFETY: `run_borrowed` wants what the caller promises.
+        unsafe { Job::at(JobId { address: ptr::from_ref(stack).cast(), run: run_borrowed::<F, R> }) }
+    }
+
+    /// A job that calls `id.run` with words of which the first is `id.address`; see [`address_of`].
+    ///
+    /// # Safety
+    /// That call must be allowed, once, on any thread.
+    #[inline(always)]
+    pub(crate) unsafe fn at(id: JobId) -> Job {
         let mut words: Words = [MaybeUninit::uninit(); INLINE / size_of::<usize>()];
-        words[0] = MaybeUninit::new(ptr::from_ref(stack).expose_provenance());
-        Job { run: run_borrowed::<F, R>, words }
+        words[0] = MaybeUninit::new(id.address.expose_provenance());
+        Job { run: id.run, words }
+    }
+
+    /// Whether it was made [at](Self::at) `id`.
+    pub(crate) fn is(&self, id: &JobId) -> bool {
+        if !ptr::fn_addr_eq(self.run, id.run) {
+            return false;
+        }
+        // SAFETY: functions that are given to `at` go with no other constructor, so the first word was written.
+        let word = unsafe { self.words[0].assume_init() };
+        word == id.address.addr()
     }
 
     /// Runs it. Whatever the closure panics with goes on.
@@ -88,14 +129,24 @@ unsafe fn run_inline<F: FnOnce()>(words: *mut Words) {
     f();
 }
 
+/// The address that a job was made [at](Job::at).
+///
+/// # Safety
+/// `words` are those of such a job.
+#[inline(always)]
+pub(crate) unsafe fn address_of<T>(words: *mut Words) -> *const T {
+    // SAFETY: the words are those of the job that is being run.
+    let [address, ..] = unsafe { *words };
+    // SAFETY: `Job::at` wrote the first word.
+    let address = unsafe { address.assume_init() };
+    ptr::with_exposed_provenance(address)
+}
+
 /// # Safety
 /// The first word is the address of a live `StackJob<F, R>` that was not run.
 unsafe fn run_borrowed<F: FnOnce() -> R + Send, R: Send>(words: *mut Words) {
-    // SAFETY: the words are those of the job that is being run.
-    let [address, ..] = unsafe { *words };
-    // SAFETY: `Job::borrowed` wrote the first word.
-    let address = unsafe { address.assume_init() };
-    let stack: *const StackJob<F, R> = ptr::with_exposed_provenance(address);
+    // SAFETY: `Job::borrowed` made it.
+    let stack: *const StackJob<F, R> = unsafe { address_of(words) };
     // SAFETY: the maker keeps it alive until the latch is set, which `run` does last.
     unsafe { StackJob::run(stack) };
 }
@@ -185,13 +236,14 @@ mod tests {
     fn closures_of_each_size_run_and_drop_what_they_captured() {
         runs::<0>();
         runs::<16>();
-        runs::<17>();
+        runs::<24>();
+        runs::<25>();
         runs::<4096>();
     }
 
     #[test]
-    fn a_job_is_four_words() {
-        assert_eq!(size_of::<Job>(), 4 * size_of::<usize>());
+    fn a_job_is_five_words() {
+        assert_eq!(size_of::<Job>(), 5 * size_of::<usize>());
     }
 
     #[test]

@@ -17,20 +17,27 @@
 //! Decisions, and what was rejected, are in [`design`].
 
 mod affinity;
+mod barrier;
+mod broadcast;
 mod builder;
 mod deque;
 mod error;
+mod fork;
 mod global;
+mod inbox;
 mod install;
 mod job;
+mod join;
 mod latch;
 mod parker;
 mod pool;
+mod pool_fork;
 mod process;
 mod queue;
 mod registry;
 mod ring;
 mod rng;
+mod scope;
 mod shutdown;
 mod sleep;
 mod spawn;
@@ -41,19 +48,25 @@ mod thread;
 mod unwind;
 mod wait;
 mod worker;
+mod yields;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/DESIGN.md")]
 pub mod design {}
 
 pub use affinity::unpin_current_thread;
+pub use broadcast::broadcast;
 pub use builder::{Placement, PoolBuilder};
 pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError, SubmitError};
 pub use global::{current_worker, current_workers, execute, spawn};
+pub use join::{FnContext, join, join_context};
 pub use latch::{CountLatch, CountWait};
 pub use pool::Pool;
 pub use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
+pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
 pub use shutdown::{Shutdown, WorkerReport};
 pub use spawn::JoinHandle;
 pub use stats::{Stats, WorkerStats};
 pub use thread::WorkerThread;
+pub use worker::Wait;
+pub use yields::{Yield, yield_local, yield_now};

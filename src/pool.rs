@@ -16,7 +16,7 @@ use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex, lock};
 use crate::thread::Threads;
 use crate::wait;
-use crate::worker::{return_host, with_current};
+use crate::worker::{Wait, return_host, with_current};
 
 /// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
 ///
@@ -169,7 +169,43 @@ impl Pool {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        install::try_install(&self.registry, f)
+        install::try_install(&self.registry, Wait::Steal, f)
+    }
+
+    /// As [`install`](Self::install), with a say in what a worker does meanwhile: see [`Wait`].
+    ///
+    /// # Panics
+    /// As [`install`](Self::install).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Mutex;
+    ///
+    /// let pool = filch::Pool::new()?;
+    /// let other = filch::Pool::new()?;
+    /// let total = Mutex::new(0);
+    /// pool.scope(|s| {
+    ///     for n in 0..100 {
+    ///         let (other, total) = (&other, &total);
+    ///         s.spawn(move |_| {
+    ///             let mut total = total.lock().unwrap();
+    ///             // With `install`, the worker might run another of these jobs here, which wants the lock.
+    ///             *total += other.install_with(filch::Wait::Park, || n);
+    ///         });
+    ///     }
+    /// });
+    /// assert_eq!(total.into_inner().unwrap(), 4950);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn install_with<F, R>(&self, wait: Wait, f: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        match install::try_install(&self.registry, wait, f) {
+            Ok(value) => value,
+            Err(closed) => panic!("{closed}"),
+        }
     }
 
     /// Starts to make a bounded [`Queue`](crate::Queue) of typed jobs on this pool.
@@ -206,7 +242,7 @@ impl Pool {
                 stolen: peer.counters.stolen.get(),
                 parked: peer.counters.parked.get(),
                 woken: peer.counters.woken.get(),
-                deque_depth: peer.stealer.len(),
+                deque_depth: peer.stealer.len() + peer.private.len(),
                 asked: peer.asked,
                 pinned_to: self.registry.sleep.home(index),
             })

@@ -4,10 +4,13 @@ use std::panic::AssertUnwindSafe;
 
 use crossbeam_utils::CachePadded;
 
-use crate::deque::{Injector, Stealer};
+use crate::deque::{Deque, Injector, Stealer};
 use crate::error::ClosedReason;
+use crate::fork;
+use crate::inbox::Inbox;
 use crate::job::Job;
 use crate::latch::CountLatch;
+use crate::parker::Parker;
 use crate::process;
 use crate::sleep::Sleep;
 use crate::stats::Counters;
@@ -28,9 +31,26 @@ pub(crate) struct Hooks {
     pub(crate) panic_handler: Option<PanicHandler>,
 }
 
+/// What a worker is made of, before its thread has it.
+pub(crate) struct Kit {
+    pub(crate) deque: Deque<Job>,
+    pub(crate) stack: fork::Stack,
+    pub(crate) parker: Parker,
+}
+
+impl Kit {
+    pub(crate) fn new() -> Kit {
+        Kit { deque: Deque::new_lifo(), stack: fork::Stack::new(), parker: Parker::new() }
+    }
+}
+
 /// One worker as the others see it.
 pub(crate) struct Peer {
     pub(crate) stealer: Stealer<Job>,
+    /// What the worker keeps in front of its deque.
+    pub(crate) private: Arc<fork::Shared>,
+    /// Jobs that only this worker may run.
+    pub(crate) inbox: Inbox,
     pub(crate) counters: Counters,
     pub(crate) name: String,
     /// The core that the placement asks for.
@@ -40,8 +60,16 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(stealer: Stealer<Job>, name: String, asked: Option<usize>, running: bool) -> Peer {
-        Peer { stealer, counters: Counters::new(), name, asked, running: CountLatch::new(usize::from(running)) }
+    pub(crate) fn new(kit: &Kit, name: String, asked: Option<usize>, running: bool) -> Peer {
+        Peer {
+            stealer: kit.deque.stealer(),
+            private: kit.stack.shared(),
+            inbox: Inbox::new(),
+            counters: Counters::new(),
+            name,
+            asked,
+            running: CountLatch::new(usize::from(running)),
+        }
     }
 }
 
@@ -121,6 +149,11 @@ impl Registry {
     /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
+    }
+
+    /// Whether no queue holds a job, those included that only one worker may run. To be asked with all asleep.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty())
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.

@@ -31,8 +31,8 @@ pub(crate) fn resume(payload: Payload) -> ! {
 
 /// Drops a payload that nobody will see. A payload whose drop panics ends the process: there is no
 /// caller left to whom that second panic could go.
-pub(crate) fn discard(payload: Payload) {
-    let guard = AbortOnUnwind("the drop of a panic payload panicked");
+pub(crate) fn discard<T>(payload: T) {
+    let guard = AbortOnUnwind("the drop of a panic payload, or of a result beside one, panicked");
     drop(payload);
     std::mem::forget(guard);
 }

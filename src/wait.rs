@@ -8,7 +8,7 @@ use crate::latch::{CountLatch, Latch, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
 use crate::sync::Arc;
-use crate::worker::{UntilSignal, Worker, with_current};
+use crate::worker::{Help, UntilSignal, Wait, Worker, with_current};
 
 #[cfg(all(loom, feature = "loom"))]
 use loom::thread_local;
@@ -52,10 +52,12 @@ impl Waiter<'_> {
         }
     }
 
-    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set.
-    pub(crate) fn wait(&self, latch: &Latch) {
+    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker runs jobs meanwhile or not, as
+    /// `wait` says: none of them is what it waits for.
+    pub(crate) fn wait(&self, latch: &Latch, wait: Wait) {
+        let help = if wait == Wait::Steal { Help::Any } else { Help::Nothing };
         match self {
-            Waiter::Worker(worker) => worker.wait_until(latch),
+            Waiter::Worker(worker) => worker.wait_until(latch, help),
             Waiter::Thread(parker) => {
                 let mut spin = Spin::new(WAKE);
                 while !latch.probe() {
@@ -70,7 +72,7 @@ impl Waiter<'_> {
     /// Waits until `signal`, made with [`unparker`](Self::unparker), has fired or `deadline` is past.
     fn wait_signal(&self, signal: &Signal, deadline: Option<Instant>) {
         match self {
-            Waiter::Worker(worker) => worker.wait_until(&UntilSignal { signal, deadline }),
+            Waiter::Worker(worker) => worker.wait_until(&UntilSignal { signal, deadline }, Help::Any),
             Waiter::Thread(parker) => {
                 let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
                 while !signal.fired() && !due() {

@@ -29,13 +29,13 @@ fn no_workers() {
 
 #[test]
 fn too_many_workers() {
-    for given in [8_192, 1 << 32, usize::MAX] {
+    for given in [4_096, 1 << 32, usize::MAX] {
         let error = refused(Pool::builder().workers(given));
         assert!(
-            matches!(error, BuildError::TooManyWorkers { given: named, max: 8_191 } if named == given),
+            matches!(error, BuildError::TooManyWorkers { given: named, max: 4_095 } if named == given),
             "{error:?}"
         );
-        says(&error, &[&given.to_string(), "8191"]);
+        says(&error, &[&given.to_string(), "4095"]);
     }
 }
 

@@ -21,12 +21,83 @@ pub use count::{CountLatch, CountWait};
 pub(crate) use waiters::{Signal, Ticket, WaitList, Wake};
 
 use crate::parker::Unparker;
-use crate::sync::site::{LATCH_ARM, LATCH_ARM_FAIL, LATCH_PROBE, LATCH_SET};
-use crate::sync::{AtomicU32, Life, defect};
+use crate::sync::site::{
+    LATCH_ARM, LATCH_ARM_FAIL, LATCH_PROBE, LATCH_SET, TASK_ARM, TASK_PROBE, TASK_SET, TASK_THIEF,
+};
+use crate::sync::{AtomicU32, AtomicU64, Life, defect};
 
 const UNSET: u32 = 0;
 const ARMED: u32 = 1;
 const SET: u32 = 2;
+
+const TASK_IS_SET: u64 = 1;
+const TASK_ARMED: u64 = 2;
+const TASK_THIEF_SHIFT: u32 = 16;
+const TASK_OWNER_SHIFT: u32 = 32;
+const TASK_NUMBER: u64 = 0xFFFF;
+
+/// As [`Latch`], for a waiter and a setter that are workers of one pool: a number instead of a handle, which
+/// costs one store to make.
+///
+/// | bits | content | changed by |
+/// |---|---|---|
+/// | 0 | set | the setter, last |
+/// | 1 | armed: the waiter sleeps or is about to | the waiter |
+/// | 16–31 | who runs it, plus one | that worker, before it begins |
+/// | 32–47 | who waits | – |
+#[derive(Debug)]
+pub(crate) struct TaskLatch {
+    word: AtomicU64,
+    life: Life,
+}
+
+impl TaskLatch {
+    /// A latch on which worker `owner` will wait.
+    #[inline(always)]
+    pub(crate) fn new(owner: usize) -> TaskLatch {
+        TaskLatch { word: AtomicU64::new((owner as u64) << TASK_OWNER_SHIFT), life: Life::new() }
+    }
+
+    /// Whether it is set; if so, all that the setter did before is visible.
+    #[inline]
+    pub(crate) fn probe(&self) -> bool {
+        self.word.load(TASK_PROBE.get()) & TASK_IS_SET != 0
+    }
+
+    /// Announces that the waiter is about to park. Returns `false` if there is no reason to.
+    #[must_use]
+    pub(crate) fn arm(&self) -> bool {
+        self.word.fetch_or(TASK_ARMED, TASK_ARM.get()) & TASK_IS_SET == 0
+    }
+
+    /// Notes who runs it.
+    pub(crate) fn begun_by(&self, worker: usize) {
+        self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get());
+    }
+
+    /// Who runs it, if somebody does.
+    pub(crate) fn thief(&self) -> Option<usize> {
+        let number = self.word.load(TASK_THIEF.get()) >> TASK_THIEF_SHIFT & TASK_NUMBER;
+        (number as usize).checked_sub(1)
+    }
+
+    /// Sets it and has `wake` wake the owner if that sleeps.
+    ///
+    /// # Safety
+    /// `this` is alive at the call. It need not be when the call returns.
+    pub(crate) unsafe fn set(this: *const TaskLatch, wake: impl FnOnce(usize)) {
+        // SAFETY: alive by the caller's promise until the exchange below.
+        let latch = unsafe { &*this };
+        latch.life.touch();
+        let before = latch.word.fetch_or(TASK_IS_SET, TASK_SET.get());
+        if defect("task_touched_after_set") {
+            latch.life.touch();
+        }
+        if before & TASK_ARMED != 0 {
+            wake((before >> TASK_OWNER_SHIFT) as usize);
+        }
+    }
+}
 
 /// A one-shot event with one waiter.
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 //! An attached runner that does not poll is *active*: it may hold a job. It says so before it takes one,
 //! so "the ring is empty, and then nobody is active" means that all jobs taken have ended.
 //!
-//! A queue never has more runners than its pool has workers, at most 8,191, so no field can bleed.
+//! A queue never has more runners than its pool has workers, at most 4,095, so no field can bleed.
 
 use crate::sync::AtomicU64;
 use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};

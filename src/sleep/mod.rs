@@ -10,7 +10,7 @@ use crate::affinity::current_core;
 use crate::parker::Unparker;
 use crate::spin::Backoff;
 use crate::sync::site::{
-    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE,
+    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_WATCHER,
 };
 use crate::sync::{AtomicU64, AtomicUsize, fence};
 use word::Word;
@@ -23,6 +23,8 @@ pub(crate) struct Sleep {
     unparkers: Box<[Unparker]>,
     /// The core that each worker is bound to, plus one; 0 for none.
     homes: Box<[AtomicUsize]>,
+    /// Who watches, if anybody does.
+    watcher: AtomicUsize,
     /// How many may search at once.
     cap: usize,
 }
@@ -46,6 +48,7 @@ impl Sleep {
             bits: (0..words).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
             unparkers,
             homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
         }
     }
@@ -88,9 +91,26 @@ impl Sleep {
     #[inline]
     pub(crate) fn published(&self) {
         fence(SLEEP_PRODUCER_FENCE);
+        let seen = self.word.load();
+        if seen.wants_wake() {
+            self.wake_one();
+        } else if seen.only_watched() {
+            self.nudge_watcher();
+        }
+    }
+
+    /// As [`published`](Self::published), but leaves the job to a worker that watches: it looks within a nap.
+    pub(crate) fn published_lazily(&self) {
+        fence(SLEEP_PRODUCER_FENCE);
         if self.word.load().wants_wake() {
             self.wake_one();
         }
+    }
+
+    /// To be called after each worker may have got a job that only it may run: has all of them look.
+    pub(crate) fn published_to_all(&self) {
+        fence(SLEEP_PRODUCER_FENCE);
+        self.nudge_all();
     }
 
     // --- those who look for jobs ---
@@ -106,12 +126,33 @@ impl Sleep {
     /// there is some, another worker is woken.
     pub(crate) fn end_search(&self, work_left: impl FnOnce() -> bool) {
         let after = self.word.end_search();
-        if after.wants_wake() {
+        if after.wants_wake() || after.only_watched() {
             fence(SLEEP_RECHECK_FENCE);
             if work_left() {
-                self.wake_one();
+                self.published();
             }
         }
+    }
+
+    /// Whether the calling worker, which searches, is to watch: to nap between its looks, while others are busy
+    /// and may come to have jobs to give away. The caller must then look once more before its first nap.
+    pub(crate) fn start_watch(&self, index: usize) -> bool {
+        if self.all_idle() || !self.word.start_watch() {
+            return false;
+        }
+        self.watcher.store(index, SLEEP_WATCHER.get());
+        fence(SLEEP_RECHECK_FENCE);
+        true
+    }
+
+    /// The watch is over. The caller still counts as searching.
+    pub(crate) fn stop_watch(&self) {
+        self.word.stop_watch();
+    }
+
+    /// Whether nobody is busy, so that nobody comes to have a job but from outside.
+    pub(crate) fn all_idle(&self) -> bool {
+        self.word.load().idle() >= self.unparkers.len()
     }
 
     /// First half of going to sleep: announces it. The caller must then look at every queue and at its
@@ -172,6 +213,16 @@ impl Sleep {
     }
 
     // --- waking ---
+
+    /// Leaves a token with one worker: it looks at what it waits for.
+    pub(crate) fn nudge(&self, index: usize) {
+        self.unparkers[index].unpark();
+    }
+
+    #[cold]
+    fn nudge_watcher(&self) {
+        self.nudge(self.watcher.load(SLEEP_WATCHER.get()));
+    }
 
     fn is_set(&self, index: usize) -> bool {
         self.bits[index / 64].load(ASLEEP_SCAN.get()) & 1 << (index % 64) != 0

@@ -2,10 +2,11 @@
 //!
 //! | bits | field | counts |
 //! |---|---|---|
-//! | 0–12 | `searching` | workers that look for jobs in the queues of others |
-//! | 13–25 | `asleep` | workers that announced their sleep and were not claimed by a waker |
-//! | 26–38 | `waiting` | those of the asleep that sleep inside a job, in a wait |
-//! | 39–61 | `entered` | outside threads between asking to submit and having submitted |
+//! | 0–11 | `searching` | workers that look for jobs in the queues of others |
+//! | 12–23 | `asleep` | workers that announced their sleep and were not claimed by a waker |
+//! | 24–35 | `waiting` | those of the asleep that sleep inside a job, in a wait |
+//! | 36–58 | `entered` | outside threads between asking to submit and having submitted |
+//! | 61 | `watched` | one of those that search naps between its looks |
 //! | 62 | `closed` | no outside thread may enter any more |
 //! | 63 | `ended` | the drain is over, workers leave |
 //!
@@ -23,13 +24,14 @@ use crate::sync::site::*;
 pub(crate) const MAX_WORKERS: usize = WORKER_FIELD as usize;
 
 const SEARCHING: u64 = 1;
-const ASLEEP: u64 = 1 << 13;
-const WAITING: u64 = 1 << 26;
-const ENTERED: u64 = 1 << 39;
+const ASLEEP: u64 = 1 << 12;
+const WAITING: u64 = 1 << 24;
+const ENTERED: u64 = 1 << 36;
+const WATCHED: u64 = 1 << 61;
 const CLOSED: u64 = 1 << 62;
 const ENDED: u64 = 1 << 63;
 
-const WORKER_FIELD: u64 = (1 << 13) - 1;
+const WORKER_FIELD: u64 = (1 << 12) - 1;
 const ENTERED_FIELD: u64 = (1 << 23) - 1;
 
 /// One value of the word.
@@ -62,6 +64,17 @@ impl Snapshot {
         self.0 & ENDED != 0
     }
 
+    /// Workers that have nothing to do.
+    #[inline(always)]
+    pub(crate) fn idle(self) -> usize {
+        self.searching() + self.asleep()
+    }
+
+    /// Whether the only one that searches naps between its looks.
+    pub(crate) fn only_watched(self) -> bool {
+        self.0 & WATCHED != 0 && self.searching() == 1
+    }
+
     /// Whether a job that was just published may be overlooked: somebody sleeps and nobody searches.
     #[inline(always)]
     pub(crate) fn wants_wake(self) -> bool {
@@ -82,6 +95,7 @@ impl fmt::Debug for Snapshot {
             .field("asleep", &self.asleep())
             .field("waiting", &self.waiting())
             .field("entered", &self.entered())
+            .field("watched", &(self.0 & WATCHED != 0))
             .field("closed", &self.closed())
             .field("ended", &self.ended())
             .finish()
@@ -175,6 +189,16 @@ impl Word {
     /// A worker that slept inside a job goes on with it.
     pub(crate) fn resume_job(&self) {
         self.0.fetch_sub(WAITING, SLEEP_CANCEL.get());
+    }
+
+    /// A worker that searches begins to nap between its looks: `false` if another does.
+    pub(crate) fn start_watch(&self) -> bool {
+        self.0.fetch_or(WATCHED, SLEEP_WATCH.get()) & WATCHED == 0
+    }
+
+    /// It looks without naps again, or is about to do something else.
+    pub(crate) fn stop_watch(&self) {
+        self.0.fetch_and(!WATCHED, SLEEP_WATCH.get());
     }
 
     /// Nobody may enter any more. The value before.

@@ -18,6 +18,9 @@ pub(crate) fn fence(site: Site) {
     }
 }
 
+/// Both halves of an asymmetric fence are fences here.
+pub(crate) use fence as light_fence;
+
 /// A lock and a condition: loom's `park` would make the sleeper see everything the waker did, and
 /// so would hide a missing ordering in the parker's own state.
 #[derive(Debug)]

@@ -106,6 +106,15 @@ sites! { CORE:
     /// touched afterwards is a copy made before.
     LATCH_SET = Release;
 
+    /// The waiter of a worker's latch looks. Partner: `TASK_SET`.
+    TASK_PROBE = Acquire;
+    /// The waiter is about to park. Relaxed: as `LATCH_ARM`; if it finds the latch set it probes again.
+    TASK_ARM = Relaxed;
+    /// Who runs it. Relaxed: a hint whom to steal from.
+    TASK_THIEF = Relaxed;
+    /// What the job wrote goes out. Partner: `TASK_PROBE`.
+    TASK_SET = Release;
+
     /// A wait list's waiter is told. Partner: `SIGNAL_PROBE`.
     SIGNAL_FIRE = Release;
     /// It looks. Partner: `SIGNAL_FIRE`.
@@ -152,6 +161,11 @@ sites! { CORE:
     SLEEP_RESERVE = Acquire;
     /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
     SLEEP_CANCEL = Relaxed;
+    /// The watch begins or ends. Release: the number of who watches goes out before the flag; Acquire: it comes
+    /// in with it. Partners: itself, `SLEEP_LOAD`.
+    SLEEP_WATCH = AcqRel;
+    /// Who watches. Relaxed: `SLEEP_WATCH` carries it; a stale number wakes a worker that then looks in vain.
+    SLEEP_WATCHER = Relaxed;
     /// The pool is closed, or ended. Partners: `SLEEP_ENTER`, `SLEEP_LOAD`.
     SLEEP_CLOSE = AcqRel;
     /// The bit goes up. Relaxed: the announcement behind it releases it. Partner: `SLEEP_RESERVE`.
@@ -166,6 +180,56 @@ sites! { CORE:
     SLEEP_PRODUCER_FENCE = SeqCst;
     /// Between a worker's announcement and its look at the queues. Partner: `SLEEP_PRODUCER_FENCE`.
     SLEEP_RECHECK_FENCE = SeqCst;
+
+    // --- fork ---
+
+    /// The owner reads a word that only it writes. Relaxed.
+    FORK_TOP_OWN = Relaxed;
+    /// The top goes up: the slot below it is written. Partner: `FORK_TOP_RAID`.
+    FORK_PUSH = Release;
+    /// The top goes down. Relaxed: `FORK_LIGHT` orders it before the look at the bottom.
+    FORK_POP = Relaxed;
+    /// The owner looks whether its newest job is still private. Relaxed: if so, nobody else touched it; if not,
+    /// the lock orders the rest. As a thief's hint: the lock decides.
+    FORK_BOTTOM = Relaxed;
+    /// The bottom moves, under the lock. Relaxed: the owner's `FORK_LIGHT` and the raider's `FORK_HEAVY` order
+    /// it against the top.
+    FORK_BOTTOM_MOVE = Relaxed;
+    /// A raider looks whether the job that it claimed is there. Acquire: the slot comes with it. Partner:
+    /// `FORK_PUSH`.
+    FORK_TOP_RAID = Acquire;
+    /// A look from afar at whether there is anything to raid. Relaxed: a hint; before a sleep `FORK_HEAVY` orders it.
+    FORK_TOP_HINT = Relaxed;
+    /// The owner looks whether somebody wants a job. Relaxed: `FORK_LIGHT` orders it after the push.
+    FORK_LIMIT = Relaxed;
+    /// The owner has answered, or nothing is wanted any more. Relaxed: `FORK_ANSWER_FENCE` orders it before the
+    /// look at who is idle.
+    FORK_LIMIT_SET = Relaxed;
+    /// Somebody wants a job. Relaxed: whoever sets it has counted itself as idle before, and fences.
+    FORK_LIMIT_POISON = Relaxed;
+    /// The owner's half of an asymmetric fence: between the top going down and the look at the bottom, and between
+    /// the top going up and the look at the limit. For the compiler only, outside the checker. Partner: `FORK_HEAVY`.
+    FORK_LIGHT = SeqCst;
+    /// The other half: between the bottom going up and the look at the top, and between the limit's poisoning and
+    /// the last look at the top before a sleep. A `membarrier` outside the checker. Partner: `FORK_LIGHT`.
+    FORK_HEAVY = SeqCst;
+    /// Between "nothing is wanted any more" and the look at who is idle. Partner: `FORK_DEMAND_FENCE`.
+    FORK_ANSWER_FENCE = SeqCst;
+    /// Between counting as idle and poisoning. Partner: `FORK_ANSWER_FENCE`.
+    FORK_DEMAND_FENCE = SeqCst;
+
+    // --- inbox ---
+
+    /// Whether something came in. Relaxed: the lock orders the jobs; against sleep, the fences of `sleep` do.
+    INBOX_LEN = Relaxed;
+
+    // --- scope ---
+
+    /// The shared count of a scope's jobs goes up. Relaxed: who adds is counted itself.
+    SCOPE_ADD = Relaxed;
+    /// It goes down. Release: what the job did goes out; Acquire: the last one passes on what all others did.
+    /// Partner: itself.
+    SCOPE_DONE = AcqRel;
 
     // --- ring ---
 

@@ -17,6 +17,13 @@ pub(crate) fn fence(site: Site) {
     std::sync::atomic::fence(site.get());
 }
 
+/// The cheap half of an asymmetric fence: it holds the compiler back; the other half is a system call that
+/// makes every core of the process fence.
+#[inline(always)]
+pub(crate) fn light_fence(site: Site) {
+    std::sync::atomic::compiler_fence(site.get());
+}
+
 /// `std::cell::UnsafeCell` with the checker's closure-shaped access.
 #[derive(Debug)]
 #[repr(transparent)]

@@ -3,13 +3,25 @@
 
 use std::time::{Duration, Instant};
 
-use super::Worker;
+use super::{Help, Worker};
+use crate::barrier;
 use crate::job::Job;
-use crate::latch::{Latch, Signal};
+use crate::latch::{Latch, Signal, TaskLatch};
 use crate::registry::Registry;
 use crate::sleep::Woken;
 use crate::spin::{Spin, WAKE};
-use crate::sync::MODEL;
+use crate::sync::site::FORK_DEMAND_FENCE;
+use crate::sync::{MODEL, fence};
+
+/// How long a worker that watches sleeps between its looks: the longest that a fork waits to be seen while the
+/// machine has a core for it, beside what the system's timers add.
+const NAP: Duration = Duration::from_micros(50);
+
+/// After so many looks in vain it sleeps until it is woken, which costs whoever forks next a system call.
+const NAPS: u32 = 20;
+
+/// Rounds of a search between raids.
+const ROUNDS: u32 = 64;
 
 /// What a worker runs jobs, searches and sleeps for.
 pub(crate) trait Until {
@@ -20,6 +32,11 @@ pub(crate) trait Until {
     /// the worker's parker. `false` if it is done already.
     fn arm(&self) -> bool {
         true
+    }
+
+    /// Whose deque to look into first.
+    fn hint(&self) -> Option<usize> {
+        None
     }
 
     /// When to give up.
@@ -52,6 +69,20 @@ impl Until for Latch {
 
     fn arm(&self) -> bool {
         Latch::arm(self)
+    }
+}
+
+impl Until for TaskLatch {
+    fn done(&self, _: &Registry) -> bool {
+        self.probe()
+    }
+
+    fn arm(&self) -> bool {
+        TaskLatch::arm(self)
+    }
+
+    fn hint(&self) -> Option<usize> {
+        self.thief()
     }
 }
 
@@ -93,56 +124,63 @@ pub(super) enum Next {
 }
 
 impl Worker {
-    /// Runs jobs of the pool until `until` is done, sleeping where there are none.
-    pub(crate) fn wait_until(&self, until: &impl Until) {
+    /// Runs jobs of the pool, as far as `help` goes, until `until` is done, sleeping where there are none.
+    pub(crate) fn wait_until(&self, until: &impl Until, help: Help) {
         // A lent thread outside any job delays the end of the pool while it works for it.
         let _hold = (!self.inside()).then(|| self.registry.hold());
-        while let Next::Job(job) = self.next(until) {
+        while let Next::Job(job) = self.next(until, help) {
             self.run(job);
         }
     }
 
     /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
-    /// its deque. Under the checker, where no time passes, not at all.
+    /// its private stack. Under the checker, where no time passes, not at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {
         if MODEL {
             return true;
         }
-        match self.next(&UntilTime(Instant::now() + time)) {
+        match self.next(&UntilTime(Instant::now() + time), Help::Any) {
             Next::Done => true,
             Next::Job(job) => {
-                self.deque.push(job);
+                self.push(job);
                 false
             }
         }
     }
 
     /// The next job, or the news that `until` is done. Sleeps as long as there is neither.
-    pub(super) fn next<U: Until>(&self, until: &U) -> Next {
+    pub(super) fn next<U: Until>(&self, until: &U, help: Help) -> Next {
+        if !self.may_take(help) {
+            return self.next_own(until, help);
+        }
         let sleep = &self.registry.sleep;
         let counters = &self.me().counters;
         let mut searching = false;
         loop {
-            if let Some(next) = self.look(until, Self::find) {
+            if let Some(next) = self.look(until, || self.find(help)) {
                 self.stop_searching(searching);
                 return next;
             }
-            searching = searching || U::SEARCH && sleep.start_search();
-            if U::SEARCH
-                && searching
-                && let Some(next) = self.search(until)
-            {
-                self.stop_searching(true);
-                return next;
+            if U::SEARCH && (searching || sleep.start_search()) {
+                searching = true;
+                fence(FORK_DEMAND_FENCE);
+                if let Some(next) = self.search(until).or_else(|| self.watch(until)) {
+                    self.stop_searching(true);
+                    return next;
+                }
             }
             if !until.arm() {
                 continue;
             }
             let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
-            if !U::IN_JOB && after.at_rest(self.registry.threads()) && !self.registry.has_work() {
+            if !U::IN_JOB && after.at_rest(self.registry.threads()) && self.registry.is_drained() {
                 sleep.end();
             }
-            if !until.done(&self.registry) && !self.registry.has_work() {
+            if !until.done(&self.registry)
+                && !self.registry.has_work()
+                && self.me().inbox.is_empty()
+                && !self.others_have_forks()
+            {
                 counters.parked.add(1);
                 self.parker.park(until.deadline());
             }
@@ -153,18 +191,38 @@ impl Worker {
         }
     }
 
-    fn look<U: Until>(&self, until: &U, find: impl Fn(&Self) -> Option<Job>) -> Option<Next> {
+    /// As [`next`](Self::next) for a wait that takes no job of others. It is not counted as asleep, for then it
+    /// might be chosen to be woken for one.
+    fn next_own<U: Until>(&self, until: &U, help: Help) -> Next {
+        loop {
+            let own = || if help == Help::Nothing { None } else { self.own() };
+            if let Some(next) = self.look(until, own) {
+                return next;
+            }
+            self.expose_all();
+            if until.arm() && !until.done(&self.registry) {
+                self.me().counters.parked.add(1);
+                self.parker.park(until.deadline());
+            }
+        }
+    }
+
+    fn look<U: Until>(&self, until: &U, find: impl Fn() -> Option<Job>) -> Option<Next> {
         if until.done(&self.registry) {
             return Some(Next::Done);
         }
-        find(self).map(Next::Job)
+        find().map(Next::Job)
     }
 
     /// Looks again and again for about the price of one wake.
     fn search<U: Until>(&self, until: &U) -> Option<Next> {
         let mut spin = Spin::new(WAKE);
+        let mut round = 0;
         while spin.again() {
-            let next = self.look(until, Self::find_elsewhere);
+            round += 1;
+            // By then a peer that forks has answered the demand.
+            let raid = || if round % ROUNDS == 0 { self.raid() } else { None };
+            let next = self.look(until, || self.find_elsewhere(until.hint()).or_else(raid));
             if next.is_some() {
                 return next;
             }
@@ -172,9 +230,41 @@ impl Worker {
         None
     }
 
+    /// Naps and looks in turn, as long as other workers are busy: whoever forks need not wake anybody. One worker
+    /// of a pool at a time.
+    fn watch<U: Until>(&self, until: &U) -> Option<Next> {
+        let sleep = &self.registry.sleep;
+        if MODEL || !sleep.start_watch(self.index) {
+            return None;
+        }
+        let mut found = None;
+        for _ in 0..NAPS {
+            found = self.look(until, || self.find_elsewhere(until.hint()).or_else(|| self.raid()));
+            if found.is_some() || sleep.all_idle() || !until.arm() {
+                break;
+            }
+            let nap = Instant::now() + NAP;
+            self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
+        }
+        sleep.stop_watch();
+        found
+    }
+
     fn stop_searching(&self, searching: bool) {
         if searching {
             self.registry.sleep.end_search(|| self.registry.has_work());
         }
+    }
+
+    /// The last look before a sleep: whether some peer has private jobs. If not, whoever forks next sees that
+    /// jobs are wanted.
+    fn others_have_forks(&self) -> bool {
+        if self.registry.sleep.all_idle() || !barrier::available() {
+            self.demand();
+            return false;
+        }
+        self.demand();
+        barrier::heavy();
+        self.registry.peers.iter().any(|peer| peer.private.len() > 0)
     }
 }

@@ -1,57 +1,46 @@
-//! One worker: its deque, how it finds the next job, how it waits, its main loop.
+//! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
 //!
-//! Order of search: the own deque (newest first), now and then the injector before it so that a
-//! worker which feeds itself starves nobody outside, then a batch from the injector, then the other
+//! Order of search: the private stack and the deque (newest first), now and then the injector before them so that a
+//! worker which feeds itself starves nobody outside, then its inbox, then a batch from the injector, then the other
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::sleep`].
 
 mod current;
+mod find;
 mod idle;
+mod nested;
 
 pub(crate) use current::{Current, lend_host, return_host, with_current};
 pub(crate) use idle::UntilSignal;
+pub use nested::Wait;
+pub(crate) use nested::{Help, Isolation, Nested};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::deque::{Deque, Steal};
+use crate::deque::Deque;
+use crate::fork::Stack;
 use crate::job::Job;
 use crate::parker::{Parker, Unparker};
-use crate::registry::{Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
-use crate::sync::MODEL;
 use crate::unwind;
-
-/// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
-/// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
-const INJECTOR_TICK: u32 = 61;
-
-/// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
-/// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
-const BATCH: usize = 32;
-
-/// A queue some of whose jobs are on this thread's stack.
-pub(crate) trait Nested {
-    /// Runs one of its jobs on `worker`, inside the job that `worker` is running. `false` if there is none.
-    fn run_nested(&self, worker: &Worker) -> bool;
-
-    /// Whether it is the queue of that pool at that address.
-    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool;
-}
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
     pub(crate) index: usize,
     pub(crate) registry: Shared,
-    pub(crate) deque: Deque<Job>,
-    pub(crate) parker: Parker,
+    pub(crate) kit: Kit,
 }
 
 /// What a worker thread owns. Never leaves its thread.
 pub(crate) struct Worker {
+    pub(crate) stack: Stack,
     pub(crate) index: usize,
     pub(crate) registry: Shared,
     deque: Deque<Job>,
+    /// Jobs pushed onto the deque less jobs popped: how far its near end has moved. Thieves do not change it.
+    height: Cell<isize>,
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
@@ -59,6 +48,10 @@ pub(crate) struct Worker {
     depth: Cell<usize>,
     /// A thread that the host lent: it has no main loop.
     host: bool,
+    /// Where this thread's stack was when it became a worker.
+    base: usize,
+    /// What is on this thread's stack that restricts what may be run on top of it.
+    isolation: Cell<Option<Isolation>>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
 }
@@ -66,12 +59,24 @@ pub(crate) struct Worker {
 impl Worker {
     /// The worker of the calling thread, which for a `host` has been lent.
     pub(crate) fn new(seat: Seat, host: bool) -> Worker {
-        let Seat { index, registry, deque, parker } = seat;
+        let Seat { index, registry, kit: Kit { deque, stack, parker } } = seat;
         parker.adopt();
-        // Any seed does; neighbours should not start alike.
-        let rng = Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F));
-        let (tick, depth) = (Cell::new(0), Cell::new(0));
-        Worker { index, registry, deque, parker, rng, tick, depth, host, nested: RefCell::default() }
+        Worker {
+            stack,
+            index,
+            registry,
+            deque,
+            height: Cell::new(0),
+            parker,
+            // Any seed does; neighbours should not start alike.
+            rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
+            tick: Cell::new(0),
+            depth: Cell::new(0),
+            host,
+            base: nested::stack_position(),
+            isolation: Cell::new(None),
+            nested: RefCell::default(),
+        }
     }
 
     pub(crate) fn me(&self) -> &Peer {
@@ -89,12 +94,57 @@ impl Worker {
         !self.host || self.depth.get() > 0
     }
 
-    /// Puts a job into the own deque and wakes a thief if need be.
+    // --- giving work away ---
+
+    /// Keeps a job for itself, unless somebody wants one, who is woken if need be.
     #[inline]
     pub(crate) fn push(&self, job: Job) {
-        self.deque.push(job);
-        self.registry.sleep.published();
+        if self.stack.push(job) {
+            self.answer(true);
+        }
     }
+
+    /// As [`push`](Self::push), but a worker that watches is left to see it within a nap.
+    #[inline]
+    pub(crate) fn push_lazily(&self, job: Job) {
+        if self.stack.push(job) {
+            self.answer(false);
+        }
+    }
+
+    /// After a push that found a job wanted: hands out private jobs. Wakes a sleeper only if nobody watches.
+    #[cold]
+    pub(crate) fn answer_lazily(&self) {
+        self.answer(false);
+    }
+
+    #[cold]
+    fn answer(&self, at_once: bool) {
+        let sleep = &self.registry.sleep;
+        let wanted = |private: usize| {
+            let missing = sleep.snapshot().idle().saturating_sub(self.deque.len());
+            // For many small jobs a steal each would cost more than they; forks are few and the oldest is large.
+            if missing == 0 { 0 } else { missing.max((private / 8).min(16)) }
+        };
+        if self.stack.expose(wanted, |job| self.push_deque(job)) > 0 {
+            if at_once { sleep.published() } else { sleep.published_lazily() }
+        }
+    }
+
+    /// Hands out all private jobs: before this thread sleeps on something else.
+    fn expose_all(&self) {
+        if !self.stack.is_empty() {
+            self.stack.expose(|private| private, |job| self.push_deque(job));
+            self.registry.sleep.published();
+        }
+    }
+
+    fn push_deque(&self, job: Job) {
+        self.deque.push(job);
+        self.height.set(self.height.get() + 1);
+    }
+
+    // --- running ---
 
     /// Runs a job. What it panics with goes to the panic handler.
     #[inline]
@@ -129,118 +179,19 @@ impl Worker {
         f()
     }
 
-    // --- finding work ---
-
-    /// The next job, from wherever there is one.
-    pub(crate) fn find(&self) -> Option<Job> {
-        let tick = self.tick.get().wrapping_add(1);
-        self.tick.set(tick);
-        if tick.is_multiple_of(INJECTOR_TICK)
-            && let Some(job) = self.take_injected()
-        {
-            return Some(job);
-        }
-        self.deque.pop().or_else(|| self.find_elsewhere())
+    /// Runs one job, if there is one.
+    pub(crate) fn run_one(&self) -> bool {
+        self.find(Help::Any).map(|job| self.run(job)).is_some()
     }
 
-    /// A job from the injector or from a peer.
-    fn find_elsewhere(&self) -> Option<Job> {
-        self.take_injected().or_else(|| self.steal())
+    /// Runs one job of its own, if there is one.
+    pub(crate) fn run_own(&self) -> bool {
+        self.own().map(|job| self.run(job)).is_some()
     }
-
-    fn take_injected(&self) -> Option<Job> {
-        let injector = &self.registry.injector;
-        // Two loads on lines that are cold only when something happens, before a fence and a CAS.
-        if injector.is_empty() {
-            return None;
-        }
-        let before = self.deque.len();
-        loop {
-            match injector.steal_batch_with_limit_and_pop(&self.deque, BATCH) {
-                Steal::Success(job) => {
-                    // A thief may have taken some since: the count is then low, never high.
-                    let moved = self.deque.len().saturating_sub(before);
-                    self.me().counters.taken.add(1 + moved as u64);
-                    if moved > 0 {
-                        // While they were under way nobody saw them, and whoever published them may have
-                        // relied on a searcher that looked just then.
-                        self.registry.sleep.published();
-                    }
-                    return Some(job);
-                }
-                Steal::Empty => return None,
-                Steal::Retry => crate::sync::spin_loop(),
-            }
-        }
-    }
-
-    /// Takes the oldest job of some peer, tried from a random start.
-    fn steal(&self) -> Option<Job> {
-        let peers = &self.registry.peers;
-        let start = if MODEL { self.index } else { self.rng.below(peers.len()) };
-        loop {
-            let mut lost_a_race = false;
-            for offset in 0..peers.len() {
-                let victim = (start + offset) % peers.len();
-                if victim == self.index {
-                    continue;
-                }
-                match peers[victim].stealer.steal() {
-                    Steal::Success(job) => {
-                        self.me().counters.stolen.add(1);
-                        return Some(job);
-                    }
-                    Steal::Empty => {}
-                    Steal::Retry => lost_a_race = true,
-                }
-            }
-            if !lost_a_race {
-                return None;
-            }
-            crate::sync::spin_loop();
-        }
-    }
-
-    // --- jobs that nest ---
-
-    /// Runs `f` while jobs of `queue` may be on this thread's stack.
-    pub(crate) fn with_nested<R>(&self, queue: Rc<dyn Nested>, f: impl FnOnce() -> R) -> R {
-        struct Pop<'w>(&'w RefCell<Vec<Rc<dyn Nested>>>);
-        impl Drop for Pop<'_> {
-            fn drop(&mut self) {
-                let popped = self.0.borrow_mut().pop();
-                // Without the borrow: it may hold the last of something of the user's.
-                drop(popped);
-            }
-        }
-        self.nested.borrow_mut().push(queue);
-        let _pop = Pop(&self.nested);
-        f()
-    }
-
-    /// Runs one job of a queue whose handler is on this thread's stack, innermost first: the jobs that
-    /// nobody else may run if that queue is serial, and so the only way on when this thread waits for
-    /// room. `false` if there is none.
-    pub(crate) fn relieve(&self) -> bool {
-        let queues = self.nested.borrow().clone();
-        queues.iter().rev().any(|queue| queue.run_nested(self))
-    }
-
-    /// Whether a job of the queue at `address` is on this thread's stack.
-    pub(crate) fn runs_jobs_of(&self, registry: &Registry, address: *const ()) -> bool {
-        self.nested.borrow().iter().any(|queue| queue.belongs_to(registry, address))
-    }
-
-    /// Whether jobs wait that this worker would find next.
-    pub(crate) fn is_wanted(&self) -> bool {
-        !self.deque.is_empty() || !self.registry.injector.is_empty()
-    }
-
-    // --- main loop ---
 
     /// Runs jobs until the pool has ended.
     pub(crate) fn main_loop(&self) {
-        while let idle::Next::Job(job) = self.next(&idle::UntilEnd) {
+        while let idle::Next::Job(job) = self.next(&idle::UntilEnd, Help::Any) {
             self.run(job);
         }
     }
@@ -258,10 +209,5 @@ impl Worker {
             }
             crate::sync::yield_now();
         }
-    }
-
-    /// Runs one job, if there is one.
-    pub(crate) fn run_one(&self) -> bool {
-        self.find().map(|job| self.run(job)).is_some()
     }
 }

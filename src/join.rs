@@ -1,0 +1,157 @@
+//! `join`: two closures, maybe at the same time. The engine is [`crate::fork`].
+
+use crate::fork;
+use crate::global;
+use crate::install;
+use crate::registry::Shared;
+use crate::sync::Arc;
+use crate::worker::{Wait, Worker, with_current};
+
+/// What a closure of [`join_context`] is told about its call.
+#[derive(Debug)]
+pub struct FnContext {
+    migrated: bool,
+    /// Neither sent nor shared: it speaks of the thread that it was made on.
+    _thread: std::marker::PhantomData<*const ()>,
+}
+
+impl FnContext {
+    fn new(migrated: bool) -> FnContext {
+        FnContext { migrated, _thread: std::marker::PhantomData }
+    }
+
+    /// Whether the closure runs on another thread than the one that called `join_context`. What adapts its grain
+    /// to the demand splits further if so: somebody was idle.
+    #[must_use]
+    pub fn migrated(&self) -> bool {
+        self.migrated
+    }
+}
+
+/// Runs two closures, maybe at the same time, and returns both results, on the pool that the calling thread
+/// works for, or else on the [global](crate::Pool::global) one.
+///
+/// The calling worker runs `a` and meanwhile keeps `b` for whoever has nothing to do. If nobody took it, it runs
+/// `b` itself: that costs about as much as two calls, 2 ns, so recursion need not stop early. If somebody did, it
+/// runs other jobs of the pool until `b` has ended; if its stack is deep already, only those that it pushed
+/// itself.
+///
+/// Other workers see `b` at once if they are idle, and otherwise when they become so, within about 0.1 ms, whatever
+/// `a` does. Both sides may therefore be long, but they must not need each other: no two threads are promised.
+///
+/// Private stacks and their exposure on demand follow Acar, Charguéraud, Rainey: "Scheduling parallel programs by
+/// work stealing with private deques" (PPoPP 2013), the way back to the own job Cilk-5's THE protocol.
+///
+/// # Panics
+/// With what the closures panic with, that of `a` if both do. Both always end before. If the drop of the payload
+/// that is not passed on panics, the process ends. From outside a pool, as [`Pool::install`](crate::Pool::install).
+///
+/// # Examples
+/// ```
+/// fn fib(n: u32) -> u64 {
+///     if n < 2 {
+///         return u64::from(n);
+///     }
+///     let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
+///     a + b
+/// }
+/// assert_eq!(fib(20), 6765);
+/// ```
+#[inline]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    join_told(|_| a(), |_| b())
+}
+
+/// As [`join`], with closures that are told whether they run on another thread than this call.
+///
+/// # Panics
+/// As [`join`].
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let migrated = pool.install(|| filch::join_context(|a| a.migrated(), |b| b.migrated()));
+/// assert_eq!(migrated, (false, false), "there is nobody to migrate to");
+/// # Ok::<(), filch::BuildError>(())
+/// ```
+#[inline]
+pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(FnContext) -> RA + Send,
+    B: FnOnce(FnContext) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    join_told(|migrated| a(FnContext::new(migrated)), |migrated| b(FnContext::new(migrated)))
+}
+
+#[inline(always)]
+fn join_told<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(bool) -> RA + Send,
+    B: FnOnce(bool) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    with_current(|worker| match worker {
+        Some(worker) if worker.inside() => fork::fork(worker, false, a, b),
+        _ => join_from_outside(&global::current(), a, b),
+    })
+}
+
+/// [`join`] on the pool of `registry`.
+#[inline]
+pub(crate) fn join_on<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    join_told_on(registry, |_| a(), |_| b())
+}
+
+/// [`join_context`] on the pool of `registry`.
+#[inline]
+pub(crate) fn join_context_on<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(FnContext) -> RA + Send,
+    B: FnOnce(FnContext) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    join_told_on(registry, |migrated| a(FnContext::new(migrated)), |migrated| b(FnContext::new(migrated)))
+}
+
+#[inline(always)]
+fn join_told_on<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(bool) -> RA + Send,
+    B: FnOnce(bool) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let own = |worker: &&Worker| worker.inside() && Arc::ptr_eq(&worker.registry, registry);
+    with_current(|worker| match worker.filter(own) {
+        Some(worker) => fork::fork(worker, false, a, b),
+        None => join_from_outside(registry, a, b),
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn join_from_outside<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(bool) -> RA + Send,
+    B: FnOnce(bool) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    install::on_worker(registry, Wait::Steal, |worker, injected| fork::fork(worker, injected, a, b))
+}

@@ -1,0 +1,193 @@
+//! Where a worker looks for its next job.
+
+use super::{Help, Worker};
+use crate::deque::Steal;
+use crate::fork::Settled;
+use crate::job::{Job, JobId};
+use crate::latch::TaskLatch;
+use crate::sync::{MODEL, spin_loop};
+
+/// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
+/// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
+const INJECTOR_TICK: u32 = 61;
+
+/// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
+/// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
+const BATCH: usize = 32;
+
+/// The most jobs that one theft takes; half of what there is at most.
+const LOOT: usize = 16;
+
+impl Worker {
+    /// The next job, from wherever `help` allows.
+    pub(crate) fn find(&self, help: Help) -> Option<Job> {
+        let may_take = self.may_take(help);
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        if may_take
+            && tick.is_multiple_of(INJECTOR_TICK)
+            && let Some(job) = self.take_injected()
+        {
+            return Some(job);
+        }
+        self.own().or_else(|| if may_take { self.find_elsewhere(None) } else { None })
+    }
+
+    /// A job of its own: the newest.
+    pub(super) fn own(&self) -> Option<Job> {
+        if !self.stack.is_empty() && self.stack.is_wanted() {
+            self.answer_lazily();
+        }
+        self.stack.pop().or_else(|| self.pop_deque())
+    }
+
+    fn pop_deque(&self) -> Option<Job> {
+        let height = self.height.get();
+        if self.isolation.get().is_some_and(|isolation| height <= isolation.floor) {
+            return None;
+        }
+        let job = self.deque.pop()?;
+        self.height.set(height - 1);
+        Some(job)
+    }
+
+    /// A job from the inbox, the injector or a peer; of the peers, `first` before the others.
+    pub(super) fn find_elsewhere(&self, first: Option<usize>) -> Option<Job> {
+        self.me().inbox.pop().or_else(|| self.take_injected()).or_else(|| self.steal(first))
+    }
+
+    fn take_injected(&self) -> Option<Job> {
+        let injector = &self.registry.injector;
+        // Two loads on lines that are cold only when something happens, before a fence and a CAS.
+        if injector.is_empty() {
+            return None;
+        }
+        // Inside a job, one at a time: what lies above a job's own in the deque counts as its own.
+        let limit = if self.depth.get() == 0 { BATCH } else { 1 };
+        let before = self.deque.len();
+        loop {
+            match injector.steal_batch_with_limit_and_pop(&self.deque, limit) {
+                Steal::Success(job) => {
+                    // A thief may have taken some since: the count is then low, never high.
+                    let moved = self.deque.len().saturating_sub(before);
+                    self.me().counters.taken.add(1 + moved as u64);
+                    if moved > 0 {
+                        // While they were under way nobody saw them, and whoever published them may have
+                        // relied on a searcher that looked just then.
+                        self.registry.sleep.published();
+                    }
+                    return Some(job);
+                }
+                Steal::Empty => return None,
+                Steal::Retry => spin_loop(),
+            }
+        }
+    }
+
+    /// Takes the oldest job of some peer, and asks those for one that have none to take.
+    fn steal(&self, first: Option<usize>) -> Option<Job> {
+        let peers = &self.registry.peers;
+        let start = first.unwrap_or_else(|| if MODEL { self.index } else { self.rng.below(peers.len()) });
+        loop {
+            let mut lost_a_race = false;
+            for offset in 0..peers.len() {
+                let victim = (start + offset) % peers.len();
+                if victim == self.index {
+                    continue;
+                }
+                match self.steal_from(victim) {
+                    Steal::Success(job) => return Some(job),
+                    Steal::Empty => peers[victim].private.demand(),
+                    Steal::Retry => lost_a_race = true,
+                }
+            }
+            if !lost_a_race {
+                return None;
+            }
+            spin_loop();
+        }
+    }
+
+    fn steal_from(&self, victim: usize) -> Steal<Job> {
+        let peer = &self.registry.peers[victim];
+        let stealer = &peer.stealer;
+        // A theft pins an epoch before it looks.
+        if stealer.is_empty() {
+            return Steal::Empty;
+        }
+        let stolen = if self.depth.get() > 0 || MODEL {
+            stealer.steal()
+        } else {
+            stealer.steal_batch_with_limit_and_pop(&self.deque, LOOT)
+        };
+        if let Steal::Success(_) = stolen {
+            self.me().counters.stolen.add(1);
+            if !self.deque.is_empty() {
+                // As for a batch of injected ones.
+                self.registry.sleep.published();
+            }
+            if self.registry.sleep.snapshot().asleep() > 0 && stealer.is_empty() {
+                // It was meant for those, too.
+                peer.private.demand();
+            }
+        }
+        stolen
+    }
+
+    /// Takes the oldest private job of some peer, without its help.
+    pub(super) fn raid(&self) -> Option<Job> {
+        let others = self.registry.peers.iter().enumerate().filter(|&(index, _)| index != self.index);
+        for (_, peer) in others {
+            if let Some(job) = peer.private.raid() {
+                self.me().counters.stolen.add(1);
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Asks all peers for jobs. To be called with this worker counted as idle, and a fence since.
+    pub(super) fn demand(&self) {
+        for (index, peer) in self.registry.peers.iter().enumerate() {
+            if index != self.index {
+                peer.private.demand();
+            }
+        }
+    }
+
+    /// After a first side has returned and its fork, at `at` with `latch`, was not simply on top of the private
+    /// stack. Runs what was pushed above it, looks whether it can be had back (`true`: the caller is to run it),
+    /// and otherwise waits until it has ended.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn rejoin(&self, at: usize, latch: &TaskLatch, id: &JobId, help: Help) -> bool {
+        while self.stack.covers(at) {
+            match self.stack.pop() {
+                Some(job) => self.run(job),
+                // All of them left, and the fork before them.
+                None => return self.await_fork(latch, id, help),
+            }
+        }
+        if self.stack.unfork(at) {
+            return true;
+        }
+        match self.stack.settle(at) {
+            Settled::Private => true,
+            Settled::Left => self.await_fork(latch, id, help),
+        }
+    }
+
+    fn await_fork(&self, latch: &TaskLatch, id: &JobId, help: Help) -> bool {
+        while !latch.probe() {
+            match self.own() {
+                Some(job) if job.is(id) => return true,
+                Some(job) => self.run(job),
+                None => {
+                    self.wait_until(latch, help);
+                    return false;
+                }
+            }
+        }
+        false
+    }
+}

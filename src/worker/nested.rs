@@ -1,0 +1,144 @@
+//! What may run on top of what: a worker that waits runs jobs on the stack of the one that waits.
+
+use std::rc::Rc;
+
+use super::Worker;
+use crate::registry::Registry;
+use crate::sync::MODEL;
+
+/// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
+/// join or a scope. What such a thread needs is thus this much and the stack of its own recursion.
+const HELP_STACK: usize = 256 << 10;
+
+/// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
+/// [`install`](crate::Pool::install_with).
+///
+/// A worker that waits runs other jobs meanwhile: that keeps the cores busy, and it is what lets jobs wait for jobs.
+/// But a caller that holds a lock must not run one that wants the same lock; it would wait for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Runs jobs of the pool: its own, then others'.
+    #[default]
+    Steal,
+    /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
+    /// every wait inside the call, too. In an `install` on another pool, where nothing is its own: none.
+    OwnScope,
+    /// Runs nothing while it waits for the end: other workers must be there for that. On a pool with one worker,
+    /// which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
+    Park,
+}
+
+/// Which jobs a worker may run while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// All: what it waits for may be any job of the pool.
+    Any,
+    /// Its own; those of others as long as its stack is [short](HELP_STACK). What it waits for runs elsewhere, so
+    /// it comes to an end without this worker.
+    Near,
+    /// Its own.
+    Own,
+    /// None.
+    Nothing,
+}
+
+/// A stretch of a worker's stack on top of which only jobs run that were pushed since it began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Isolation {
+    /// How high the deque was.
+    pub(super) floor: isize,
+}
+
+/// A queue some of whose jobs are on this thread's stack.
+pub(crate) trait Nested {
+    /// Runs one of its jobs on `worker`, inside the job that `worker` is running. `false` if there is none.
+    fn run_nested(&self, worker: &Worker) -> bool;
+
+    /// Whether it is the queue of that pool at that address.
+    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool;
+}
+
+/// About where the calling thread's stack ends. It grows downwards on all systems that std's threads run on.
+#[inline(never)]
+pub(super) fn stack_position() -> usize {
+    let here = 0u8;
+    (&raw const here).addr()
+}
+
+impl Worker {
+    /// Whether a wait may run jobs that are not its own.
+    pub(super) fn may_take(&self, help: Help) -> bool {
+        match help {
+            _ if self.isolation.get().is_some() => false,
+            Help::Any => true,
+            // The checker's threads have small stacks of unknown place; its models are shallow.
+            Help::Near => MODEL || self.base.saturating_sub(stack_position()) < HELP_STACK,
+            Help::Own | Help::Nothing => false,
+        }
+    }
+
+    /// How this worker waits in a scope of its pool.
+    pub(crate) fn help(&self, wait: Wait) -> Help {
+        match wait {
+            Wait::Steal => Help::Near,
+            Wait::Park if self.registry.peers.len() > 1 => Help::Nothing,
+            Wait::Park | Wait::OwnScope => Help::Own,
+        }
+    }
+
+    /// Runs `f`, whose waits are to be as `wait` says.
+    pub(crate) fn apart<R>(&self, wait: Wait, f: impl FnOnce() -> R) -> R {
+        match wait {
+            Wait::Steal => f(),
+            Wait::OwnScope | Wait::Park => self.isolated(f),
+        }
+    }
+
+    /// Runs `f` such that no wait inside it runs a job that was there before, or is another's.
+    fn isolated<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore<'w>(&'w Worker, Option<Isolation>);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.isolation.set(self.1);
+            }
+        }
+        // So that all that is pushed onto the deque from here on was pushed in here.
+        self.expose_all();
+        let _restore = Restore(self, self.isolation.get());
+        self.isolation.set(Some(Isolation { floor: self.height.get() }));
+        f()
+    }
+
+    /// Runs `f` while jobs of `queue` may be on this thread's stack.
+    pub(crate) fn with_nested<R>(&self, queue: Rc<dyn Nested>, f: impl FnOnce() -> R) -> R {
+        struct Pop<'w>(&'w Worker);
+        impl Drop for Pop<'_> {
+            fn drop(&mut self) {
+                let popped = self.0.nested.borrow_mut().pop();
+                // Without the borrow: it may hold the last of something of the user's.
+                drop(popped);
+            }
+        }
+        self.nested.borrow_mut().push(queue);
+        let _pop = Pop(self);
+        f()
+    }
+
+    /// Runs one job of a queue whose handler is on this thread's stack, innermost first: the jobs that
+    /// nobody else may run if that queue is serial, and so the only way on when this thread waits for
+    /// room. `false` if there is none.
+    pub(crate) fn relieve(&self) -> bool {
+        let queues = self.nested.borrow().clone();
+        queues.iter().rev().any(|queue| queue.run_nested(self))
+    }
+
+    /// Whether a job of the queue at `address` is on this thread's stack.
+    pub(crate) fn runs_jobs_of(&self, registry: &Registry, address: *const ()) -> bool {
+        self.nested.borrow().iter().any(|queue| queue.belongs_to(registry, address))
+    }
+
+    /// Whether jobs wait that this worker would find next.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.stack.is_empty() || !self.deque.is_empty() || !self.registry.injector.is_empty()
+    }
+}

@@ -76,17 +76,19 @@ fn chili_chain(s: &mut chili::Scope<'_>, n: u64) {
     }
 }
 
-/// Whoever forks goes into 20 ms of work with two forks behind it: a short one, which was first, and a long one.
-fn behind_a_long_leaf<J: Join>() {
-    J::join(|| J::join(|| nap(millis(20)), || nap(millis(20))), || nap(millis(1)));
+/// Whoever forks goes into 20 ms of work with two forks behind it: one that takes `short`, which was first, and a
+/// long one.
+fn behind_a_long_leaf<J: Join>(short: Duration) {
+    J::join(|| J::join(|| nap(millis(20)), || nap(millis(20))), || nap(short));
 }
 
-fn chili_behind_a_long_leaf(s: &mut chili::Scope<'_>) {
-    s.join(|_| nap(millis(1)), |s| s.join(|_| nap(millis(20)), |_| nap(millis(20))));
+fn chili_behind_a_long_leaf(s: &mut chili::Scope<'_>, short: Duration) {
+    s.join(|_| nap(short), |s| s.join(|_| nap(millis(20)), |_| nap(millis(20))));
 }
 
-/// The same after ten thousand fine forks, when a runtime may have taken to run its forks itself.
-fn after_fine_forks<J: Join>() {
+/// Such forks after ten thousand fine ones, when a runtime may have taken to run its forks itself. The one that was
+/// first takes `short`.
+fn after_fine_forks<J: Join>(short: Duration) {
     fn fine<J: Join>(n: u32) -> u32 {
         if n == 0 {
             return 1;
@@ -95,10 +97,10 @@ fn after_fine_forks<J: Join>() {
         a + b
     }
     assert_eq!(fine::<J>(13), 1 << 13);
-    behind_a_long_leaf::<J>();
+    behind_a_long_leaf::<J>(short);
 }
 
-fn chili_after_fine_forks(s: &mut chili::Scope<'_>) {
+fn chili_after_fine_forks(s: &mut chili::Scope<'_>, short: Duration) {
     fn fine(s: &mut chili::Scope<'_>, n: u32) -> u32 {
         if n == 0 {
             return 1;
@@ -107,7 +109,7 @@ fn chili_after_fine_forks(s: &mut chili::Scope<'_>) {
         a + b
     }
     assert_eq!(fine(s, 13), 1 << 13);
-    chili_behind_a_long_leaf(s);
+    chili_behind_a_long_leaf(s, short);
 }
 
 /// Something to do in four ways, with its number of items.
@@ -153,7 +155,7 @@ fn joins(c: &mut Criterion) {
             2,
             3,
             millis(21),
-            ways!(behind_a_long_leaf, chili_behind_a_long_leaf),
+            ways!(behind_a_long_leaf, chili_behind_a_long_leaf, millis(1)),
             3,
             7,
         ),
@@ -162,7 +164,7 @@ fn joins(c: &mut Criterion) {
             4,
             3,
             millis(20),
-            ways!(behind_a_long_leaf, chili_behind_a_long_leaf),
+            ways!(behind_a_long_leaf, chili_behind_a_long_leaf, millis(1)),
             3,
             7,
         ),
@@ -171,7 +173,7 @@ fn joins(c: &mut Criterion) {
             2,
             3,
             millis(21),
-            ways!(after_fine_forks, chili_after_fine_forks),
+            ways!(after_fine_forks, chili_after_fine_forks, millis(1)),
             3,
             7,
         ),
@@ -180,7 +182,16 @@ fn joins(c: &mut Criterion) {
             4,
             3,
             millis(20),
-            ways!(after_fine_forks, chili_after_fine_forks),
+            ways!(after_fine_forks, chili_after_fine_forks, millis(1)),
+            3,
+            7,
+        ),
+        case(
+            "three of 20 ms after fine forks, 4 workers",
+            4,
+            3,
+            millis(20),
+            ways!(after_fine_forks, chili_after_fine_forks, millis(20)),
             3,
             7,
         ),

@@ -111,4 +111,3 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> Drop for Joining<'_, F, R> {
         }
     }
 }
-

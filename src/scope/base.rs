@@ -77,7 +77,9 @@ impl Base {
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
-            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => waiter.wait(latch, wait),
+            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
+                waiter.wait(latch, wait)
+            }
             _ => {}
         }
         std::mem::forget(guard);

@@ -160,7 +160,13 @@ impl Worker {
                 self.stop_searching(searching);
                 return next;
             }
-            if U::SEARCH && (searching || sleep.start_search()) {
+            if U::SEARCH && U::IN_JOB && !searching {
+                // Most waits are over soon. Nobody counts on this worker meanwhile, so that it takes no place from one
+                // that has nothing else to do.
+                if let Some(next) = self.search(until) {
+                    return next;
+                }
+            } else if U::SEARCH && (searching || sleep.start_search()) {
                 searching = true;
                 fence(FORK_DEMAND_FENCE);
                 // A peer that forks has answered the demand by the end of the search.
@@ -241,7 +247,13 @@ impl Worker {
         }
         let mut found = None;
         for _ in 0..NAPS {
-            found = self.look(until, || self.find_elsewhere(until.hint()).or_else(|| self.raid()));
+            // A peer that forks answers the demand in that time; a raid would interrupt it.
+            found = self.look(until, || self.find_elsewhere(until.hint()));
+            let mut spin = Spin::brisk();
+            while found.is_none() && spin.again() {
+                found = self.look(until, || self.find_elsewhere(until.hint()));
+            }
+            found = found.or_else(|| self.look(until, || self.raid()));
             if found.is_some() || sleep.all_idle() || !until.arm() {
                 break;
             }

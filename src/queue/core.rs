@@ -23,7 +23,7 @@ use crate::latch::{WaitList, Wake};
 use crate::registry::{Registry, Shared, Source};
 use crate::ring::{CLOSED, KICK, OUTSIDE_CLOSED, Ring};
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, spin_loop};
+use crate::sync::{Arc, MODEL, defect, spin_loop};
 use crate::worker::{Nested, Worker, with_current};
 
 use super::runners::{Crew, Runners};
@@ -314,16 +314,24 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     fn note_idle(&self, crew: Crew) {
-        // The crew may have changed since: another runner may hold what the ring no longer does.
-        if crew.awaited() && crew.active() == 0 && self.is_idle() {
-            let waiters = {
-                let mut entries = self.idle.lock();
-                self.runners.clear_awaited();
-                entries.take()
-            };
-            for (_, wake) in waiters {
-                wake.wake();
+        if !crew.awaited() || crew.active() > 0 {
+            return;
+        }
+        if defect("idle_looked_at_unlocked") && !self.is_idle() {
+            return;
+        }
+        let waiters = {
+            let mut entries = self.idle.lock();
+            // The crew may have changed since: another runner may hold what the ring no longer does. And only now
+            // that the list is ours: whoever came to it after an earlier look waits for jobs that came after it.
+            if !defect("idle_looked_at_unlocked") && !self.is_idle() {
+                return;
             }
+            self.runners.clear_awaited();
+            entries.take()
+        };
+        for (_, wake) in waiters {
+            wake.wake();
         }
     }
 

@@ -74,3 +74,29 @@ pub(super) fn submit_vs_shutdown() {
     assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
 }
+
+/// Proves: a wait lasts until the jobs submitted before it have ended, whatever the runner was about to tell an
+/// earlier wait.
+/// 2 threads, 2 preemptions, from the second wait to the end of the third.
+pub(super) fn wait_again() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let ran = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let ran = Arc::clone(&ran);
+        let handler = move |(): ()| {
+            ran.fetch_add(1, Ordering::Relaxed);
+        };
+        pool.queue().capacity(2).build(handler).expect("a queue")
+    };
+    queue.submit(()).expect("an open queue");
+    loom::explore();
+    queue.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+    queue.wait();
+    queue.submit(()).expect("an open queue");
+    queue.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 2, "a wait ended before the job that it waits for");
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}

@@ -9,6 +9,7 @@ use crate::error::ClosedReason;
 use crate::job::Job;
 use crate::latch::CountLatch;
 use crate::process;
+use crate::room::Rooms;
 use crate::sleep::Sleep;
 use crate::stats::Counters;
 use crate::sync::site::THREADS;
@@ -64,6 +65,8 @@ pub(crate) struct Registry {
     pub(crate) injector: Injector<Job>,
     pub(crate) sleep: Sleep,
     pub(crate) hooks: Hooks,
+    /// Workers that wait for room in a queue.
+    pub(crate) rooms: Rooms,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     sources: Mutex<Sources>,
@@ -77,6 +80,7 @@ impl Registry {
             injector: Injector::new(),
             sleep,
             hooks,
+            rooms: Rooms::default(),
             threads: AtomicUsize::new(threads),
             sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()) }),
             generation: process::generation(),

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use crate::job::Job;
-use crate::latch::{WaitList, Wake};
-use crate::registry::{Registry, Shared, Source};
-use crate::ring::{CLOSED, KICK, OUTSIDE_CLOSED, Ring};
+use crate::latch::WaitList;
+use crate::registry::{Shared, Source};
+use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::spin::{Spin, WAKE};
 use crate::sync::{Arc, MODEL, defect, spin_loop};
 use crate::worker::{Nested, Worker, with_current};
@@ -61,7 +61,7 @@ pub(super) struct Core<J> {
     /// At most so many runners.
     pub(super) limit: usize,
     pub(super) registry: Shared,
-    /// Producers that wait for room.
+    /// Threads that wait for room, but for this pool's workers.
     pub(super) room: WaitList,
     /// Those who wait for the queue to be idle.
     pub(super) idle: WaitList,
@@ -78,8 +78,8 @@ impl<J> CoreRef<J> {
     }
 
     /// What tells this queue from others.
-    pub(super) fn address(&self) -> *const () {
-        (&raw const *self.0).cast()
+    pub(super) fn address(&self) -> usize {
+        (&raw const *self.0).addr()
     }
 }
 
@@ -101,8 +101,9 @@ impl<J> Deref for CoreRef<J> {
 /// What became of a runner.
 #[derive(PartialEq, Eq)]
 enum Left {
-    /// Its worker is wanted elsewhere; it counts as attached and goes on as another job.
+    /// Its worker is wanted elsewhere; it goes on as another job.
     Requeue,
+    /// For good.
     Detached,
 }
 
@@ -113,11 +114,11 @@ impl<J: Send + 'static> CoreRef<J> {
     #[cold]
     pub(super) fn kick(&self) {
         with_current(|worker| match worker {
-            Some(worker) if self.is_inside(worker) => self.attach(|job| worker.push(job)),
+            Some(worker) if self.is_inside(worker) => self.call(|job| worker.push(job)),
             _ => {
                 // If the pool is closed to us, whoever closed it saw our push and started a runner.
                 if let Ok(entry) = self.registry.enter() {
-                    self.attach(|job| entry.inject(job));
+                    self.call(|job| entry.inject(job));
                 }
             }
         });
@@ -128,9 +129,9 @@ impl<J: Send + 'static> CoreRef<J> {
         Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
     }
 
-    fn attach(&self, start: impl Fn(Job)) {
+    fn call(&self, start: impl Fn(Job)) {
         loop {
-            if let Some(crew) = self.runners.attach(self.limit) {
+            if let Some(crew) = self.runners.call(self.limit) {
                 start(self.activation());
                 if crew.lacks(self.limit) {
                     // `KICK` stays set: the next push starts the next runner.
@@ -161,6 +162,10 @@ impl<J: Send + 'static> CoreRef<J> {
             with_current(|worker| {
                 let Some(worker) = worker else { unreachable!("a runner outside a worker") };
                 worker.me().counters.activations.add(1);
+                if !core.runners.answer(core.limit) {
+                    // Each of those that have the places will look again before it leaves.
+                    return;
+                }
                 let nested = Rc::new(NestedQueue(core.clone()));
                 worker.with_nested(nested, || core.service.activate(&core, worker));
             });
@@ -172,6 +177,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
     pub(super) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
         if self.work_off(worker, &mut run) == Left::Requeue {
+            let crew = self.runners.call_back();
+            self.note_gone(crew);
             self.registry.injector.push(self.activation());
             self.registry.sleep.published();
         }
@@ -227,7 +234,10 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
-        if !worker.is_wanted() && self.runners.stand_by(polls.is_some()).is_some() {
+        if !worker.is_wanted()
+            && let Some(crew) = self.runners.stand_by(polls.is_some())
+        {
+            self.note_gone(crew);
             return self.watch(worker);
         }
         self.detach(polls.is_some());
@@ -269,7 +279,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             let taken = self.ring.head_position() - before;
             let waiting = self.ring.len() as u64;
-            if self.runners.load().attached() == 0 {
+            if self.runners.load().expected() == 0 {
                 break;
             }
             if waiting > taken || waiting > 0 && self.ring.is_blocked() {
@@ -290,13 +300,21 @@ impl<J: Send + 'static> CoreRef<J> {
     /// A runner leaves.
     fn detach(&self, polling: bool) {
         let crew = self.runners.detach(polling);
-        self.note_idle(crew);
+        self.note_gone(crew);
         self.recruit(crew, 0);
+    }
+
+    /// A runner has gone, and the crew is `crew` now.
+    fn note_gone(&self, crew: Crew) {
+        self.note_idle(crew);
+        if crew.crowded() {
+            self.place_free();
+        }
     }
 
     /// On a worker that waits for room: serves for one job, if that does not exceed the limit.
     pub(super) fn help(&self, worker: &Worker) -> bool {
-        if self.ring.is_empty() || !self.runners.attach_helper(self.limit) {
+        if self.ring.is_empty() || !self.runners.attach(self.limit) {
             return false;
         }
         let nested = Rc::new(NestedQueue(self.clone()));
@@ -334,45 +352,6 @@ impl<J: Send + 'static> CoreRef<J> {
             wake.wake();
         }
     }
-
-    // --- room ---
-
-    /// A pop saw that producers wait: there is room for one of them. Workers among them may be busy with another
-    /// job while they wait and not come back soon, so they do not count: the first other thread is woken as well.
-    #[cold]
-    fn room_made(&self) {
-        let woken = {
-            let mut entries = self.room.lock();
-            let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
-            if entries.is_empty() {
-                self.ring.unflag_blocked();
-            }
-            woken
-        };
-        for wake in woken {
-            wake.wake();
-        }
-    }
-}
-
-impl<J> Core<J> {
-    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know.
-    pub(super) fn refuse(&self, flag: u64) -> bool {
-        let left = self.ring.flag_tail(flag);
-        let waiters = {
-            let mut entries = self.room.lock();
-            self.ring.unflag_blocked();
-            entries.take()
-        };
-        for (_, wake) in waiters {
-            wake.wake();
-        }
-        left
-    }
-
-    pub(super) fn close(&self) {
-        self.refuse(CLOSED);
-    }
 }
 
 /// A queue as the registry knows it.
@@ -392,11 +371,11 @@ impl<J: Send + 'static> Source for QueueSource<J> {
 pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Nested for NestedQueue<J> {
-    fn run_nested(&self, worker: &Worker) -> bool {
-        self.0.service.run_one(&self.0, worker)
+    fn run_nested(&self, worker: &Worker) {
+        self.0.service.run_one(&self.0, worker);
     }
 
-    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool {
-        std::ptr::eq(&raw const *self.0.registry, registry) && self.0.address() == address
+    fn address(&self) -> usize {
+        self.0.address()
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod core;
+mod room;
 mod runners;
 mod submit;
 
@@ -138,9 +139,7 @@ impl<J: Send + 'static> Queue<J> {
     pub fn wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);
-        let own = with_current(|worker| {
-            worker.is_some_and(|worker| worker.runs_jobs_of(&core.registry, core.address()))
-        });
+        let own = with_current(|worker| worker.is_some_and(|worker| worker.serves().contains(&core.address())));
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
         on_signal(
             None,

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use crate::deque::{Deque, Steal};
 use crate::job::Job;
 use crate::parker::{Parker, Unparker};
-use crate::registry::{Peer, Registry, Shared};
+use crate::registry::{Peer, Shared};
 use crate::rng::Rng;
 use crate::sync::MODEL;
 use crate::unwind;
@@ -30,13 +30,16 @@ const INJECTOR_TICK: u32 = 61;
 /// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
 const BATCH: usize = 32;
 
+/// So many waits for room in a queue may run other jobs on one stack.
+const ROOM_WAITS: usize = if MODEL { 1 } else { 16 };
+
 /// A queue some of whose jobs are on this thread's stack.
 pub(crate) trait Nested {
-    /// Runs one of its jobs on `worker`, inside the job that `worker` is running. `false` if there is none.
-    fn run_nested(&self, worker: &Worker) -> bool;
+    /// Runs one of its jobs on `worker`, inside the job that `worker` is running, if there is one.
+    fn run_nested(&self, worker: &Worker);
 
-    /// Whether it is the queue of that pool at that address.
-    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool;
+    /// What tells the queue from others.
+    fn address(&self) -> usize;
 }
 
 /// What becomes a [`Worker`] on the thread that is to be it.
@@ -61,6 +64,8 @@ pub(crate) struct Worker {
     host: bool,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
+    /// Waits for room in a queue that are on this thread's stack.
+    room_waits: Cell<usize>,
 }
 
 impl Worker {
@@ -70,8 +75,19 @@ impl Worker {
         parker.adopt();
         // Any seed does; neighbours should not start alike.
         let rng = Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F));
-        let (tick, depth) = (Cell::new(0), Cell::new(0));
-        Worker { index, registry, deque, parker, rng, tick, depth, host, nested: RefCell::default() }
+        let (tick, depth, room_waits) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Worker {
+            index,
+            registry,
+            deque,
+            parker,
+            rng,
+            tick,
+            depth,
+            host,
+            nested: RefCell::default(),
+            room_waits,
+        }
     }
 
     pub(crate) fn me(&self) -> &Peer {
@@ -218,17 +234,33 @@ impl Worker {
         f()
     }
 
-    /// Runs one job of a queue whose handler is on this thread's stack, innermost first: the jobs that
-    /// nobody else may run if that queue is serial, and so the only way on when this thread waits for
-    /// room. `false` if there is none.
-    pub(crate) fn relieve(&self) -> bool {
-        let queues = self.nested.borrow().clone();
-        queues.iter().rev().any(|queue| queue.run_nested(self))
+    /// The addresses of the queues whose jobs are on this thread's stack, outermost first.
+    pub(crate) fn serves(&self) -> Vec<usize> {
+        self.nested.borrow().iter().map(|queue| queue.address()).collect()
     }
 
-    /// Whether a job of the queue at `address` is on this thread's stack.
-    pub(crate) fn runs_jobs_of(&self, registry: &Registry, address: *const ()) -> bool {
-        self.nested.borrow().iter().any(|queue| queue.belongs_to(registry, address))
+    /// Runs one job of the queue at `address`, one of those that [`serves`](Self::serves) names, whether or not
+    /// that may have one more at a time.
+    pub(crate) fn relieve(&self, address: usize) {
+        let queue = self.nested.borrow().iter().rev().find(|queue| queue.address() == address).cloned();
+        if let Some(queue) = queue {
+            queue.run_nested(self);
+        }
+    }
+
+    /// Calls `f` as a wait for room in a queue, and tells it whether it may run other jobs of the pool meanwhile.
+    /// Each of those may come to wait for room as well, and so on, all on one stack: only so many do.
+    pub(crate) fn wait_for_room<R>(&self, f: impl FnOnce(bool) -> R) -> R {
+        struct Leave<'w>(&'w Cell<usize>);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        let before = self.room_waits.get();
+        self.room_waits.set(before + 1);
+        let _leave = Leave(&self.room_waits);
+        f(before < ROOM_WAITS)
     }
 
     /// Whether jobs wait that this worker would find next.

@@ -1,0 +1,241 @@
+//! A full queue: how producers wait for room, and how they learn of it.
+//!
+//! A thread from outside waits awake for a moment and then sleeps. A worker of the pool must not keep others waiting
+//! that can go on, nor wait for what only it can do. While there is no room it does the first of these that can be
+//! done:
+//!
+//! 1. run one job of the queue, if that may have one more at a time;
+//! 2. run any job of the pool, unless too many such waits are on its stack already;
+//! 3. if all who may make room wait for each other, itself among them ([`crate::room`]): run one job of a queue that
+//!    the circle goes through and whose handler it is in, nested in that handler;
+//! 4. sleep until there is room, or the queue may be served by one more.
+//!
+//! So a serial queue's job runs inside another exactly where otherwise all those would wait for ever, and no clock has
+//! a say in that. Jobs of the first kind nest at most as deep as queues allow jobs at once, those of the second as
+//! [`Worker::wait_for_room`] allows.
+//!
+//! Nobody sleeps while there is something to do: the one that is about to sleep sets `BLOCKED` in the ring's head and
+//! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
+//! and so either comes before that look or sees the flag.
+
+use std::time::Instant;
+
+use crate::error::SubmitError;
+use crate::latch::{Signal, Wake};
+use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
+use crate::room::Wait;
+use crate::spin::Spin;
+use crate::sync::Arc;
+use crate::wait::on_signal;
+use crate::worker::{Worker, with_current};
+
+use super::core::{Core, CoreRef};
+
+/// What a worker finds when it is about to sleep for room.
+enum Outlook {
+    /// Something has changed already.
+    Changed,
+    /// It would sleep for ever, unless a job of the queue at this address is run.
+    Circle(usize),
+    /// It will be told by this signal.
+    Wait(Arc<Signal>),
+}
+
+impl<J: Send + 'static> CoreRef<J> {
+    #[cold]
+    pub(super) fn submit_patiently(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+        with_current(|worker| match worker {
+            Some(worker) => worker.wait_for_room(|may_run| {
+                if self.is_inside(worker) {
+                    self.submit_inside(job, deadline, worker, may_run)
+                } else {
+                    self.submit_outside(job, deadline, (!may_run).then_some(worker))
+                }
+            }),
+            None => self.submit_outside(job, deadline, None),
+        })
+    }
+
+    /// Tries once more.
+    fn retry(&self, job: J, inside: bool, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+        match self.push(job, inside) {
+            Ok(()) => Ok(()),
+            Err(PushError::Closed(job)) => Err(SubmitError::Closed(job)),
+            Err(PushError::Full(job)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Err(SubmitError::Timeout(job))
+            }
+            Err(PushError::Full(job)) => Err(SubmitError::Full(job)),
+        }
+    }
+
+    // --- a worker of this pool ---
+
+    fn submit_inside(
+        &self,
+        mut job: J,
+        deadline: Option<Instant>,
+        worker: &Worker,
+        may_run: bool,
+    ) -> Result<(), SubmitError<J>> {
+        loop {
+            job = match self.retry(job, true, deadline) {
+                Err(SubmitError::Full(job)) => job,
+                done => return done,
+            };
+            if self.help(worker) || may_run && worker.run_one() {
+                continue;
+            }
+            match self.enter(worker) {
+                Outlook::Changed => {}
+                Outlook::Circle(queue) => worker.relieve(queue),
+                Outlook::Wait(signal) => {
+                    let found = if may_run {
+                        worker.signal_or_job(&signal, deadline)
+                    } else {
+                        worker.sleep_until(&signal, deadline);
+                        None
+                    };
+                    self.registry.rooms.lock().remove(worker.index);
+                    if let Some(found) = found {
+                        worker.run(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `worker` announces that it waits for room.
+    fn enter(&self, worker: &Worker) -> Outlook {
+        let signal = Signal::new(worker.unparker());
+        let entries = self.room.lock();
+        let mut waits = self.registry.rooms.lock();
+        waits.push(Wait {
+            worker: worker.index,
+            queue: self.address(),
+            limit: self.limit,
+            serves: worker.serves(),
+            signal: Arc::clone(&signal),
+        });
+        let may_serve = self.runners.set_crowded().attached() < self.limit;
+        self.ring.flag_blocked();
+        let outlook = if may_serve || !self.ring.is_full() || self.ring.tail_flags() & CLOSED != 0 {
+            Outlook::Changed
+        } else if let Some(queue) = waits.circle(worker.index) {
+            Outlook::Circle(queue)
+        } else {
+            return Outlook::Wait(signal);
+        };
+        // The flags may stay, for the next that looks.
+        waits.remove(worker.index);
+        drop((waits, entries));
+        outlook
+    }
+
+    // --- any other thread ---
+
+    /// `deep` is the worker of another pool that the calling thread is, if that shall run no jobs meanwhile.
+    fn submit_outside(
+        &self,
+        mut job: J,
+        deadline: Option<Instant>,
+        deep: Option<&Worker>,
+    ) -> Result<(), SubmitError<J>> {
+        let mut spin = self.spin();
+        loop {
+            job = match self.retry(job, false, deadline) {
+                Err(SubmitError::Full(job)) => job,
+                done => return done,
+            };
+            if !self.await_some_room(&mut spin) {
+                self.sleep_for_room(deadline, deep);
+                spin = self.spin();
+            }
+        }
+    }
+
+    /// Waits awake until a deep queue is half free, or a shallow one has room, or the time for that is up: `false`
+    /// then. A producer that came back for each single slot would go in step with the consumers, with all of them at
+    /// the same few cache lines.
+    fn await_some_room(&self, spin: &mut Spin) -> bool {
+        let capacity = self.ring.capacity();
+        let enough = if self.is_deep() { capacity / 2 } else { capacity - 1 };
+        while spin.again() {
+            if self.ring.len() <= enough || self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) != 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
+        let enter = |wake| {
+            let mut entries = self.room.lock();
+            self.ring.flag_blocked();
+            if self.ring.is_full() && self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) == 0 {
+                return Some(entries.push(wake));
+            }
+            None
+        };
+        let leave = |ticket| self.room.lock().remove(ticket);
+        let Some(worker) = deep else {
+            on_signal(deadline, enter, leave);
+            return;
+        };
+        let signal = Signal::new(worker.unparker());
+        if let Some(ticket) = enter(Wake::Thread(Arc::clone(&signal))) {
+            worker.sleep_until(&signal, deadline);
+            leave(ticket);
+        }
+    }
+}
+
+impl<J> CoreRef<J> {
+    /// A pop saw that producers wait: there is room for one of them. Workers may be beaten to it and those of other
+    /// pools be busy with another job while they wait, so all of them are told and the first other thread as well.
+    #[cold]
+    pub(super) fn room_made(&self) {
+        let mut entries = self.room.lock();
+        let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
+        let waits = self.take_workers();
+        if entries.is_empty() {
+            self.ring.unflag_blocked();
+        }
+        drop(entries);
+        waits.into_iter().chain(woken).for_each(Wake::wake);
+    }
+
+    /// A place among the runners is free: a worker that waits for room may take it.
+    #[cold]
+    pub(super) fn place_free(&self) {
+        let entries = self.room.lock();
+        let waits = self.take_workers();
+        drop(entries);
+        waits.into_iter().for_each(Wake::wake);
+    }
+}
+
+impl<J> Core<J> {
+    /// Takes the workers that wait for room; by who holds the lock of `room`.
+    fn take_workers(&self) -> Vec<Wake> {
+        let address = (&raw const *self).addr();
+        let mut waits = self.registry.rooms.lock();
+        self.runners.clear_crowded();
+        waits.take(address).into_iter().map(|wait| Wake::Worker(wait.signal)).collect()
+    }
+
+    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know. Whether there are jobs.
+    pub(super) fn refuse(&self, flag: u64) -> bool {
+        let left = self.ring.flag_tail(flag);
+        let mut entries = self.room.lock();
+        let woken = entries.take();
+        let waits = self.take_workers();
+        self.ring.unflag_blocked();
+        drop(entries);
+        waits.into_iter().chain(woken.into_iter().map(|(_, wake)| wake)).for_each(Wake::wake);
+        left
+    }
+
+    pub(super) fn close(&self) {
+        self.refuse(CLOSED);
+    }
+}

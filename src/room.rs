@@ -2,10 +2,10 @@
 //!
 //! A worker that waits for room in a queue waits for those that serve it. If all who may serve it wait for room
 //! themselves, in queues of which the same is true, nobody will ever make any: a *circle*. The worker that comes
-//! last closes it and is told so, together with a queue that is part of it and on this worker's own stack. Running
-//! one job of that queue, inside the job that waits, is the only way on.
+//! last closes it and is told so, together with a queue that is part of it and that this worker serves. That it makes
+//! room in that queue by other means than to run its jobs is the only way on.
 //!
-//! Why the last one always has such a queue on its stack: before it came there was no circle, so each of the
+//! Why the last one always serves such a queue: before it came there was no circle, so each of the
 //! others waited, by way of any number of queues, for a worker that did not wait. Those of them that now cannot go
 //! on waited for nobody but the last one: it serves a queue that one of them, or it itself, waits for.
 //!
@@ -50,7 +50,7 @@ impl Waits {
         self.0.extract_if(.., |wait| wait.queue == queue).collect()
     }
 
-    /// If `worker`, which waits, can only wait for ever: the queue of which it must run a job.
+    /// If `worker`, which waits, can only wait for ever: the queue in which it must make room.
     pub(crate) fn circle(&self, worker: usize) -> Option<usize> {
         let mut stuck: Vec<&Wait> = self.0.iter().collect();
         loop {

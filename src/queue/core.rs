@@ -12,6 +12,7 @@
 //! back from the push itself, or all the workers that may serve the queue do so already, and each of them
 //! looks again before it leaves.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::latch::WaitList;
 use crate::registry::{Shared, Source};
 use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, defect, spin_loop};
+use crate::sync::{Arc, MODEL, Mutex, defect, lock, spin_loop};
 use crate::worker::{Nested, Worker, with_current};
 
 use super::runners::{Crew, Runners};
@@ -66,6 +67,16 @@ pub(super) struct Core<J> {
     /// Those who wait for the queue to be idle.
     pub(super) idle: WaitList,
     pub(super) service: Box<dyn Service<J>>,
+    /// Jobs that were in the ring and are to be run before those that still are.
+    aside: Mutex<VecDeque<J>>,
+}
+
+/// What a queue is made of, apart from what each begins with.
+pub(super) struct Parts<J> {
+    pub(super) ring: Ring<J>,
+    pub(super) limit: usize,
+    pub(super) registry: Shared,
+    pub(super) service: Box<dyn Service<J>>,
 }
 
 /// A counted reference to the shared part: what handles and runners hold, and what has the methods. (A
@@ -73,8 +84,17 @@ pub(super) struct Core<J> {
 pub(super) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {
-    pub(super) fn new(core: Core<J>) -> Self {
-        CoreRef(Arc::new(core))
+    pub(super) fn new(Parts { ring, limit, registry, service }: Parts<J>) -> Self {
+        CoreRef(Arc::new(Core {
+            ring,
+            runners: CachePadded::new(Runners::new()),
+            limit,
+            registry,
+            room: WaitList::new(),
+            idle: WaitList::new(),
+            service,
+            aside: Mutex::default(),
+        }))
     }
 
     /// What tells this queue from others.
@@ -141,7 +161,8 @@ impl<J: Send + 'static> CoreRef<J> {
             // Enough for now: pushes need not come here. But a runner may have left since the look above,
             // and the flag cleared here may be the one that it set.
             self.ring.unflag_tail(KICK);
-            if !self.runners.load().lacks(self.limit) || !self.ring.flag_tail(KICK) {
+            let crew = self.runners.load();
+            if !crew.lacks(self.limit) || !(self.ring.flag_tail(KICK) | crew.aside()) {
                 return;
             }
         }
@@ -150,7 +171,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// The crew has become `crew`: if runners are lacking now, sees to it that the next push starts one, or does
     /// so itself if more jobs wait than the `own` that the caller is about to take.
     fn recruit(&self, crew: Crew, own: usize) {
-        if crew.lacks(self.limit) && self.ring.flag_tail(KICK) && self.ring.len() > own {
+        if crew.lacks(self.limit) && self.ring.flag_tail(KICK) | crew.aside() && self.len() > own {
             self.kick();
         }
     }
@@ -208,10 +229,16 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
     pub(super) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
-        let Some((job, flags)) = self.ring.pop() else { return false };
-        if flags != 0 {
-            self.room_made();
-        }
+        let job = match self.take_aside() {
+            Some(job) => job,
+            None => {
+                let Some((job, flags)) = self.ring.pop() else { return false };
+                if flags != 0 {
+                    self.room_made();
+                }
+                job
+            }
+        };
         worker.counted(|| run(job));
         true
     }
@@ -224,7 +251,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.note_idle(crew);
             let mut spin = self.spin();
             loop {
-                if !self.ring.is_empty() {
+                if !self.is_empty() {
                     self.recruit(self.runners.stop_polling(), 1);
                     self.gather();
                     return true;
@@ -314,7 +341,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// On a worker that waits for room: serves for one job, if that does not exceed the limit.
     pub(super) fn help(&self, worker: &Worker) -> bool {
-        if self.ring.is_empty() || !self.runners.attach(self.limit) {
+        if self.is_empty() || !self.runners.attach(self.limit) {
             return false;
         }
         let nested = Rc::new(NestedQueue(self.clone()));
@@ -327,8 +354,12 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Whether all that was accepted has ended.
     pub(super) fn is_idle(&self) -> bool {
-        // In this order: what was popped before the first look was popped by runners that were active then.
-        self.ring.is_empty() && self.runners.load().active() == 0
+        // In this order: what was popped before the first look was popped by runners that were active then, and that
+        // have noted in the same word what they set aside.
+        self.ring.is_empty() && {
+            let crew = self.runners.load();
+            crew.active() == 0 && !crew.aside()
+        }
     }
 
     fn note_idle(&self, crew: Crew) {
@@ -354,6 +385,50 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 }
 
+impl<J> Core<J> {
+    // --- jobs in the ring and beside it ---
+
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
+        self.ring.len() + aside
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && !self.runners.load().aside()
+    }
+
+    #[inline]
+    fn take_aside(&self) -> Option<J> {
+        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
+    }
+
+    #[cold]
+    fn take_oldest_aside(&self) -> Option<J> {
+        let mut aside = lock(&self.aside);
+        let job = aside.pop_front();
+        if aside.is_empty() {
+            self.runners.clear_aside();
+        }
+        job
+    }
+}
+
+impl<J> CoreRef<J> {
+    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
+    fn set_aside(&self) {
+        let Some((job, flags)) = self.ring.pop() else { return };
+        {
+            let mut aside = lock(&self.aside);
+            aside.push_back(job);
+            self.runners.set_aside();
+        }
+        if flags != 0 {
+            self.room_made();
+        }
+    }
+}
+
 /// A queue as the registry knows it.
 pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
 
@@ -371,8 +446,8 @@ impl<J: Send + 'static> Source for QueueSource<J> {
 pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Nested for NestedQueue<J> {
-    fn run_nested(&self, worker: &Worker) {
-        self.0.service.run_one(&self.0, worker);
+    fn set_aside(&self) {
+        self.0.set_aside();
     }
 
     fn address(&self) -> usize {

@@ -6,13 +6,19 @@
 //!
 //! 1. run one job of the queue, if that may have one more at a time;
 //! 2. run any job of the pool, unless too many such waits are on its stack already;
-//! 3. if all who may make room wait for each other, itself among them ([`crate::room`]): run one job of a queue that
-//!    the circle goes through and whose handler it is in, nested in that handler;
+//! 3. if all who may make room wait for each other, itself among them ([`crate::room`]): take the oldest job out of a
+//!    queue that the circle goes through and whose handler it is in, and *set it aside*, to be run by that queue's
+//!    runners before anything that is in the ring;
 //! 4. sleep until there is room, or the queue may be served by one more.
 //!
-//! So a serial queue's job runs inside another exactly where otherwise all those would wait for ever, and no clock has
-//! a say in that. Jobs of the first kind nest at most as deep as queues allow jobs at once, those of the second as
-//! [`Worker::wait_for_room`] allows.
+//! So the limit of a queue holds always, a job that was set aside is run in its turn, and a queue holds more than its
+//! capacity only where otherwise all of a circle would wait for ever. No clock has a say in that. Jobs of the first
+//! kind nest at most as deep as queues allow jobs at once, those of the second as [`Worker::wait_for_room`] allows.
+//!
+//! *Rejected*: to run a job of the circle's queue inside the handler that waits. It broke the order of a serial queue
+//! and its promise of one at a time, met locks that the handler held, and nested without bound where others kept the
+//! queue full. Also: to keep the room that was made for those of the circle. One of them may wait for somebody who is
+//! not, and would then be refused.
 //!
 //! Nobody sleeps while there is something to do: the one that is about to sleep sets `BLOCKED` in the ring's head and
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
@@ -35,7 +41,7 @@ use super::core::{Core, CoreRef};
 enum Outlook {
     /// Something has changed already.
     Changed,
-    /// It would sleep for ever, unless a job of the queue at this address is run.
+    /// It would sleep for ever, unless there is made room in the queue at this address.
     Circle(usize),
     /// It will be told by this signal.
     Wait(Arc<Signal>),
@@ -87,7 +93,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             match self.enter(worker) {
                 Outlook::Changed => {}
-                Outlook::Circle(queue) => worker.relieve(queue),
+                Outlook::Circle(queue) => worker.set_aside(queue),
                 Outlook::Wait(signal) => {
                     let found = if may_run {
                         worker.signal_or_job(&signal, deadline)

@@ -7,10 +7,11 @@
 //! | 32–47 | `called` | activations that lie somewhere in the pool and have not begun |
 //! | 48 | `standby` | a worker that naps and looks now and then whether the runners keep up |
 //! | 49 | `awaited` | somebody waits for the queue to be idle |
-//! | 50 | `crowded` | a worker waits for room, and would rather help if there may be one more runner |
+//! | 50 | `aside` | jobs were taken out of the ring to make room and are yet to be run |
+//! | 51 | `crowded` | a worker waits for room, and would rather help if there may be one more runner |
 //!
 //! An attached runner that does not poll is *active*: it may hold a job. It says so before it takes one,
-//! so "the ring is empty, and then nobody is active" means that all jobs taken have ended.
+//! so "the ring is empty, and then nobody is active and nothing is set aside" means that all jobs taken have ended.
 //!
 //! A *call* reserves no place: whoever is there first takes it, and an activation that finds no place when it begins
 //! ends at once. So a worker that waits for room is kept out only by workers that really run jobs of the queue, never
@@ -27,7 +28,8 @@ const POLLING: u64 = 1 << 16;
 const CALLED: u64 = 1 << 32;
 const STANDBY: u64 = 1 << 48;
 const AWAITED: u64 = 1 << 49;
-const CROWDED: u64 = 1 << 50;
+const ASIDE: u64 = 1 << 50;
+const CROWDED: u64 = 1 << 51;
 const FIELD: u64 = (1 << 16) - 1;
 
 /// One value of the word.
@@ -65,6 +67,11 @@ impl Crew {
         self.0 & AWAITED != 0
     }
 
+    #[inline]
+    pub(crate) fn aside(self) -> bool {
+        self.0 & ASIDE != 0
+    }
+
     pub(crate) fn crowded(self) -> bool {
         self.0 & CROWDED != 0
     }
@@ -84,6 +91,7 @@ impl Runners {
         Runners(AtomicU64::new(0))
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Crew {
         Crew(self.0.load(RUNNERS_LOAD.get()))
     }
@@ -162,6 +170,14 @@ impl Runners {
 
     pub(crate) fn set_awaited(&self) {
         self.0.fetch_or(AWAITED, RUNNERS_CHANGE.get());
+    }
+
+    pub(crate) fn set_aside(&self) {
+        self.0.fetch_or(ASIDE, RUNNERS_CHANGE.get());
+    }
+
+    pub(crate) fn clear_aside(&self) {
+        self.0.fetch_and(!ASIDE, RUNNERS_CHANGE.get());
     }
 
     /// The value after.

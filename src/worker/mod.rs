@@ -35,8 +35,8 @@ const ROOM_WAITS: usize = if MODEL { 1 } else { 16 };
 
 /// A queue some of whose jobs are on this thread's stack.
 pub(crate) trait Nested {
-    /// Runs one of its jobs on `worker`, inside the job that `worker` is running, if there is one.
-    fn run_nested(&self, worker: &Worker);
+    /// Makes room in it, by a worker that runs one of its jobs and cannot run another.
+    fn set_aside(&self);
 
     /// What tells the queue from others.
     fn address(&self) -> usize;
@@ -239,12 +239,10 @@ impl Worker {
         self.nested.borrow().iter().map(|queue| queue.address()).collect()
     }
 
-    /// Runs one job of the queue at `address`, one of those that [`serves`](Self::serves) names, whether or not
-    /// that may have one more at a time.
-    pub(crate) fn relieve(&self, address: usize) {
-        let queue = self.nested.borrow().iter().rev().find(|queue| queue.address() == address).cloned();
-        if let Some(queue) = queue {
-            queue.run_nested(self);
+    /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.
+    pub(crate) fn set_aside(&self, address: usize) {
+        if let Some(queue) = self.nested.borrow().iter().find(|queue| queue.address() == address) {
+            queue.set_aside();
         }
     }
 

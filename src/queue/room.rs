@@ -31,7 +31,7 @@ use crate::latch::{Signal, Wake};
 use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
 use crate::room::Wait;
 use crate::spin::Spin;
-use crate::sync::Arc;
+use crate::sync::{Arc, defect};
 use crate::wait::on_signal;
 use crate::worker::{Worker, with_current};
 
@@ -123,7 +123,9 @@ impl<J: Send + 'static> CoreRef<J> {
             signal: Arc::clone(&signal),
         });
         let may_serve = self.runners.set_crowded().attached() < self.limit;
-        self.ring.flag_blocked();
+        if !defect("room_unasked") {
+            self.ring.flag_blocked();
+        }
         let outlook = if may_serve || !self.ring.is_full() || self.ring.tail_flags() & CLOSED != 0 {
             Outlook::Changed
         } else if let Some(queue) = waits.circle(worker.index) {

@@ -32,8 +32,9 @@ use super::runners::{Crew, Runners};
 /// Jobs run before a runner looks whether others wait for its worker.
 const STRETCH: u32 = 8;
 
-/// How long a runner that had to wait for a job lets more of them come.
-const GATHER: Duration = Duration::from_nanos(250);
+/// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
+const GATHERED: u64 = DEEP as u64;
+const GATHER: Duration = Duration::from_micros(1);
 
 /// From this capacity on a queue is deep enough that one side can let the other get ahead.
 const DEEP: usize = 64;
@@ -255,7 +256,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.note_idle(crew);
             let mut spin = self.spin();
             loop {
-                if !self.is_empty() {
+                if self.ring.has(1) || self.runners.load().aside() {
                     self.recruit(self.runners.stop_polling(), 1);
                     self.gather();
                     return true;
@@ -282,16 +283,15 @@ impl<J: Send + 'static> CoreRef<J> {
     /// For how long to wait awake for the other side. Where the queue is shallow, the two must go in step, and a
     /// sleep for each few jobs would cost more than they.
     pub(super) fn spin(&self) -> Spin {
-        if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) }
+        if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) }.close()
     }
 
-    /// After a wait for the first job: lets the producer get ahead by a few. A consumer that took each job the
-    /// moment it came would go in step with the producer, with both at the same few cache lines; so would one
-    /// that kept looking how many there are.
+    /// After a wait for the first job of a deep queue: lets the producer get ahead by a few. A consumer that took each
+    /// job the moment it came would go in step with the producer, with both at the same few cache lines.
     fn gather(&self) {
         if !MODEL && self.is_deep() {
             let start = Instant::now();
-            while start.elapsed() < GATHER {
+            while !self.ring.has(GATHERED) && start.elapsed() < GATHER {
                 spin_loop();
             }
         }

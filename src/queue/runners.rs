@@ -20,8 +20,8 @@
 //! Attached runners and, apart from them, calls are never more than the pool has workers, at most 8,191, so no
 //! field can bleed.
 
+use crate::sync::AtomicU64;
 use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};
-use crate::sync::{AtomicU64, defect};
 
 const ATTACHED: u64 = 1;
 const POLLING: u64 = 1 << 16;
@@ -116,7 +116,7 @@ impl Runners {
     pub(crate) fn answer(&self, limit: usize) -> bool {
         let mut has_place = false;
         self.change(|crew| {
-            has_place = crew.attached() < limit || defect("places_uncounted");
+            has_place = crew.attached() < limit;
             Some(crew.0 - CALLED + if has_place { ATTACHED } else { 0 })
         });
         has_place

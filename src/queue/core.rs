@@ -24,9 +24,10 @@ use crate::latch::WaitList;
 use crate::registry::{Shared, Source};
 use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, Mutex, defect, lock, spin_loop};
-use crate::worker::{Nested, Worker, with_current};
+use crate::sync::{Arc, MODEL, Mutex, defect, spin_loop};
+use crate::worker::{Worker, with_current};
 
+use super::room::NestedQueue;
 use super::runners::{Crew, Runners};
 
 /// Jobs run before a runner looks whether others wait for its worker.
@@ -69,7 +70,7 @@ pub(super) struct Core<J> {
     pub(super) idle: WaitList,
     pub(super) service: Box<dyn Service<J>>,
     /// Jobs that were in the ring and are to be run before those that still are.
-    aside: Mutex<VecDeque<J>>,
+    pub(super) aside: Mutex<VecDeque<J>>,
 }
 
 /// What a queue is made of, apart from what each begins with.
@@ -389,52 +390,6 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 }
 
-impl<J> Core<J> {
-    // --- jobs in the ring and beside it ---
-
-    /// How many jobs wait.
-    pub(super) fn len(&self) -> usize {
-        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
-        self.ring.len() + aside
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ring.is_empty() && !self.runners.load().aside()
-    }
-
-    #[inline]
-    fn take_aside(&self) -> Option<J> {
-        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
-    }
-
-    #[cold]
-    fn take_oldest_aside(&self) -> Option<J> {
-        let mut aside = lock(&self.aside);
-        let job = aside.pop_front();
-        if aside.is_empty() {
-            self.runners.clear_aside();
-        }
-        job
-    }
-}
-
-impl<J> CoreRef<J> {
-    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
-    fn set_aside(&self) {
-        let Some((job, flags)) = self.ring.pop() else { return };
-        {
-            let mut aside = lock(&self.aside);
-            aside.push_back(job);
-            if !defect("aside_unnoted") {
-                self.runners.set_aside();
-            }
-        }
-        if flags != 0 {
-            self.room_made();
-        }
-    }
-}
-
 /// A queue as the registry knows it.
 pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
 
@@ -445,18 +400,5 @@ impl<J: Send + 'static> Source for QueueSource<J> {
             // pool closed.
             self.0.kick();
         }
-    }
-}
-
-/// A queue as a worker knows it that runs its jobs.
-pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
-
-impl<J: Send + 'static> Nested for NestedQueue<J> {
-    fn set_aside(&self) {
-        self.0.set_aside();
-    }
-
-    fn address(&self) -> usize {
-        self.0.address()
     }
 }

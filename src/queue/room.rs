@@ -31,9 +31,9 @@ use crate::latch::{Signal, Wake};
 use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
 use crate::room::Wait;
 use crate::spin::Spin;
-use crate::sync::{Arc, defect};
+use crate::sync::{Arc, defect, lock};
 use crate::wait::on_signal;
-use crate::worker::{Worker, with_current};
+use crate::worker::{Nested, Worker, with_current};
 
 use super::core::{Core, CoreRef};
 
@@ -248,5 +248,64 @@ impl<J> Core<J> {
 
     pub(super) fn close(&self) {
         self.refuse(CLOSED);
+    }
+}
+
+// --- jobs beside the ring ---
+
+impl<J> Core<J> {
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
+        self.ring.len() + aside
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && !self.runners.load().aside()
+    }
+
+    #[inline]
+    pub(super) fn take_aside(&self) -> Option<J> {
+        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
+    }
+
+    #[cold]
+    fn take_oldest_aside(&self) -> Option<J> {
+        let mut aside = lock(&self.aside);
+        let job = aside.pop_front();
+        if aside.is_empty() {
+            self.runners.clear_aside();
+        }
+        job
+    }
+}
+
+impl<J> CoreRef<J> {
+    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
+    fn set_aside(&self) {
+        let Some((job, flags)) = self.ring.pop() else { return };
+        {
+            let mut aside = lock(&self.aside);
+            aside.push_back(job);
+            if !defect("aside_unnoted") {
+                self.runners.set_aside();
+            }
+        }
+        if flags != 0 {
+            self.room_made();
+        }
+    }
+}
+
+/// A queue as a worker knows it that runs its jobs.
+pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
+
+impl<J: Send + 'static> Nested for NestedQueue<J> {
+    fn set_aside(&self) {
+        self.0.set_aside();
+    }
+
+    fn address(&self) -> usize {
+        self.0.address()
     }
 }

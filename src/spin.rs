@@ -20,7 +20,7 @@ const BRISK: Duration = Duration::from_micros(5);
 /// Pauses between looks at the clock, and in a round that is not a close one.
 const PAUSES: u32 = 64;
 const ROUND: u32 = 8;
-/// In a close one. A pause takes between 10 and 60 ns.
+/// In a close one. A pause takes 8 ns on one Xeon.
 const CLOSE: u32 = 2;
 
 /// A bounded spin.

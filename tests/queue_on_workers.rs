@@ -202,8 +202,8 @@ fn a_handler_that_fills_its_own_queue() {
     });
 }
 
-/// Others keep the queue full, and each of their jobs submits one more: what was set aside stays little, and no
-/// job runs inside another.
+/// Others keep the queue full, and each of their jobs submits one more: all run, never more at once than allowed, so
+/// that none runs inside another in a serial queue.
 #[test]
 fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
     const JOBS: usize = 10_000;

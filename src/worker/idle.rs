@@ -131,6 +131,25 @@ impl Worker {
         }
     }
 
+    /// Waits until `signal` has fired or `deadline` is past, or until there is a job, which it returns.
+    pub(crate) fn signal_or_job(&self, signal: &Signal, deadline: Option<Instant>) -> Option<Job> {
+        self.expose_all();
+        match self.next(&UntilSignal { signal, deadline }, Help::Any) {
+            Next::Job(job) => Some(job),
+            Next::Done => None,
+        }
+    }
+
+    /// Waits until `signal`, made with this worker's unparker, has fired or `deadline` is past, and looks for no
+    /// jobs. The pool takes this worker for one that is busy.
+    pub(crate) fn sleep_until(&self, signal: &Signal, deadline: Option<Instant>) {
+        let until = UntilSignal { signal, deadline };
+        self.expose_all();
+        while !until.done(&self.registry) {
+            self.parker.park(deadline);
+        }
+    }
+
     /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
     /// its private stack. Under the checker, where no time passes, not at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {

@@ -271,6 +271,6 @@ fn in_the_drop_of_a_payload_it_ends_the_process() {
         });
     });
     if let Some(output) = output {
-        assert_aborted(&output, "the drop of a panic payload panicked");
+        assert_aborted(&output, "the drop of a panic payload");
     }
 }

@@ -39,8 +39,8 @@
 //!
 //! *Everything in the deque* (rayon): 7 ns a fork, of which the fence in its `pop` is the larger part. *Forks shown
 //! by a heartbeat* (chili, spice): two closures of 100 ms run one after the other. *Exposing on demand alone*
-//! (LCWS): work stays hidden for as long as the victim forks nothing. *Raids alone*: measured, see `DESIGN.md`;
-//! each costs the thief a system call and all others an interrupt.
+//! (LCWS): work stays hidden for as long as the victim forks nothing. *Raids alone*: each costs
+//! the thief a system call and all others an interrupt, 13 µs where it was measured.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -409,11 +409,5 @@ impl Stack {
         self.full.set(bottom + buffer.0.len() - 1);
         self.credit.set(CREDIT);
         bottom - first
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        debug_assert!(self.is_empty(), "a worker left with jobs of its own");
     }
 }

@@ -77,6 +77,10 @@ impl Drop for Host {
             registry.close();
             self.0.drain(None);
         }
+        if !registry.forked() {
+            // What it kept for itself, the others find in its deque, which outlives it.
+            self.0.expose_all();
+        }
         self.forget();
     }
 }

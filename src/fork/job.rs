@@ -63,12 +63,13 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
             let this: *const Self = unsafe { address_of(words) };
             // SAFETY: alive until its latch is set.
             let job = unsafe { &*this };
-            job.latch.begun_by(worker.index);
+            // Its owner may come to it in a wait of the first side.
+            let migrated = job.latch.begun_by(worker.index) != worker.index;
             // A fork is no job that anybody submitted.
             worker.me().counters.activations.add(1);
             // SAFETY: this is the one call, and the owner does not take the body of a job that left.
             let body = unsafe { job.take_body() };
-            let result = unwind::catch(|| body(true));
+            let result = unwind::catch(|| body(migrated));
             job.result.with_mut(|place| {
                 // SAFETY: the owner reads it only after the latch is set.
                 let place = unsafe { &mut *place };

@@ -70,9 +70,10 @@ impl TaskLatch {
         self.word.fetch_or(TASK_ARMED, TASK_ARM.get()) & TASK_IS_SET == 0
     }
 
-    /// Notes who runs it.
-    pub(crate) fn begun_by(&self, worker: usize) {
-        self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get());
+    /// Notes who runs it, and returns whose it is.
+    pub(crate) fn begun_by(&self, worker: usize) -> usize {
+        let before = self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get());
+        (before >> TASK_OWNER_SHIFT) as usize
     }
 
     /// Who runs it, if somebody does.

@@ -76,8 +76,10 @@ impl Base {
             },
             panic: Mutex::new(None),
         };
-        let result = unwind::catch(|| body(&base));
+        let value = unwind::catch(|| body(&base));
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
+        // Kept at once: the jobs that run from here on panic later.
+        let value = value.map_err(|payload| base.keep_panic(payload)).ok();
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
             (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
@@ -86,18 +88,11 @@ impl Base {
             _ => {}
         }
         std::mem::forget(guard);
-        let result = match result {
-            Ok(value) => Ok(value),
-            Err(payload) => {
-                base.keep_panic(payload);
-                Err(())
-            }
-        };
         let panic = lock(&base.panic).take();
-        match (result, panic) {
-            (Ok(value), None) => value,
+        match (value, panic) {
+            (Some(value), None) => value,
             (_, Some(payload)) => unwind::resume(payload),
-            (Err(()), None) => unreachable!("a panic was kept"),
+            (None, None) => unreachable!("a panic was kept"),
         }
     }
 

@@ -212,6 +212,79 @@ fn afterwards_all_is_as_before() {
     });
 }
 
+// --- what others took of it ---
+
+/// What is stolen from a scope apart, or from a join in it, stays apart: where it waits, it runs nothing else either.
+#[test]
+fn stolen_parts_stay_apart() {
+    thread_local! {
+        static INSIDE: Cell<bool> = const { Cell::new(false) };
+    }
+    within(LIMIT, || {
+        let pool = pool(3);
+        for round in 0..200 {
+            let [stolen, waits, other_ran] = [(); 3].map(|()| Gate::default());
+            let part = || {
+                INSIDE.set(true);
+                stolen.open();
+                let elsewhere = || {
+                    waits.open();
+                    other_ran.wait();
+                };
+                filch::join(|| waits.wait(), elsewhere);
+                INSIDE.set(false);
+            };
+            let mixed = AtomicBool::new(false);
+            pool.in_place_scope(|s| {
+                s.spawn(|_| {
+                    if round % 2 == 0 {
+                        pool.scope_with(Wait::OwnScope, |s| {
+                            s.spawn(|_| part());
+                            stolen.wait();
+                        });
+                    } else {
+                        pool.install_with(Wait::OwnScope, || filch::join(|| stolen.wait(), part));
+                    }
+                });
+                waits.wait();
+                // All three workers are inside that scope: nobody may run this until it is over.
+                s.spawn(|_| mixed.store(INSIDE.get() || !other_ran.is_open(), Ordering::Relaxed));
+                (0..50).for_each(|_| thread::yield_now());
+                other_ran.open();
+            });
+            assert!(!mixed.into_inner(), "round {round}");
+        }
+    });
+}
+
+/// Who has taken several jobs of a holder's scope runs them before what comes from outside and wants the lock.
+#[test]
+fn loot_comes_before_what_is_injected() {
+    within(LIMIT, || {
+        let (pool, lock) = (pool(2), Lock::default());
+        let outside = || {
+            for _ in 0..150 {
+                pool.in_place_scope(|s| (0..8).for_each(|_| s.spawn(|_| *lock.hold().0 += 1)));
+            }
+        };
+        let holder = || {
+            let mut held = lock.hold();
+            pool.scope_with(Wait::OwnScope, |s| {
+                (0..400).for_each(|_| {
+                    s.spawn(|s| s.spawn(|_| std::hint::black_box(())));
+                });
+            });
+            *held.0 += 1;
+        };
+        thread::scope(|scope| {
+            scope.spawn(outside);
+            scope.spawn(outside);
+            (0..300).for_each(|_| pool.install(holder));
+        });
+        assert_eq!(lock.0.into_inner().unwrap(), 2 * 150 * 8 + 300);
+    });
+}
+
 // --- pools that wait for each other ---
 
 #[test]

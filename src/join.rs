@@ -100,7 +100,7 @@ where
     RB: Send,
 {
     with_current(|worker| match worker {
-        Some(worker) if worker.inside() => fork::fork(worker, false, a, b),
+        Some(worker) if worker.inside() => fork::fork(worker, || a(false), b),
         _ => join_from_outside(&global::current(), a, b),
     })
 }
@@ -139,7 +139,7 @@ where
 {
     let own = |worker: &&Worker| worker.inside() && Arc::ptr_eq(&worker.registry, registry);
     with_current(|worker| match worker.filter(own) {
-        Some(worker) => fork::fork(worker, false, a, b),
+        Some(worker) => fork::fork(worker, || a(false), b),
         None => join_from_outside(registry, a, b),
     })
 }
@@ -153,5 +153,7 @@ where
     RA: Send,
     RB: Send,
 {
-    install::on_worker(registry, Wait::Steal, |worker, injected| fork::fork(worker, injected, a, b))
+    install::on_worker(registry, Wait::Steal, |worker, injected| {
+        fork::fork(worker, || a(injected), |migrated| b(injected || migrated))
+    })
 }

@@ -24,7 +24,7 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
     #[inline(always)]
     pub(super) fn new(worker: &Worker, body: F) -> Self {
         ForkJob {
-            latch: TaskLatch::new(worker.index),
+            latch: TaskLatch::new(worker.as_owner()),
             body: UnsafeCell::new(ManuallyDrop::new(body)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
@@ -63,20 +63,25 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
             let this: *const Self = unsafe { address_of(words) };
             // SAFETY: alive until its latch is set.
             let job = unsafe { &*this };
-            job.latch.begun_by(worker.index);
+            // Its owner may come to it in a wait of the first side.
+            let owner = job.latch.begun_by(worker.index);
+            let migrated = owner.worker() != worker.index;
             // A fork is no job that anybody submitted.
             worker.me().counters.activations.add(1);
-            // SAFETY: this is the one call, and the owner does not take the body of a job that left.
-            let body = unsafe { job.take_body() };
-            let result = unwind::catch(|| body(true));
-            job.result.with_mut(|place| {
-                // SAFETY: the owner reads it only after the latch is set.
-                let place = unsafe { &mut *place };
-                place.write(result);
-            });
-            let latch = &raw const job.latch;
-            // SAFETY: alive until it is set, and nothing here is touched afterwards.
-            unsafe { TaskLatch::set(latch, |owner| worker.registry.sleep.nudge(owner)) };
+            let finish = || {
+                // SAFETY: this is the one call, and the owner does not take the body of a job that left.
+                let body = unsafe { job.take_body() };
+                let result = unwind::catch(|| body(migrated));
+                job.result.with_mut(|place| {
+                    // SAFETY: the owner reads it only after the latch is set.
+                    let place = unsafe { &mut *place };
+                    place.write(result);
+                });
+                let latch = &raw const job.latch;
+                // SAFETY: alive until it is set, and nothing here is touched afterwards.
+                unsafe { TaskLatch::set(latch, |owner| worker.registry.sleep.nudge(owner)) };
+            };
+            if migrated && owner.is_apart() { worker.run_apart(finish) } else { finish() }
         });
     }
 

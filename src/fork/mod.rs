@@ -18,17 +18,16 @@ use crate::unwind;
 use crate::worker::{Help, Worker};
 use job::ForkJob;
 
-/// Runs `a` and `b`, maybe at the same time. Each is told whether it runs elsewhere than the call; `injected`
-/// says so of `a`.
+/// Runs `a` and `b`, maybe at the same time; `b` is told whether it runs on another worker than this.
 #[inline(always)]
-pub(crate) fn fork<A, B, RA, RB>(worker: &Worker, injected: bool, a: A, b: B) -> (RA, RB)
+pub(crate) fn fork<A, B, RA, RB>(worker: &Worker, a: A, b: B) -> (RA, RB)
 where
-    A: FnOnce(bool) -> RA,
+    A: FnOnce() -> RA,
     B: FnOnce(bool) -> RB + Send,
     RB: Send,
 {
     let Some(at) = worker.stack.room_for_fork() else {
-        return both(injected, a, b);
+        return both(a, b);
     };
     let job = ForkJob::new(worker, b);
     // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds.
@@ -37,7 +36,7 @@ where
     if worker.stack.place(at, erased) {
         worker.answer_lazily();
     }
-    let left = a(injected);
+    let left = a();
     forget(joining);
     if worker.stack.unfork(at) || worker.rejoin(at, &job.latch, &job.id(), Help::Near) {
         // SAFETY: the job did not leave, or came back; it is taken here only.
@@ -53,9 +52,9 @@ where
 
 /// Calls both sides, also if the first panics.
 #[inline(always)]
-fn both<A, B, RA, RB>(injected: bool, a: A, b: B) -> (RA, RB)
+fn both<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
-    A: FnOnce(bool) -> RA,
+    A: FnOnce() -> RA,
     B: FnOnce(bool) -> RB,
 {
     struct Second<B: FnOnce(bool) -> RB, RB>(Option<B>);
@@ -70,7 +69,7 @@ where
     }
 
     let mut second = Second(Some(b));
-    let left = a(injected);
+    let left = a();
     let b = second.0.take();
     forget(second);
     let Some(b) = b else { unreachable!("nobody else takes it") };

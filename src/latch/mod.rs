@@ -34,7 +34,27 @@ const TASK_IS_SET: u64 = 1;
 const TASK_ARMED: u64 = 2;
 const TASK_THIEF_SHIFT: u32 = 16;
 const TASK_OWNER_SHIFT: u32 = 32;
+const TASK_APART: u64 = 1 << 48;
 const TASK_NUMBER: u64 = 0xFFFF;
+
+/// Whose a [`TaskLatch`] is: the number of a worker, and whether that waits apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TaskOwner(u64);
+
+impl TaskOwner {
+    pub(crate) fn new(worker: usize, apart: bool) -> TaskOwner {
+        TaskOwner((worker as u64) << TASK_OWNER_SHIFT | if apart { TASK_APART } else { 0 })
+    }
+
+    pub(crate) fn worker(self) -> usize {
+        (self.0 >> TASK_OWNER_SHIFT & TASK_NUMBER) as usize
+    }
+
+    /// Whether whoever runs the job must wait for nothing but what is the job's own.
+    pub(crate) fn is_apart(self) -> bool {
+        self.0 & TASK_APART != 0
+    }
+}
 
 /// As [`Latch`], for a waiter and a setter that are workers of one pool: a number instead of a handle, which
 /// costs one store to make.
@@ -45,6 +65,7 @@ const TASK_NUMBER: u64 = 0xFFFF;
 /// | 1 | armed: the waiter sleeps or is about to | the waiter |
 /// | 16–31 | who runs it, plus one | that worker, before it begins |
 /// | 32–47 | who waits | – |
+/// | 48 | the waiter is apart: see [`Wait`](crate::Wait) | – |
 #[derive(Debug)]
 pub(crate) struct TaskLatch {
     word: AtomicU64,
@@ -52,10 +73,10 @@ pub(crate) struct TaskLatch {
 }
 
 impl TaskLatch {
-    /// A latch on which worker `owner` will wait.
+    /// A latch on which `owner` will wait.
     #[inline(always)]
-    pub(crate) fn new(owner: usize) -> TaskLatch {
-        TaskLatch { word: AtomicU64::new((owner as u64) << TASK_OWNER_SHIFT), life: Life::new() }
+    pub(crate) fn new(owner: TaskOwner) -> TaskLatch {
+        TaskLatch { word: AtomicU64::new(owner.0), life: Life::new() }
     }
 
     /// Whether it is set; if so, all that the setter did before is visible.
@@ -70,9 +91,9 @@ impl TaskLatch {
         self.word.fetch_or(TASK_ARMED, TASK_ARM.get()) & TASK_IS_SET == 0
     }
 
-    /// Notes who runs it.
-    pub(crate) fn begun_by(&self, worker: usize) {
-        self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get());
+    /// Notes who runs it, and returns whose it is.
+    pub(crate) fn begun_by(&self, worker: usize) -> TaskOwner {
+        TaskOwner(self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get()))
     }
 
     /// Who runs it, if somebody does.
@@ -94,7 +115,7 @@ impl TaskLatch {
             latch.life.touch();
         }
         if before & TASK_ARMED != 0 {
-            wake((before >> TASK_OWNER_SHIFT) as usize);
+            wake(TaskOwner(before).worker());
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Base {
     registry: Shared,
     /// The worker on whose stack this lies; null if that is another thread.
     owner: *const Worker,
+    /// Whether the owner waits [apart](Wait): what others take of the scope must not wait for other jobs, either.
+    apart: bool,
     /// The owner's part of the count, modulo 2^64.
     local: Cell<usize>,
     /// Whether `local` was added to `shared`.
@@ -67,17 +69,20 @@ impl Base {
         let base = Base {
             registry: Arc::clone(registry),
             owner: worker.map_or(ptr::null(), ptr::from_ref),
+            apart: worker.is_some_and(Worker::is_isolated),
             local: Cell::new(0),
             merged: Cell::new(worker.is_none()),
             shared: CachePadded::new(AtomicUsize::new(if worker.is_some() { OPEN } else { 1 })),
             end: match worker {
-                Some(worker) => End::Worker(TaskLatch::new(worker.index)),
+                Some(worker) => End::Worker(TaskLatch::new(worker.as_owner())),
                 None => End::Other(Latch::new(waiter.unparker())),
             },
             panic: Mutex::new(None),
         };
-        let result = unwind::catch(|| body(&base));
+        let value = unwind::catch(|| body(&base));
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
+        // Kept at once: the jobs that run from here on panic later.
+        let value = value.map_err(|payload| base.keep_panic(payload)).ok();
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
             (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
@@ -86,18 +91,11 @@ impl Base {
             _ => {}
         }
         std::mem::forget(guard);
-        let result = match result {
-            Ok(value) => Ok(value),
-            Err(payload) => {
-                base.keep_panic(payload);
-                Err(())
-            }
-        };
         let panic = lock(&base.panic).take();
-        match (result, panic) {
-            (Ok(value), None) => value,
+        match (value, panic) {
+            (Some(value), None) => value,
             (_, Some(payload)) => unwind::resume(payload),
-            (Err(()), None) => unreachable!("a panic was kept"),
+            (None, None) => unreachable!("a panic was kept"),
         }
     }
 
@@ -161,6 +159,27 @@ impl Base {
     /// `this` is alive until its count is zero, and the job is one that was counted. It may be gone when this returns.
     #[inline]
     pub(crate) unsafe fn run(this: *const Base, job: impl FnOnce()) {
+        // SAFETY: alive: the job itself counts.
+        let base = unsafe { &*this };
+        if !base.apart {
+            // SAFETY: by the caller's promise.
+            return unsafe { Base::run_here(this, job) };
+        }
+        let owner = base.owner;
+        with_current(|worker| {
+            // SAFETY: by the caller's promise.
+            let run = || unsafe { Base::run_here(this, job) };
+            match worker {
+                Some(worker) if !ptr::eq(worker, owner) => worker.run_apart(run),
+                _ => run(),
+            }
+        });
+    }
+
+    /// # Safety
+    /// As [`run`](Self::run).
+    #[inline]
+    unsafe fn run_here(this: *const Base, job: impl FnOnce()) {
         // SAFETY: alive: the job itself counts.
         let base = unsafe { &*this };
         if let Err(payload) = unwind::catch(job) {

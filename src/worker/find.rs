@@ -11,6 +11,8 @@ use crate::sync::{MODEL, spin_loop};
 
 /// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
 /// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
+///
+/// More than one theft or bundle brings.
 const INJECTOR_TICK: u32 = 61;
 
 /// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
@@ -140,6 +142,9 @@ impl Worker {
         };
         if let Steal::Success(_) = stolen {
             self.me().counters.stolen.add(1);
+            // What was taken comes before what is injected: its owner may wait for it apart, and hold a lock that
+            // somebody wants who is injected.
+            self.tick.set(0);
             if !self.deque.is_empty() {
                 // As for a batch of injected ones.
                 self.registry.sleep.published();

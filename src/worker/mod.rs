@@ -22,6 +22,7 @@ use std::time::Instant;
 use crate::deque::Deque;
 use crate::fork::Stack;
 use crate::job::Job;
+use crate::latch::TaskOwner;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
@@ -39,6 +40,7 @@ fn bundle(jobs: Vec<Job>) -> Job {
             // Nobody submitted the bundle.
             worker.me().counters.activations.add(1);
             worker.bundle_begun.set(Some(Instant::now()));
+            worker.tick.set(0);
             jobs.into_iter().for_each(|job| worker.push_lazily(job));
         });
     })
@@ -75,6 +77,8 @@ pub(crate) struct Worker {
     base: usize,
     /// What is on this thread's stack that restricts what may be run on top of it.
     isolation: Cell<Option<Isolation>>,
+    /// What its forks are told of it: who it is, and whether `isolation` is set.
+    as_owner: Cell<TaskOwner>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
     /// Waits for room in a queue that are on this thread's stack.
@@ -102,6 +106,7 @@ impl Worker {
             outside: Cell::new(lent),
             base: nested::stack_position(),
             isolation: Cell::new(None),
+            as_owner: Cell::new(TaskOwner::new(index, false)),
             nested: RefCell::default(),
             room_waits: Cell::new(0),
         }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Worker;
+use crate::latch::TaskOwner;
 use crate::sync::MODEL;
 
 /// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
@@ -17,7 +18,8 @@ pub enum Wait {
     #[default]
     Steal,
     /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
-    /// every wait inside the call, too. In an `install` on another pool, where nothing is its own: none.
+    /// every wait inside the call, too, and for other workers in what they take of it. In an `install` on another
+    /// pool, where nothing is its own: none.
     OwnScope,
     /// Runs nothing while it waits for the end: other workers must be there for that. On a pool with one worker,
     /// which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
@@ -77,7 +79,7 @@ impl Worker {
     }
 
     /// Whether it may only run what was pushed since some wait began.
-    pub(super) fn is_isolated(&self) -> bool {
+    pub(crate) fn is_isolated(&self) -> bool {
         self.isolation.get().is_some()
     }
 
@@ -103,14 +105,36 @@ impl Worker {
         struct Restore<'w>(&'w Worker, Option<Isolation>);
         impl Drop for Restore<'_> {
             fn drop(&mut self) {
-                self.0.isolation.set(self.1);
+                self.0.isolate(self.1);
             }
         }
         // So that all that is pushed onto the deque from here on was pushed in here.
         self.expose_all();
         let _restore = Restore(self, self.isolation.get());
-        self.isolation.set(Some(Isolation { floor: self.height.get() }));
+        self.isolate(Some(Isolation { floor: self.height.get() }));
         f()
+    }
+
+    fn isolate(&self, isolation: Option<Isolation>) {
+        self.isolation.set(isolation);
+        self.as_owner.set(TaskOwner::new(self.index, isolation.is_some()));
+    }
+
+    /// Runs `f`, a job that was taken from a worker that waits apart, apart as well: a wait in it might otherwise run
+    /// a job that waits for that worker. Runs what the job left, too, because its owner may wait for that, and would
+    /// not come for it.
+    #[cold]
+    pub(crate) fn run_apart(&self, f: impl FnOnce()) {
+        self.isolated(|| {
+            f();
+            while self.run_own() {}
+        });
+    }
+
+    /// This worker, as one that is about to wait for a job that others may run.
+    #[inline(always)]
+    pub(crate) fn as_owner(&self) -> TaskOwner {
+        self.as_owner.get()
     }
 
     /// Runs `f` while jobs of `queue` may be on this thread's stack.

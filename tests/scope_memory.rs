@@ -1,0 +1,107 @@
+//! What fork-join allocates: nothing per fork, and nothing per spawned closure of up to 24 bytes. In this file's own
+//! allocator, which is why it is alone here.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::array;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{LIMIT, within};
+use filch::{Pool, Scope};
+
+/// Allocations so far, by whatever thread.
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: the system's allocator, which is told all that this one is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        MADE.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: all memory comes from there.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const JOBS: usize = 10_000;
+
+/// How many allocations `f` makes, when what grows has grown.
+fn made(f: impl Fn()) -> usize {
+    f();
+    let before = MADE.load(Ordering::Relaxed);
+    f();
+    MADE.load(Ordering::Relaxed) - before
+}
+
+/// Spawns closures with `N` bytes of captures.
+fn spawn<const N: usize>(pool: &Pool) {
+    let body = |s: &Scope<'_>| {
+        for job in 0..JOBS {
+            let bytes: [u8; N] = array::from_fn(|at| (job + at) as u8);
+            s.spawn(move |_| {
+                assert!(bytes.iter().enumerate().all(|(at, &byte)| byte == (job_of(&bytes) + at) as u8))
+            });
+        }
+    };
+    pool.scope(body);
+}
+
+/// The number that the bytes begin with.
+fn job_of(bytes: &[u8]) -> usize {
+    bytes.first().map_or(0, |&byte| byte.into())
+}
+
+/// All in one test: the count is of the whole process.
+#[test]
+fn what_is_allocated() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pool = Pool::builder().workers(workers).build().unwrap();
+            // Deques grow as thieves please, and free what they grew out of: some allocations, not one a job.
+            let few = if workers == 1 { 20 } else { JOBS / 20 };
+            let small = [
+                made(|| spawn::<0>(&pool)),
+                made(|| spawn::<1>(&pool)),
+                made(|| spawn::<8>(&pool)),
+                made(|| spawn::<17>(&pool)),
+                made(|| spawn::<24>(&pool)),
+            ];
+            assert!(small.iter().all(|&made| made < few), "{workers} workers, small: {small:?}");
+            let large =
+                [made(|| spawn::<25>(&pool)), made(|| spawn::<32>(&pool)), made(|| spawn::<100>(&pool))];
+            assert!(large.iter().all(|&made| made >= JOBS), "the counter counts: {large:?}");
+            let reference = made(|| {
+                let (sum, one) = (AtomicUsize::new(0), 1);
+                let (sum_ref, one) = (&sum, &one);
+                pool.scope(|s| {
+                    for job in 0..JOBS {
+                        s.spawn(move |_| _ = sum_ref.fetch_add(job * one, Ordering::Relaxed));
+                    }
+                });
+                assert_eq!(sum.into_inner(), JOBS * (JOBS - 1) / 2);
+            });
+            assert!(reference < few, "two references and a number: {reference}");
+
+            fn fib(n: u64) -> u64 {
+                if n < 2 {
+                    return n;
+                }
+                let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
+                a + b
+            }
+            let forks = made(|| assert_eq!(pool.install(|| fib(20)), 6_765));
+            assert!(forks < few, "{workers} workers, 10,945 forks: {forks}");
+            let scopes = made(|| pool.install(|| (0..JOBS).for_each(|_| filch::scope(|s| s.spawn(|_| ())))));
+            assert!(scopes < few, "{workers} workers, scopes: {scopes}");
+        }
+    });
+}

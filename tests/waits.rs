@@ -1,0 +1,373 @@
+//! What a worker runs while it waits: any job of the pool, or with another `Wait` only what is its own, so that a
+//! caller which holds a lock does not run on its own stack who wants the same lock (rayon's issue 592).
+
+mod common;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+
+use common::{Gate, LIMIT, until, within};
+use filch::{CountLatch, Pool, Scope, Wait};
+
+fn pool(workers: usize) -> Pool {
+    Pool::builder().workers(workers).build().unwrap()
+}
+
+thread_local! {
+    /// How many locks of this file are held by what is on this thread's stack.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A lock whose holder is known to what runs on top of it.
+#[derive(Default)]
+struct Lock(Mutex<usize>);
+
+struct Held<'l>(MutexGuard<'l, usize>);
+
+impl Lock {
+    /// Panics where a mutex would wait for itself.
+    #[track_caller]
+    fn hold(&self) -> Held<'_> {
+        assert_eq!(HELD.get(), 0, "this thread holds it: it would wait for ever");
+        let guard = self.0.lock().unwrap();
+        HELD.set(1);
+        Held(guard)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        HELD.set(0);
+    }
+}
+
+/// A bit of work that forks, for whoever waits for it or steals it.
+fn work() {
+    filch::join(|| filch::join(thread::yield_now, || ()), || filch::join(|| (), thread::yield_now));
+}
+
+/// `jobs` jobs on `pool` that each hold the lock and meanwhile `wait`.
+fn contend(pool: &Pool, jobs: usize, wait: impl Fn() + Sync) {
+    let lock = Lock::default();
+    pool.scope(|s| {
+        for _ in 0..jobs {
+            s.spawn(|_| {
+                let mut held = lock.hold();
+                wait();
+                *held.0 += 1;
+            });
+        }
+    });
+    assert_eq!(lock.0.into_inner().unwrap(), jobs);
+}
+
+/// The pattern: the job of a holder's scope is elsewhere, the holder waits for it, and there is a job that wants the
+/// lock. Returns whether that job was run on top of the holder; the scope is over, or it would never be.
+fn is_run_on_the_holder(
+    scope: impl for<'s> Fn(&'s Pool, &'s (dyn Fn() + Sync), &'s (dyn Fn() + Sync)) + Sync,
+) -> bool {
+    let pool = pool(2);
+    let lock = Lock::default();
+    let (stolen, seen, nested) = (Gate::default(), Gate::default(), AtomicBool::new(false));
+    pool.in_place_scope(|s| {
+        let holder = || {
+            let _held = lock.hold();
+            let blocker = || {
+                stolen.open();
+                seen.wait();
+            };
+            let other = || {
+                stolen.wait();
+                let (lock, seen, nested) = (&lock, &seen, &nested);
+                s.spawn(move |_| {
+                    let is_taken = matches!(lock.0.try_lock(), Err(TryLockError::WouldBlock));
+                    nested.store(is_taken && HELD.get() > 0, Ordering::Relaxed);
+                    seen.open();
+                });
+            };
+            scope(&pool, &blocker, &other);
+        };
+        pool.install(holder);
+    });
+    nested.into_inner()
+}
+
+#[test]
+fn with_steal_the_holder_runs_who_wants_the_lock() {
+    within(LIMIT, || {
+        for _ in 0..50 {
+            let in_a_scope = is_run_on_the_holder(|pool, blocker, other| {
+                pool.scope(|s| {
+                    s.spawn(|_| blocker());
+                    other();
+                });
+            });
+            assert!(in_a_scope, "nobody else was free: on a blocking lock it would wait for itself");
+            let in_a_join = is_run_on_the_holder(|pool, blocker, other| _ = pool.join(other, blocker));
+            assert!(in_a_join);
+            let another = pool(1);
+            let in_an_install = is_run_on_the_holder(|_, blocker, other| {
+                filch::in_place_scope(|s| {
+                    s.spawn(|_| blocker());
+                    other();
+                    another.install(|| ());
+                });
+            });
+            assert!(in_an_install);
+        }
+    });
+}
+
+#[test]
+fn a_scope_of_its_own() {
+    within(LIMIT, || {
+        for workers in [1, 2, 4] {
+            let pool = pool(workers);
+            for _ in 0..10 {
+                contend(&pool, 50, || {
+                    pool.scope_with(Wait::OwnScope, |s| (0..3).for_each(|_| s.spawn(|_| thread::yield_now())));
+                });
+                contend(&pool, 50, || pool.install_with(Wait::OwnScope, work));
+                // All waits inside are apart, of whatever kind.
+                contend(&pool, 50, || {
+                    pool.install_with(Wait::OwnScope, || {
+                        filch::scope(|s| (0..3).for_each(|_| s.spawn(|_| thread::yield_now())));
+                        filch::in_place_scope(|s| s.spawn(|s| s.spawn(|_| ())));
+                        filch::spawn(|| ()).join().unwrap();
+                        let latch = std::sync::Arc::new(CountLatch::new(1));
+                        let opener = std::sync::Arc::clone(&latch);
+                        filch::execute(move || opener.count_down()).unwrap();
+                        latch.wait();
+                        filch::yield_now();
+                    });
+                });
+                contend(&pool, 50, || pool.install_with(Wait::Park, work));
+            }
+        }
+    });
+}
+
+/// Others must be free for what a parked holder waits for: there are fewer jobs that want the lock than workers.
+#[test]
+fn a_parked_scope() {
+    within(LIMIT, || {
+        let pool = pool(4);
+        for _ in 0..200 {
+            contend(&pool, 3, || {
+                let thieves = Mutex::new(Vec::new());
+                let me = filch::current_worker().unwrap();
+                pool.scope_with(Wait::Park, |s| {
+                    (0..3).for_each(|_| {
+                        s.spawn(|_| thieves.lock().unwrap().push(filch::current_worker().unwrap()))
+                    });
+                });
+                let thieves = thieves.into_inner().unwrap();
+                assert!(thieves.len() == 3 && !thieves.contains(&me), "{me} ran {thieves:?}");
+            });
+        }
+        // Alone, it does it itself.
+        let alone = self::pool(1);
+        contend(&alone, 20, || alone.scope_with(Wait::Park, |s| s.spawn(|_| work())));
+    });
+}
+
+#[test]
+fn an_install_on_another_pool() {
+    within(LIMIT, || {
+        for workers in [1, 2, 4] {
+            let (pool, other) = (pool(workers), pool(workers));
+            for wait in [Wait::Park, Wait::OwnScope] {
+                for _ in 0..10 {
+                    contend(&pool, 50, || other.install_with(wait, work));
+                    contend(&pool, 20, || {
+                        assert_eq!(other.scope_with(wait, |s| (s.spawn(|_| work()), 7).1), 7)
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// The restriction ends with the call, also if that panics.
+#[test]
+fn afterwards_all_is_as_before() {
+    within(LIMIT, || {
+        let pool = pool(1);
+        for wait in [Wait::OwnScope, Wait::Park] {
+            pool.install(|| {
+                let ran = AtomicUsize::new(0);
+                filch::in_place_scope(|s| {
+                    s.spawn(|_| _ = ran.fetch_add(1, Ordering::Relaxed));
+                    pool.scope_with(wait, |_| assert_eq!(filch::yield_now(), Some(filch::Yield::Idle)));
+                    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        pool.install_with(wait, || pool.scope_with(wait, |_| common::fail(1)))
+                    }));
+                    assert!(failed.is_err() && ran.load(Ordering::Relaxed) == 0, "not its own");
+                    assert_eq!(filch::yield_now(), Some(filch::Yield::Executed));
+                });
+            });
+        }
+    });
+}
+
+// --- what others took of it ---
+
+/// What is stolen from a scope apart, or from a join in it, stays apart: where it waits, it runs nothing else either.
+#[test]
+fn stolen_parts_stay_apart() {
+    thread_local! {
+        static INSIDE: Cell<bool> = const { Cell::new(false) };
+    }
+    within(LIMIT, || {
+        let pool = pool(3);
+        for round in 0..200 {
+            let [stolen, waits, other_ran] = [(); 3].map(|()| Gate::default());
+            let part = || {
+                INSIDE.set(true);
+                stolen.open();
+                let elsewhere = || {
+                    waits.open();
+                    other_ran.wait();
+                };
+                filch::join(|| waits.wait(), elsewhere);
+                INSIDE.set(false);
+            };
+            let mixed = AtomicBool::new(false);
+            pool.in_place_scope(|s| {
+                s.spawn(|_| {
+                    if round % 2 == 0 {
+                        pool.scope_with(Wait::OwnScope, |s| {
+                            s.spawn(|_| part());
+                            stolen.wait();
+                        });
+                    } else {
+                        pool.install_with(Wait::OwnScope, || filch::join(|| stolen.wait(), part));
+                    }
+                });
+                waits.wait();
+                // All three workers are inside that scope: nobody may run this until it is over.
+                s.spawn(|_| mixed.store(INSIDE.get() || !other_ran.is_open(), Ordering::Relaxed));
+                (0..50).for_each(|_| thread::yield_now());
+                other_ran.open();
+            });
+            assert!(!mixed.into_inner(), "round {round}");
+        }
+    });
+}
+
+/// Who has taken several jobs of a holder's scope runs them before what comes from outside and wants the lock.
+#[test]
+fn loot_comes_before_what_is_injected() {
+    within(LIMIT, || {
+        let (pool, lock) = (pool(2), Lock::default());
+        let outside = || {
+            for _ in 0..150 {
+                pool.in_place_scope(|s| (0..8).for_each(|_| s.spawn(|_| *lock.hold().0 += 1)));
+            }
+        };
+        let holder = || {
+            let mut held = lock.hold();
+            pool.scope_with(Wait::OwnScope, |s| {
+                (0..400).for_each(|_| {
+                    s.spawn(|s| s.spawn(|_| std::hint::black_box(())));
+                });
+            });
+            *held.0 += 1;
+        };
+        thread::scope(|scope| {
+            scope.spawn(outside);
+            scope.spawn(outside);
+            (0..300).for_each(|_| pool.install(holder));
+        });
+        assert_eq!(lock.0.into_inner().unwrap(), 2 * 150 * 8 + 300);
+    });
+}
+
+// --- pools that wait for each other ---
+
+#[test]
+fn two_pools_that_install_into_each_other() {
+    fn there_and_back(pools: [&Pool; 2], levels: usize) -> usize {
+        if levels == 0 {
+            return 0;
+        }
+        let [here, there] = pools;
+        let (a, b) = there.install(|| {
+            filch::join(
+                || there_and_back([there, here], levels - 1),
+                || there_and_back([there, here], levels - 1),
+            )
+        });
+        1 + a + b
+    }
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pools = [pool(workers), pool(workers)];
+            let [one, two] = &pools;
+            for _ in 0..10 {
+                thread::scope(|scope| {
+                    let ways = [[one, two], [two, one]];
+                    let threads =
+                        ways.map(|way| scope.spawn(move || way[0].install(|| there_and_back(way, 6))));
+                    threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), 63));
+                });
+            }
+        }
+    });
+}
+
+/// Each pool has one that holds its lock and waits for the other, and a worker that is free for that one.
+#[test]
+fn two_pools_that_install_into_each_other_under_a_lock() {
+    within(LIMIT, || {
+        let pools = [pool(2), pool(2)];
+        let locks = [Lock::default(), Lock::default()];
+        thread::scope(|scope| {
+            for (here, there) in [(0, 1), (1, 0)] {
+                let (pools, locks) = (&pools, &locks);
+                scope.spawn(move || {
+                    for round in 0..300 {
+                        let wait = [Wait::Park, Wait::OwnScope][round % 2];
+                        pools[here].install(|| {
+                            let mut held = locks[here].hold();
+                            pools[there].install_with(wait, work);
+                            *held.0 += 1;
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(locks.map(|lock| lock.0.into_inner().unwrap()), [300, 300]);
+    });
+}
+
+/// A worker that waits apart sleeps: it does not keep others from being woken for what it leaves alone.
+#[test]
+fn others_do_what_a_waiting_holder_leaves() {
+    within(LIMIT, || {
+        for wait in [Wait::OwnScope, Wait::Park] {
+            let pool = pool(3);
+            for _ in 0..100 {
+                let (begun, ran) = (Gate::default(), AtomicUsize::new(0));
+                let done = Gate::default();
+                pool.in_place_scope(|s| {
+                    s.spawn(|_| {
+                        pool.scope_with(wait, |s: &Scope<'_>| {
+                            s.spawn(|_| {
+                                begun.open();
+                                done.wait();
+                            });
+                            begun.wait();
+                        });
+                    });
+                    begun.wait();
+                    (0..20).for_each(|_| s.spawn(|_| _ = ran.fetch_add(1, Ordering::Relaxed)));
+                    until(|| ran.load(Ordering::Relaxed) == 20);
+                    done.open();
+                });
+            }
+        }
+    });
+}

@@ -294,6 +294,8 @@ sites! { STANDIN:
     /// Between the looks at the front and at the back. Partner: `DEQUE_POP_FENCE`.
     DEQUE_STEAL_FENCE = SeqCst;
     DEQUE_STEAL_BACK = Acquire;
+    /// Between the claim of one of a batch and the look at the back for the next. Partner: `DEQUE_POP_FENCE`.
+    DEQUE_BATCH_FENCE = SeqCst;
     DEQUE_STEAL_CAS = SeqCst;
     DEQUE_CAS_FAIL = Relaxed;
     INJECTOR_PUSH_TAIL = Acquire;

@@ -19,7 +19,7 @@ fn work<T>(
     loop {
         if let Some(found) = find() {
             if searching {
-                sleep.end_search(&has_work);
+                sleep.end_search(|_| has_work());
             }
             return found;
         }

@@ -127,7 +127,7 @@ fn child(model: &str, defect: Option<&Defect>) -> Outcome {
     let executions = output.lines().rev().find_map(|line| line.strip_prefix(EXPLORED)?.parse().ok());
     // The first line that says what the checker saw.
     const MARKS: [&str; 7] =
-        ["Causality", "deadlock", "Concurrent", "panicked", "leaked", "assertion", "holds no job"];
+        ["Causality", "deadlock", "Concurrent", "panicked", "leaked", "assertion", "model:"];
     let complaint = output
         .lines()
         .find(|line| MARKS.iter().any(|mark| line.contains(mark)) && !line.starts_with("thread '"));

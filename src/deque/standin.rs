@@ -43,11 +43,11 @@ impl<T> Nodes<T> {
     }
 
     fn take(&self, address: usize) -> T {
-        assert_ne!(address, 0, "a claimed slot holds no job");
+        assert_ne!(address, 0, "model: a claimed slot holds no job");
         let node: *const Node<T> = std::ptr::with_exposed_provenance(address);
         // SAFETY: the address came from `publish`; the nodes live as long as the deque.
         let node = unsafe { &*node };
-        assert!(!node.taken.swap(true, Ordering::Relaxed), "assertion: a job was taken twice");
+        assert!(!node.taken.swap(true, Ordering::Relaxed), "model: a job was taken twice");
         node.value.with_mut(|value| {
             // SAFETY: taken once; the checked cell reports it if the writer is not ordered before.
             let value = unsafe { &mut *value };
@@ -110,7 +110,7 @@ impl<T> Deque<T> {
         let inner = &*self.inner;
         let back = inner.back.load(DEQUE_OWNER_BACK.get());
         let front = inner.front.load(DEQUE_PUSH_FRONT.get());
-        assert!(back - front < CAPACITY, "the stand-in does not grow");
+        assert!(back - front < CAPACITY, "model: the stand-in does not grow");
         inner.slot(back).store(inner.nodes.publish(value), DEQUE_SLOT.get());
         fence(DEQUE_PUSH_FENCE);
         inner.back.store(back + 1, DEQUE_PUSH_BACK.get());
@@ -199,7 +199,7 @@ impl<T> Stealer<T> {
         let Some(first) = claim(front) else { return Steal::Retry };
         let target = &*dest.inner;
         let mut dest_back = target.back.load(DEQUE_OWNER_BACK.get());
-        assert!(dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY, "it does not grow");
+        assert!(dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY, "model: the stand-in does not grow");
         for _ in 0..batch {
             front += 1;
             // The owner pops at the other end and only exchanges for what it takes for the last one.
@@ -243,7 +243,7 @@ impl<T> Injector<T> {
     pub(crate) fn push(&self, value: T) {
         let mut tail = self.tail.load(INJECTOR_PUSH_TAIL.get());
         loop {
-            assert!(tail < CAPACITY, "the stand-in does not grow");
+            assert!(tail < CAPACITY, "model: the stand-in does not grow");
             match self.tail.compare_exchange(tail, tail + 1, INJECTOR_PUSH_CAS.get(), INJECTOR_CAS_FAIL.get()) {
                 Ok(_) => break,
                 Err(seen) => tail = seen,

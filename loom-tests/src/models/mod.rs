@@ -2,13 +2,16 @@
 //! under which bound.
 
 mod deque;
+mod fork;
 mod latch;
 mod litmus;
 mod parker;
 mod pool;
 mod queue;
 mod ring;
+mod scope;
 mod sleep;
+mod staff;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -41,33 +44,45 @@ pub(crate) struct Canary {
     pub(crate) model: &'static str,
 }
 
+const fn whole(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+    Model { name, threads, bound, part: false, body }
+}
+
+const fn part(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+    Model { name, threads, bound, part: true, body }
+}
+
 pub(crate) const MODELS: &[Model] = &[
-    Model { name: "litmus", threads: 2, bound: None, part: false, body: litmus::store_buffering },
-    Model { name: "deque_last_item", threads: 2, bound: None, part: false, body: deque::last_item },
-    Model { name: "deque_publish", threads: 2, bound: None, part: false, body: deque::publish },
-    Model { name: "parker_token", threads: 2, bound: None, part: false, body: parker::token },
-    Model { name: "ring_hand_over", threads: 3, bound: Some(3), part: false, body: ring::hand_over },
-    Model { name: "ring_wrap", threads: 2, bound: None, part: false, body: ring::wrap },
-    Model { name: "sleep_inject", threads: 2, bound: None, part: false, body: sleep::inject },
-    Model { name: "sleep_local_push", threads: 3, bound: Some(3), part: false, body: sleep::local_push },
-    Model { name: "latch_set", threads: 2, bound: None, part: false, body: latch::set_and_free },
-    Model { name: "latch_last_decrement", threads: 3, bound: None, part: false, body: latch::last_decrement },
-    Model {
-        name: "submit_vs_shutdown",
-        threads: 3,
-        bound: Some(2),
-        part: false,
-        body: pool::submit_vs_shutdown,
-    },
-    Model { name: "queue_backpressure", threads: 2, bound: Some(2), part: true, body: queue::backpressure },
-    Model { name: "queue_two_producers", threads: 3, bound: Some(1), part: true, body: queue::two_producers },
-    Model {
-        name: "queue_vs_shutdown",
-        threads: 3,
-        bound: Some(2),
-        part: false,
-        body: queue::submit_vs_shutdown,
-    },
+    whole("litmus", 2, None, litmus::store_buffering),
+    whole("deque_last_item", 2, None, deque::last_item),
+    whole("deque_publish", 2, None, deque::publish),
+    whole("parker_token", 2, None, parker::token),
+    whole("ring_hand_over", 3, Some(3), ring::hand_over),
+    whole("ring_wrap", 2, None, ring::wrap),
+    whole("sleep_inject", 2, None, sleep::inject),
+    whole("sleep_local_push", 3, Some(3), sleep::local_push),
+    whole("latch_set", 2, None, latch::set_and_free),
+    whole("latch_last_decrement", 3, None, latch::last_decrement),
+    whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
+    part("queue_backpressure", 2, Some(2), queue::backpressure),
+    part("queue_two_producers", 3, Some(1), queue::two_producers),
+    whole("queue_vs_shutdown", 3, Some(2), queue::submit_vs_shutdown),
+    whole("stack_job_raided", 2, None, fork::stack_job_raided),
+    whole("stack_job_exposed", 2, None, fork::stack_job_exposed),
+    whole("fork_raid", 2, None, fork::raid),
+    whole("fork_raid_and_grow", 2, None, fork::raid_and_grow),
+    whole("fork_two_raiders", 3, Some(4), fork::two_raiders),
+    whole("fork_exposure", 3, Some(3), fork::exposure),
+    whole("fork_demand", 2, None, fork::demand),
+    whole("fork_demand_in_search", 2, None, fork::demand_in_search),
+    whole("scope_nested", 2, None, scope::nested),
+    whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
+    whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
+    whole("deque_wrap", 2, None, deque::wrap),
+    whole("deque_batch", 3, Some(4), deque::batch),
+    whole("sleep_accounting", 3, Some(2), sleep::accounting),
+    part("pool_join", 3, Some(2), pool::join),
+    part("pool_scope", 3, Some(2), pool::scope),
 ];
 
 pub(crate) const CANARIES: &[Canary] = &[
@@ -81,6 +96,17 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: Defect::Weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: Defect::Weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
     Canary { defect: Defect::Weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
+    Canary { defect: Defect::Weaken("FORK_LIGHT=none"), model: "fork_raid" },
+    Canary { defect: Defect::Weaken("FORK_HEAVY=none"), model: "fork_raid" },
+    Canary { defect: Defect::Weaken("FORK_LIGHT=none"), model: "fork_demand" },
+    Canary { defect: Defect::Weaken("FORK_HEAVY=none"), model: "fork_demand" },
+    Canary { defect: Defect::Weaken("FORK_ANSWER_FENCE=none"), model: "fork_demand" },
+    Canary { defect: Defect::Weaken("FORK_DEMAND_FENCE=none"), model: "fork_demand_in_search" },
+    Canary { defect: Defect::Weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
+    Canary { defect: Defect::Weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
+    Canary { defect: Defect::Weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
+    Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
+    Canary { defect: Defect::Weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
 ];
 
 impl Model {

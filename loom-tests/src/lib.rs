@@ -66,6 +66,8 @@ use worker::Wait;
 use yields::{Yield, yield_local, yield_now};
 
 mod models;
+mod mutants;
 mod runner;
 
+pub use mutants::run as run_mutants;
 pub use runner::run;

@@ -33,7 +33,7 @@ pub(crate) struct Model {
 /// What a broken variant is broken by.
 pub(crate) enum Defect {
     /// `SITE=Ordering`, as in `FILCH_WEAKEN`.
-    Weaken(&'static str),
+    Weaken(std::borrow::Cow<'static, str>),
     /// A name, as in `FILCH_DEFECT`.
     Code(&'static str),
 }
@@ -85,28 +85,32 @@ pub(crate) const MODELS: &[Model] = &[
     part("pool_scope", 3, Some(2), pool::scope),
 ];
 
-pub(crate) const CANARIES: &[Canary] = &[
-    Canary { defect: Defect::Weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
-    Canary { defect: Defect::Weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
+const fn weaken(what: &'static str) -> Defect {
+    Defect::Weaken(std::borrow::Cow::Borrowed(what))
+}
+
+pub(crate) static CANARIES: &[Canary] = &[
+    Canary { defect: weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
+    Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
     Canary { defect: Defect::Code("latch_touched_after_set"), model: "latch_set" },
-    Canary { defect: Defect::Weaken("LATCH_SET=Relaxed"), model: "latch_set" },
-    Canary { defect: Defect::Weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
-    Canary { defect: Defect::Weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
-    Canary { defect: Defect::Weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
-    Canary { defect: Defect::Weaken("UNPARK=Relaxed"), model: "parker_token" },
-    Canary { defect: Defect::Weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
-    Canary { defect: Defect::Weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
-    Canary { defect: Defect::Weaken("FORK_LIGHT=none"), model: "fork_raid" },
-    Canary { defect: Defect::Weaken("FORK_HEAVY=none"), model: "fork_raid" },
-    Canary { defect: Defect::Weaken("FORK_LIGHT=none"), model: "fork_demand" },
-    Canary { defect: Defect::Weaken("FORK_HEAVY=none"), model: "fork_demand" },
-    Canary { defect: Defect::Weaken("FORK_ANSWER_FENCE=none"), model: "fork_demand" },
-    Canary { defect: Defect::Weaken("FORK_DEMAND_FENCE=none"), model: "fork_demand_in_search" },
-    Canary { defect: Defect::Weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
-    Canary { defect: Defect::Weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
-    Canary { defect: Defect::Weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
+    Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
+    Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
+    Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
+    Canary { defect: weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
+    Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
+    Canary { defect: weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
+    Canary { defect: weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
+    Canary { defect: weaken("FORK_LIGHT=none"), model: "fork_raid" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_raid" },
+    Canary { defect: weaken("FORK_LIGHT=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_ANSWER_FENCE=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_DEMAND_FENCE=none"), model: "fork_demand_in_search" },
+    Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
+    Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
+    Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
     Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
-    Canary { defect: Defect::Weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
+    Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
 ];
 
 impl Model {

@@ -57,17 +57,18 @@ fn text(payload: &Payload) -> Option<&str> {
         .or_else(|| payload.downcast_ref::<&'static str>().copied())
 }
 
-/// Whether the checker itself panicked. Such a panic must not be taken for the job's: the execution
+/// Whether the checker itself, or a check of a model, panicked. Such a panic must not be taken for the job's: the execution
 /// it reports on is already over. The checker has printed its report by then.
 #[cfg(all(loom, feature = "loom"))]
 fn from_checker(payload: &Payload) -> bool {
-    const MARKS: [&str; 6] = [
+    const MARKS: [&str; 7] = [
         "Causality violation",
         "deadlock",
         "Model exceeded",
         "Concurrent ",
         "cannot access Loom execution state",
         "leaked",
+        "model:",
     ];
     text(payload).is_some_and(|text| MARKS.iter().any(|mark| text.contains(mark)))
 }

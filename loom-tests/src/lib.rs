@@ -15,21 +15,28 @@ macro_rules! sources {
 
 sources! {
     affinity = "../../src/affinity.rs",
+    barrier = "../../src/barrier.rs",
+    broadcast = "../../src/broadcast.rs",
     builder = "../../src/builder.rs",
     deque = "../../src/deque/mod.rs",
     error = "../../src/error.rs",
+    fork = "../../src/fork/mod.rs",
     global = "../../src/global.rs",
+    inbox = "../../src/inbox.rs",
     install = "../../src/install.rs",
     job = "../../src/job.rs",
+    join = "../../src/join.rs",
     latch = "../../src/latch/mod.rs",
     parker = "../../src/parker.rs",
     pool = "../../src/pool.rs",
+    pool_fork = "../../src/pool_fork.rs",
     process = "../../src/process.rs",
     queue = "../../src/queue/mod.rs",
     registry = "../../src/registry.rs",
     ring = "../../src/ring.rs",
     rng = "../../src/rng.rs",
     room = "../../src/room.rs",
+    scope = "../../src/scope/mod.rs",
     shutdown = "../../src/shutdown.rs",
     sleep = "../../src/sleep/mod.rs",
     spawn = "../../src/spawn.rs",
@@ -40,20 +47,28 @@ sources! {
     unwind = "../../src/unwind.rs",
     wait = "../../src/wait.rs",
     worker = "../../src/worker/mod.rs",
+    yields = "../../src/yields.rs",
 }
 
 // The names that the sources expect at their root.
+use broadcast::{BroadcastContext, broadcast, broadcast_context};
 use builder::Placement;
 use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError, SubmitError};
+use join::{FnContext, join, join_context};
 use latch::{CountLatch, CountWait};
 use pool::Pool;
 use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
+use scope::{Scope, ScopeFifo, in_place_scope, scope};
 use shutdown::{Shutdown, WorkerReport};
 use spawn::JoinHandle;
 use stats::{Stats, WorkerStats};
 use thread::WorkerThread;
+use worker::Wait;
+use yields::{Yield, yield_local, yield_now};
 
 mod models;
+mod mutants;
 mod runner;
 
+pub use mutants::run as run_mutants;
 pub use runner::run;

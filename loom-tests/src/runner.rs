@@ -10,19 +10,31 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use crate::models::{CANARIES, Canary, Defect, MODELS, Model};
+use crate::sync::site::{CORE, STANDIN};
 
 /// How long one model may take.
-const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 const CHILD: &str = "FILCH_MODEL";
 /// What a child prints before the number of executions.
 const EXPLORED: &str = "explored ";
+/// And before the sites where it came by.
+pub(crate) const TOUCHED: &str = "touched ";
+
+/// Explores one model if this process was started for that.
+pub(crate) fn be_child() -> Option<ExitCode> {
+    let name = env::var(CHILD).ok()?;
+    let model = find(&name).unwrap_or_else(|| panic!("there is no model {name}"));
+    let executions = model.explore();
+    let sites = CORE.iter().chain(STANDIN);
+    let touched: Vec<&str> = sites.filter(|site| site.is_touched()).map(|site| site.name()).collect();
+    println!("{TOUCHED}{}\n{EXPLORED}{executions}", touched.join(" "));
+    Some(ExitCode::SUCCESS)
+}
 
 /// Runs everything, or with arguments the models of those names.
 pub fn run() -> ExitCode {
-    if let Ok(name) = env::var(CHILD) {
-        let model = find(&name).unwrap_or_else(|| panic!("there is no model {name}"));
-        println!("{EXPLORED}{}", model.explore());
-        return ExitCode::SUCCESS;
+    if let Some(end) = be_child() {
+        return end;
     }
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
@@ -46,12 +58,13 @@ pub fn run() -> ExitCode {
         }
     };
     let models: Vec<&Model> = MODELS.iter().filter(|model| is_wanted(model.name)).collect();
-    for (model, outcome) in side_by_side(&models, |model| child(model.name, None)) {
+    for (model, outcome) in side_by_side(&models, |model| child(model.name, None, LIMIT)) {
         let ok = outcome.executions.is_some_and(|executions| executions > 1);
         row(model.name, model, outcome, ok);
     }
     let canaries: Vec<&Canary> = CANARIES.iter().filter(|canary| is_wanted(canary.model)).collect();
-    for (canary, outcome) in side_by_side(&canaries, |canary| child(canary.model, Some(&canary.defect))) {
+    for (canary, outcome) in side_by_side(&canaries, |canary| child(canary.model, Some(&canary.defect), LIMIT))
+    {
         let model = find(canary.model).unwrap_or_else(|| panic!("a canary names no model: {}", canary.model));
         let ok = outcome.killed;
         row(&canary.label(), model, outcome, ok);
@@ -62,29 +75,34 @@ pub fn run() -> ExitCode {
 
 impl Canary {
     fn label(&self) -> String {
-        match self.defect {
-            Defect::Weaken(what) | Defect::Code(what) => format!("  canary {} with {what}", self.model),
-        }
+        let what = match &self.defect {
+            Defect::Weaken(what) => what,
+            Defect::Code(what) => *what,
+        };
+        format!("  canary {} with {what}", self.model)
     }
 }
 
-fn find(name: &str) -> Option<&'static Model> {
+pub(crate) fn find(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.name == name)
 }
 
 /// What a child came to.
-struct Outcome {
+pub(crate) struct Outcome {
     /// If it explored everything and found nothing.
-    executions: Option<usize>,
+    pub(crate) executions: Option<usize>,
     /// If the checker rejected what it saw.
-    killed: bool,
-    why: String,
-    output: String,
-    time: Duration,
+    pub(crate) killed: bool,
+    pub(crate) why: String,
+    pub(crate) output: String,
+    pub(crate) time: Duration,
 }
 
 /// As many children at a time as there are cores; results in order.
-fn side_by_side<'t, T: Sync>(tasks: &[&'t T], run: impl Fn(&'t T) -> Outcome + Sync) -> Vec<(&'t T, Outcome)> {
+pub(crate) fn side_by_side<'t, T: Sync, R: Send>(
+    tasks: &[&'t T],
+    run: impl Fn(&'t T) -> R + Sync,
+) -> Vec<(&'t T, R)> {
     let next = std::sync::Mutex::new(0..tasks.len());
     let results = std::sync::Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -103,7 +121,7 @@ fn side_by_side<'t, T: Sync>(tasks: &[&'t T], run: impl Fn(&'t T) -> Outcome + S
     results.into_iter().map(|(task, outcome)| (tasks[task], outcome)).collect()
 }
 
-fn child(model: &str, defect: Option<&Defect>) -> Outcome {
+pub(crate) fn child(model: &str, defect: Option<&Defect>, limit: Duration) -> Outcome {
     let start = Instant::now();
     let log = env::temp_dir().join(format!("filch-model-{}-{model}-{:p}", std::process::id(), &start));
     let file = fs::File::create(&log).expect("a log in the temporary folder");
@@ -115,22 +133,17 @@ fn child(model: &str, defect: Option<&Defect>) -> Outcome {
         command.env_remove(limit);
     }
     match defect {
-        Some(Defect::Weaken(what)) => drop(command.env("FILCH_WEAKEN", what)),
+        Some(Defect::Weaken(what)) => drop(command.env("FILCH_WEAKEN", &**what)),
         Some(Defect::Code(what)) => drop(command.env("FILCH_DEFECT", what)),
         None => {}
     }
     command.stdout(file.try_clone().expect("a second handle of the log")).stderr(file);
     let mut child = command.spawn().expect("a child process");
-    let finished = wait(&mut child, start);
+    let finished = wait(&mut child, start, limit);
     let output = fs::read_to_string(&log).unwrap_or_default();
     let _ = fs::remove_file(&log);
     let executions = output.lines().rev().find_map(|line| line.strip_prefix(EXPLORED)?.parse().ok());
-    // The first line that says what the checker saw.
-    const MARKS: [&str; 7] =
-        ["Causality", "deadlock", "Concurrent", "panicked", "leaked", "assertion", "holds no job"];
-    let complaint = output
-        .lines()
-        .find(|line| MARKS.iter().any(|mark| line.contains(mark)) && !line.starts_with("thread '"));
+    let complaint = complaint(&output);
     let why = match (finished, executions, complaint) {
         (false, ..) => "inconclusive: time is up".into(),
         (true, Some(_), _) => "nothing found".into(),
@@ -141,13 +154,27 @@ fn child(model: &str, defect: Option<&Defect>) -> Outcome {
     Outcome { executions: executions.filter(|_| finished), killed, why, output, time: start.elapsed() }
 }
 
+/// The first thing that the checker, or a check of ours, complained of; not that it gave up.
+fn complaint(output: &str) -> Option<&str> {
+    let mut lines = output.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("filch: ") {
+            return Some(line);
+        }
+        if line.contains("panicked at ") {
+            return lines.next().filter(|text| !text.contains("Model exceeded"));
+        }
+    }
+    None
+}
+
 /// `false` if the child had to be stopped.
-fn wait(child: &mut Child, start: Instant) -> bool {
+fn wait(child: &mut Child, start: Instant, limit: Duration) -> bool {
     loop {
         if child.try_wait().expect("the state of a child process").is_some() {
             return true;
         }
-        if start.elapsed() > LIMIT {
+        if start.elapsed() > limit {
             let _ = child.kill();
             let _ = child.wait();
             return false;

@@ -43,11 +43,11 @@ impl<T> Nodes<T> {
     }
 
     fn take(&self, address: usize) -> T {
-        assert_ne!(address, 0, "a claimed slot holds no job");
+        assert_ne!(address, 0, "model: a claimed slot holds no job");
         let node: *const Node<T> = std::ptr::with_exposed_provenance(address);
         // SAFETY: the address came from `publish`; the nodes live as long as the deque.
         let node = unsafe { &*node };
-        assert!(!node.taken.swap(true, Ordering::Relaxed), "assertion: a job was taken twice");
+        assert!(!node.taken.swap(true, Ordering::Relaxed), "model: a job was taken twice");
         node.value.with_mut(|value| {
             // SAFETY: taken once; the checked cell reports it if the writer is not ordered before.
             let value = unsafe { &mut *value };
@@ -110,7 +110,7 @@ impl<T> Deque<T> {
         let inner = &*self.inner;
         let back = inner.back.load(DEQUE_OWNER_BACK.get());
         let front = inner.front.load(DEQUE_PUSH_FRONT.get());
-        assert!(back - front < CAPACITY, "the stand-in does not grow");
+        assert!(back - front < CAPACITY, "model: the stand-in does not grow");
         inner.slot(back).store(inner.nodes.publish(value), DEQUE_SLOT.get());
         fence(DEQUE_PUSH_FENCE);
         inner.back.store(back + 1, DEQUE_PUSH_BACK.get());
@@ -177,6 +177,46 @@ impl<T> Stealer<T> {
     }
 }
 
+impl<T> Stealer<T> {
+    /// The oldest item, and of what is left up to half, and fewer than `limit`, to `dest`. From a LIFO deque each
+    /// is claimed by an exchange of its own, and `dest` shows them all at the end.
+    pub(crate) fn steal_batch_with_limit_and_pop(&self, dest: &Deque<T>, limit: usize) -> Steal<T> {
+        assert!(limit > 0);
+        let source = &*self.inner;
+        let mut front = source.front.load(DEQUE_STEAL_FRONT.get());
+        fence(DEQUE_STEAL_FENCE);
+        let back = source.back.load(DEQUE_STEAL_BACK.get());
+        if back <= front {
+            return Steal::Empty;
+        }
+        let batch = ((back - front - 1) / 2).min(limit - 1);
+        let claim = |front: usize| {
+            let address = source.slot(front).load(DEQUE_SLOT.get());
+            let claimed =
+                source.front.compare_exchange(front, front + 1, DEQUE_STEAL_CAS.get(), DEQUE_CAS_FAIL.get());
+            claimed.ok().map(|_| source.nodes.take(address))
+        };
+        let Some(first) = claim(front) else { return Steal::Retry };
+        let target = &*dest.inner;
+        let mut dest_back = target.back.load(DEQUE_OWNER_BACK.get());
+        assert!(dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY, "model: the stand-in does not grow");
+        for _ in 0..batch {
+            front += 1;
+            // The owner pops at the other end and only exchanges for what it takes for the last one.
+            fence(DEQUE_BATCH_FENCE);
+            if source.back.load(DEQUE_STEAL_BACK.get()) <= front {
+                break;
+            }
+            let Some(item) = claim(front) else { break };
+            target.slot(dest_back).store(target.nodes.publish(item), DEQUE_SLOT.get());
+            dest_back += 1;
+        }
+        fence(DEQUE_PUSH_FENCE);
+        target.back.store(dest_back, DEQUE_PUSH_BACK.get());
+        Steal::Success(first)
+    }
+}
+
 struct Slot {
     address: AtomicUsize,
     written: AtomicUsize,
@@ -203,7 +243,7 @@ impl<T> Injector<T> {
     pub(crate) fn push(&self, value: T) {
         let mut tail = self.tail.load(INJECTOR_PUSH_TAIL.get());
         loop {
-            assert!(tail < CAPACITY, "the stand-in does not grow");
+            assert!(tail < CAPACITY, "model: the stand-in does not grow");
             match self.tail.compare_exchange(tail, tail + 1, INJECTOR_PUSH_CAS.get(), INJECTOR_CAS_FAIL.get()) {
                 Ok(_) => break,
                 Err(seen) => tail = seen,

@@ -28,6 +28,8 @@
 //! reads the slot only after it has seen `top` above `b`, which orders it after that job's push, and from the moment
 //! the heavy fence is over the owner cannot pop `b` without seeing the claim. Nor can the owner write over `b` from
 //! the other end: it counts room from a bottom that it read under the lock, not from one that a raider may take back.
+//! Nor does it take itself for empty because of one: it would sleep on the job that the raider leaves there (the models
+//! `scope_nested` and `scope_two_thieves` found that).
 //!
 //! # The race between demand and push
 //!
@@ -51,7 +53,7 @@ use crossbeam_utils::CachePadded;
 use crate::barrier;
 use crate::job::Job;
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, UnsafeCell, fence, light_fence, lock};
+use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, UnsafeCell, fence, light_fence, lock, yield_now};
 
 /// So many private jobs are enough for any thief to come: with more, a fork is a plain call of both sides.
 const WINDOW: usize = if MODEL { 2 } else { 4 };
@@ -165,7 +167,13 @@ impl Shared {
         if self.len() == 0 || self.edge.limit.load(FORK_LIMIT.get()) != 0 || !barrier::available() {
             return None;
         }
-        let buffer = self.buffer.try_lock().ok()?;
+        let Ok(buffer) = self.buffer.try_lock() else {
+            if MODEL {
+                // The checker would try for ever before it lets the holder go on.
+                yield_now();
+            }
+            return None;
+        };
         let at = self.edge.bottom.load(FORK_BOTTOM.get());
         self.edge.bottom.store(at + 1, FORK_BOTTOM_MOVE.get());
         barrier::heavy();
@@ -248,10 +256,24 @@ impl Stack {
         self.shared.edge.limit.load(FORK_LIMIT.get()) == 0
     }
 
-    /// Whether there is no job. Exact for the owner, but for a raid that is under way.
+    /// Whether there is no job.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.top() <= self.bottom()
+        let top = self.top();
+        // No lower than the bottom was when the owner last had the lock: nothing to look for.
+        let settled = self.full.get() - self.view.get().mask;
+        top <= self.bottom() && (top <= settled || self.is_empty_now())
+    }
+
+    /// As [`is_empty`](Self::is_empty) once no raid is under way: one that gives up leaves the job to the owner,
+    /// which would otherwise sleep on it.
+    #[cold]
+    #[inline(never)]
+    fn is_empty_now(&self) -> bool {
+        let buffer = lock(&self.shared.buffer);
+        let bottom = self.bottom();
+        self.full.set(bottom + buffer.0.len() - 1);
+        self.top() <= bottom
     }
 
     /// Where a fork goes, or `None` if it is to be a plain call: enough jobs wait, and nobody wants one.
@@ -310,11 +332,10 @@ impl Stack {
     /// Pops the newest job.
     #[inline]
     pub(crate) fn pop(&self) -> Option<Job> {
-        let top = self.top();
-        if top <= self.bottom() {
+        if self.is_empty() {
             return None;
         }
-        let at = top - 1;
+        let at = self.top() - 1;
         self.shared.top.store(at, FORK_POP.get());
         light_fence(FORK_LIGHT);
         if self.bottom() > at && self.settle(at) == Settled::Left {

@@ -14,6 +14,9 @@ pub(crate) struct Site {
     #[cfg_attr(not(all(loom, feature = "loom")), expect(dead_code, reason = "only a mutant asks"))]
     name: &'static str,
     order: Ordering,
+    /// Whether this run came by: a mutant of a site where a model never comes needs no run of it.
+    #[cfg(all(loom, feature = "loom"))]
+    touched: &'static std::sync::atomic::AtomicBool,
 }
 
 impl Site {
@@ -54,10 +57,27 @@ impl Site {
             };
             Some((name.to_owned(), strength))
         });
+        self.touched.store(true, Ordering::Relaxed);
         match mutant {
             Some((name, strength)) if name == self.name => *strength,
             _ => Strength::Fence(self.order),
         }
+    }
+}
+
+/// What the driver of mutants asks.
+#[cfg(all(loom, feature = "loom"))]
+impl Site {
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn order(self) -> Ordering {
+        self.order
+    }
+
+    pub(crate) fn is_touched(self) -> bool {
+        self.touched.load(Ordering::Relaxed)
     }
 }
 
@@ -71,7 +91,15 @@ pub(crate) enum Strength {
 
 macro_rules! sites {
     ($list:ident: $($(#[$meta:meta])* $name:ident = $order:ident;)*) => {
-        $($(#[$meta])* pub(crate) const $name: Site = Site { name: stringify!($name), order: Ordering::$order };)*
+        $($(#[$meta])* pub(crate) const $name: Site = Site {
+            name: stringify!($name),
+            order: Ordering::$order,
+            #[cfg(all(loom, feature = "loom"))]
+            touched: {
+                static TOUCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+                &TOUCHED
+            },
+        };)*
 
         /// All of this group.
         #[cfg(all(loom, feature = "loom"))]
@@ -294,6 +322,8 @@ sites! { STANDIN:
     /// Between the looks at the front and at the back. Partner: `DEQUE_POP_FENCE`.
     DEQUE_STEAL_FENCE = SeqCst;
     DEQUE_STEAL_BACK = Acquire;
+    /// Between the claim of one of a batch and the look at the back for the next. Partner: `DEQUE_POP_FENCE`.
+    DEQUE_BATCH_FENCE = SeqCst;
     DEQUE_STEAL_CAS = SeqCst;
     DEQUE_CAS_FAIL = Relaxed;
     INJECTOR_PUSH_TAIL = Acquire;

@@ -1,6 +1,8 @@
 //! The deque (the stand-in, with crossbeam's orderings).
 
+use super::staff::Task;
 use crate::deque::{Deque, Steal};
+use crate::job::Job;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -49,4 +51,103 @@ pub(super) fn publish() {
     });
     deque.push(data);
     thief.join().unwrap();
+}
+
+/// Runs what is left and checks that all ran.
+fn finish(deque: &Deque<Job>, tasks: &[std::sync::Arc<Task>]) {
+    while let Some(job) = deque.pop() {
+        job.run();
+    }
+    assert!(tasks.iter().all(|task| task.ran()), "model: an item was lost");
+}
+
+fn run(stolen: Steal<Job>) {
+    if let Steal::Success(job) = stolen {
+        job.run();
+    }
+}
+
+/// Proves: two thieves and the owner get each of two items once.
+/// 3 threads, 3 preemptions.
+pub(super) fn two_thieves() {
+    let deque = Deque::new_lifo();
+    let thieves: Vec<_> = (0..2)
+        .map(|_| {
+            let stealer = deque.stealer();
+            thread::spawn(move || run(stealer.steal()))
+        })
+        .collect();
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let (task, job) = Task::new();
+            deque.push(job);
+            task
+        })
+        .collect();
+    while let Some(job) = deque.pop() {
+        job.run();
+    }
+    for thief in thieves {
+        thief.join().unwrap();
+    }
+    finish(&deque, &tasks);
+}
+
+/// Proves: positions go on over the end of the slots while a thief is at the other end.
+/// 2 threads, 3 preemptions.
+pub(super) fn wrap() {
+    let deque = Deque::new_lifo();
+    let stealer = deque.stealer();
+    let thief = thread::spawn(move || {
+        for _ in 0..2 {
+            run(stealer.steal());
+        }
+    });
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..2 {
+            let (task, job) = Task::new();
+            deque.push(job);
+            tasks.push(task);
+        }
+        if let Some(job) = deque.pop() {
+            job.run();
+        }
+        if deque.len() > 1
+            && let Some(job) = deque.pop()
+        {
+            job.run();
+        }
+    }
+    thief.join().unwrap();
+    finish(&deque, &tasks);
+}
+
+/// Proves: of an owner that pops, a thief that moves half to its own deque, and one that steals from there, one gets
+/// each item.
+/// 3 threads, 2 preemptions.
+pub(super) fn batch() {
+    let deque = Deque::new_lifo();
+    let tasks: Vec<_> = (0..3)
+        .map(|_| {
+            let (task, job) = Task::new();
+            deque.push(job);
+            task
+        })
+        .collect();
+    let (stealer, own) = (deque.stealer(), Deque::new_lifo());
+    let second = own.stealer();
+    let thief = thread::spawn(move || {
+        run(stealer.steal_batch_with_limit_and_pop(&own, 4));
+        while let Some(job) = own.pop() {
+            job.run();
+        }
+    });
+    let second = thread::spawn(move || run(second.steal()));
+    while let Some(job) = deque.pop() {
+        job.run();
+    }
+    thief.join().unwrap();
+    second.join().unwrap();
+    finish(&deque, &tasks);
 }

@@ -2,13 +2,16 @@
 //! under which bound.
 
 mod deque;
+mod fork;
 mod latch;
 mod litmus;
 mod parker;
 mod pool;
 mod queue;
 mod ring;
+mod scope;
 mod sleep;
+mod staff;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,7 +33,7 @@ pub(crate) struct Model {
 /// What a broken variant is broken by.
 pub(crate) enum Defect {
     /// `SITE=Ordering`, as in `FILCH_WEAKEN`.
-    Weaken(&'static str),
+    Weaken(std::borrow::Cow<'static, str>),
     /// A name, as in `FILCH_DEFECT`.
     Code(&'static str),
 }
@@ -41,54 +44,81 @@ pub(crate) struct Canary {
     pub(crate) model: &'static str,
 }
 
+const fn whole(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+    Model { name, threads, bound, part: false, body }
+}
+
+const fn part(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+    Model { name, threads, bound, part: true, body }
+}
+
 pub(crate) const MODELS: &[Model] = &[
-    Model { name: "litmus", threads: 2, bound: None, part: false, body: litmus::store_buffering },
-    Model { name: "deque_last_item", threads: 2, bound: None, part: false, body: deque::last_item },
-    Model { name: "deque_publish", threads: 2, bound: None, part: false, body: deque::publish },
-    Model { name: "parker_token", threads: 2, bound: None, part: false, body: parker::token },
-    Model { name: "ring_hand_over", threads: 3, bound: Some(3), part: false, body: ring::hand_over },
-    Model { name: "ring_wrap", threads: 2, bound: None, part: false, body: ring::wrap },
-    Model { name: "sleep_inject", threads: 2, bound: None, part: false, body: sleep::inject },
-    Model { name: "sleep_local_push", threads: 3, bound: Some(3), part: false, body: sleep::local_push },
-    Model { name: "latch_set", threads: 2, bound: None, part: false, body: latch::set_and_free },
-    Model { name: "latch_last_decrement", threads: 3, bound: None, part: false, body: latch::last_decrement },
-    Model {
-        name: "submit_vs_shutdown",
-        threads: 3,
-        bound: Some(2),
-        part: false,
-        body: pool::submit_vs_shutdown,
-    },
-    Model { name: "queue_backpressure", threads: 2, bound: Some(2), part: true, body: queue::backpressure },
-    Model { name: "queue_two_producers", threads: 3, bound: Some(1), part: true, body: queue::two_producers },
-    Model { name: "queue_wait_again", threads: 2, bound: Some(2), part: true, body: queue::wait_again },
-    Model { name: "queue_two_runners", threads: 3, bound: Some(1), part: true, body: queue::two_runners },
-    Model { name: "queue_serial", threads: 3, bound: Some(2), part: true, body: queue::serial },
-    Model { name: "queue_circle", threads: 2, bound: Some(1), part: true, body: queue::circle },
-    Model { name: "queue_worker_waits", threads: 3, bound: Some(2), part: true, body: queue::worker_waits },
-    Model {
-        name: "queue_vs_shutdown",
-        threads: 3,
-        bound: Some(2),
-        part: false,
-        body: queue::submit_vs_shutdown,
-    },
+    whole("litmus", 2, None, litmus::store_buffering),
+    whole("deque_last_item", 2, None, deque::last_item),
+    whole("deque_publish", 2, None, deque::publish),
+    whole("parker_token", 2, None, parker::token),
+    whole("ring_hand_over", 3, Some(3), ring::hand_over),
+    whole("ring_wrap", 2, None, ring::wrap),
+    whole("sleep_inject", 2, None, sleep::inject),
+    whole("sleep_local_push", 3, Some(3), sleep::local_push),
+    whole("latch_set", 2, None, latch::set_and_free),
+    whole("latch_last_decrement", 3, None, latch::last_decrement),
+    whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
+    part("queue_backpressure", 2, Some(2), queue::backpressure),
+    part("queue_two_producers", 3, Some(1), queue::two_producers),
+    part("queue_wait_again", 2, Some(2), queue::wait_again),
+    part("queue_two_runners", 3, Some(1), queue::two_runners),
+    part("queue_serial", 3, Some(2), queue::serial),
+    part("queue_circle", 2, Some(1), queue::circle),
+    part("queue_worker_waits", 3, Some(2), queue::worker_waits),
+    whole("queue_vs_shutdown", 3, Some(2), queue::submit_vs_shutdown),
+    whole("stack_job_raided", 2, None, fork::stack_job_raided),
+    whole("stack_job_exposed", 2, None, fork::stack_job_exposed),
+    whole("fork_raid", 2, None, fork::raid),
+    whole("fork_raid_and_grow", 2, Some(4), fork::raid_and_grow),
+    whole("fork_two_raiders", 3, Some(4), fork::two_raiders),
+    whole("fork_exposure", 3, Some(3), fork::exposure),
+    whole("fork_demand", 2, None, fork::demand),
+    whole("fork_demand_in_search", 2, None, fork::demand_in_search),
+    whole("scope_nested", 2, Some(4), scope::nested),
+    whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
+    whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
+    whole("deque_wrap", 2, Some(4), deque::wrap),
+    whole("deque_batch", 3, Some(4), deque::batch),
+    whole("sleep_accounting", 3, Some(2), sleep::accounting),
+    part("pool_join", 3, Some(2), pool::join),
+    part("pool_scope", 3, Some(2), pool::scope),
 ];
 
-pub(crate) const CANARIES: &[Canary] = &[
-    Canary { defect: Defect::Weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
-    Canary { defect: Defect::Weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
+const fn weaken(what: &'static str) -> Defect {
+    Defect::Weaken(std::borrow::Cow::Borrowed(what))
+}
+
+pub(crate) static CANARIES: &[Canary] = &[
+    Canary { defect: weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
+    Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
     Canary { defect: Defect::Code("latch_touched_after_set"), model: "latch_set" },
-    Canary { defect: Defect::Weaken("LATCH_SET=Relaxed"), model: "latch_set" },
-    Canary { defect: Defect::Weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
-    Canary { defect: Defect::Weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
-    Canary { defect: Defect::Weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
-    Canary { defect: Defect::Weaken("UNPARK=Relaxed"), model: "parker_token" },
-    Canary { defect: Defect::Weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
-    Canary { defect: Defect::Weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
+    Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
+    Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
+    Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
+    Canary { defect: weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
+    Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
+    Canary { defect: weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
+    Canary { defect: weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
+    Canary { defect: weaken("FORK_LIGHT=none"), model: "fork_raid" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_raid" },
+    Canary { defect: weaken("FORK_LIGHT=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_ANSWER_FENCE=none"), model: "fork_demand" },
+    Canary { defect: weaken("FORK_DEMAND_FENCE=none"), model: "fork_demand_in_search" },
+    Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
+    Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
+    Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
+    Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
+    Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
     Canary { defect: Defect::Code("runner_leaves_unlooked"), model: "queue_backpressure" },
-    Canary { defect: Defect::Weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
-    Canary { defect: Defect::Weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
+    Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
+    Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
     Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },

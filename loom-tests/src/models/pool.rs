@@ -1,5 +1,6 @@
 //! The pool as a whole.
 
+use super::staff::Data;
 use crate::Pool;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -26,4 +27,35 @@ pub(super) fn submit_vs_shutdown() {
     let accepted = submitter.join().unwrap();
     assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
+}
+
+/// Proves, through the public API on a pool of two workers: both sides of a `join` run, and its caller sees what
+/// they wrote.
+/// 3 threads, 1 preemption, from the call to its return.
+pub(super) fn join() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let cells = [Data::new(), Data::new()];
+    loom::explore();
+    pool.join(|| cells[0].write(), || cells[1].write());
+    assert_eq!(cells.each_ref().map(Data::read), [1, 1]);
+    loom::stop_exploring();
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// As [`join`], for a `scope` whose job spawns another.
+/// 3 threads, 1 preemption, from the call to its return.
+pub(super) fn scope() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let cells = [Data::new(), Data::new()];
+    let cells = &cells;
+    loom::explore();
+    pool.scope(|scope| {
+        scope.spawn(move |scope| {
+            scope.spawn(move |_| cells[1].write());
+            cells[0].write();
+        });
+    });
+    assert_eq!(cells.each_ref().map(Data::read), [1, 1]);
+    loom::stop_exploring();
+    pool.shutdown().expect("a shutdown from outside");
 }

@@ -19,7 +19,7 @@ fn work<T>(
     loop {
         if let Some(found) = find() {
             if searching {
-                sleep.end_search(&has_work);
+                sleep.end_search(|_| has_work());
             }
             return found;
         }
@@ -87,4 +87,42 @@ pub(super) fn local_push() {
     }
     let found: i32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
     assert_eq!(found, 3);
+}
+
+/// Proves: whatever happens while two workers search, sleep, are woken and get up, and two jobs come from outside,
+/// each is counted once: at the end all counts are zero, and none was ever above the number of workers.
+/// 3 threads, 2 preemptions.
+pub(super) fn accounting() {
+    let parkers = [Parker::new(), Parker::new()];
+    let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect()), Injector::new()));
+    let workers: Vec<_> = parkers
+        .into_iter()
+        .enumerate()
+        .map(|(index, parker)| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (sleep, injector) = &*shared;
+                let find = || {
+                    let now = sleep.snapshot();
+                    assert!(now.searching() <= 2 && now.asleep() <= 2 && now.entered() <= 1, "model: {now:?}");
+                    match injector.steal() {
+                        Steal::Success(job) => Some(job),
+                        Steal::Empty | Steal::Retry => None,
+                    }
+                };
+                work(index, sleep, &parker, find, || !injector.is_empty())
+            })
+        })
+        .collect();
+    let (sleep, injector) = &*shared;
+    for job in [1, 2] {
+        assert!(sleep.enter());
+        injector.push(job);
+        sleep.published();
+        sleep.leave();
+    }
+    let found: i32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+    assert_eq!(found, 3);
+    let end = sleep.snapshot();
+    assert_eq!((end.searching(), end.asleep(), end.waiting(), end.entered()), (0, 0, 0, 0), "model: {end:?}");
 }

@@ -1,0 +1,249 @@
+//! The private stack, exposure, raids, and the job on a forker's stack.
+
+use std::cell::Cell;
+use std::sync::Arc as StdArc;
+
+use loom::thread;
+
+use super::staff::{self, Data, Task};
+use crate::barrier;
+use crate::deque::{Deque, Steal};
+use crate::fork::{Stack, fork};
+use crate::parker::Parker;
+use crate::sleep::Sleep;
+use crate::sync::Arc;
+use crate::sync::fence;
+use crate::sync::site::FORK_DEMAND_FENCE;
+use crate::unwind;
+use crate::worker::Wait;
+
+/// A fork whose second side may be raided.
+fn fork_and_steal(demand: bool, panics: bool) {
+    let [owner, thief] = staff::seats();
+    let registry = Arc::clone(&owner.registry);
+    if demand {
+        assert!(registry.sleep.start_search());
+    }
+    let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
+    let cells = StdArc::new([Data::new(), Data::new()]);
+    let elsewhere = staff::work(owner, |worker| {
+        let (left, right) = (StdArc::clone(&cells), StdArc::clone(&cells));
+        let call = || {
+            worker.apart(Wait::OwnScope, || {
+                let a = move |_| left[0].write();
+                let b = move |elsewhere| {
+                    right[1].write();
+                    if panics {
+                        unwind::resume(Box::new(elsewhere));
+                    }
+                    elsewhere
+                };
+                fork(worker, false, a, b).1
+            })
+        };
+        let elsewhere = match unwind::catch(call) {
+            Ok(elsewhere) => elsewhere,
+            Err(payload) => *payload.downcast().expect("model: another payload"),
+        };
+        // Before the thief is joined: the join itself must have ordered them.
+        assert_eq!([cells[0].read(), cells[1].read()], [1, 1], "model: a side did not run");
+        elsewhere
+    });
+    let stolen = thief.join().unwrap();
+    assert_eq!(elsewhere, stolen, "model: the side ran where nobody took it");
+}
+
+/// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its result;
+/// nobody touches the frame afterwards.
+/// 2 threads, exhaustive.
+pub(super) fn stack_job_raided() {
+    fork_and_steal(false, false);
+}
+
+/// As [`stack_job_raided`], with demand, so that the job goes through the deque, and a payload in place of a result.
+/// 2 threads, 4 preemptions.
+pub(super) fn stack_job_exposed() {
+    fork_and_steal(true, true);
+}
+
+struct Owner {
+    stack: Stack,
+    deque: Deque<crate::job::Job>,
+    tasks: Vec<StdArc<Task>>,
+}
+
+impl Owner {
+    fn new() -> Owner {
+        Owner { stack: Stack::new(), deque: Deque::new_lifo(), tasks: Vec::new() }
+    }
+
+    /// Returns how many jobs were exposed.
+    fn push(&mut self, wanted: impl Fn(usize) -> usize) -> usize {
+        let (task, job) = Task::new();
+        self.tasks.push(task);
+        if self.stack.push(job) {
+            return self.stack.expose(wanted, |jobs| jobs.for_each(|job| self.deque.push(job)));
+        }
+        0
+    }
+
+    /// Runs what is left.
+    fn drain(&self) {
+        while let Some(job) = self.stack.pop().or_else(|| self.deque.pop()) {
+            job.run();
+        }
+    }
+
+    fn finish(self) {
+        self.drain();
+        assert!(self.tasks.iter().all(|task| task.ran()), "model: a job was lost");
+    }
+}
+
+/// Proves: of an owner that pushes and pops, a raider, and a thief that asks for a job and steals it, one gets each
+/// job, none is lost, and whoever runs it sees what was written before the push.
+/// 3 threads, 2 preemptions.
+pub(super) fn exposure() {
+    let mut owner = Owner::new();
+    let raider = {
+        let shared = owner.stack.shared();
+        thread::spawn(move || shared.raid().map(|job| job.run()).is_some())
+    };
+    let thief = {
+        let (shared, stealer) = (owner.stack.shared(), owner.deque.stealer());
+        thread::spawn(move || {
+            shared.demand();
+            if let Steal::Success(job) = stealer.steal() {
+                job.run();
+            }
+        })
+    };
+    // As many as are wanted: one.
+    let mut exposed = 0;
+    for _ in 0..2 {
+        let asked = Cell::new(exposed);
+        exposed += owner.push(|_| usize::from(asked.replace(1) == 0));
+    }
+    owner.drain();
+    raider.join().unwrap();
+    thief.join().unwrap();
+    owner.finish();
+}
+
+/// Proves: an owner that pushes and pops and a raider get each job once, also where the raider's claim is on a
+/// slot that is popped and pushed again meanwhile.
+/// 2 threads, exhaustive.
+pub(super) fn raid() {
+    let mut owner = Owner::new();
+    owner.push(|_| 0);
+    let raider = {
+        let shared = owner.stack.shared();
+        thread::spawn(move || {
+            for _ in 0..2 {
+                if let Some(job) = shared.raid() {
+                    job.run();
+                }
+            }
+        })
+    };
+    owner.drain();
+    owner.push(|_| 0);
+    owner.drain();
+    raider.join().unwrap();
+    owner.finish();
+}
+
+/// As [`raid`], with more jobs than the stack has slots at first: a buffer is replaced while a raider comes.
+/// 2 threads, 3 preemptions.
+pub(super) fn raid_and_grow() {
+    let mut owner = Owner::new();
+    owner.push(|_| 0);
+    let raider = {
+        let shared = owner.stack.shared();
+        thread::spawn(move || {
+            for _ in 0..2 {
+                if let Some(job) = shared.raid() {
+                    job.run();
+                }
+            }
+        })
+    };
+    for _ in 0..4 {
+        owner.push(|_| 0);
+    }
+    owner.drain();
+    raider.join().unwrap();
+    owner.finish();
+}
+
+/// Proves: two raiders and the owner get each of two jobs once.
+/// 3 threads, 2 preemptions.
+pub(super) fn two_raiders() {
+    let mut owner = Owner::new();
+    owner.push(|_| 0);
+    owner.push(|_| 0);
+    let raiders: Vec<_> = (0..2)
+        .map(|_| {
+            let shared = owner.stack.shared();
+            thread::spawn(move || shared.raid().map(|job| job.run()).is_some())
+        })
+        .collect();
+    owner.drain();
+    for raider in raiders {
+        raider.join().unwrap();
+    }
+    owner.finish();
+}
+
+/// Proves: a job is pushed while a worker falls asleep, and an older demand has just been met: either the sleeper's
+/// last look finds a private job, or the owner sees that one more is wanted.
+/// 2 threads, exhaustive.
+pub(super) fn demand() {
+    let mut owner = Owner::new();
+    let parkers = [Parker::new(), Parker::new(), Parker::new()];
+    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect()));
+    // The older demand.
+    assert!(sleep.start_search());
+    let sleeper = {
+        let (sleep, shared) = (Arc::clone(&sleep), owner.stack.shared());
+        thread::spawn(move || {
+            let _ = sleep.fall_asleep(1, false, false);
+            shared.demand();
+            barrier::heavy();
+            shared.len() > 0
+        })
+    };
+    let stealer = owner.deque.stealer();
+    let mut exposed = 0;
+    for _ in 0..2 {
+        exposed += owner.push(|_| sleep.snapshot().idle() - stealer.len());
+    }
+    let found = sleeper.join().unwrap();
+    assert!(found || exposed == 2, "model: a job is hidden from a sleeper");
+    owner.finish();
+}
+
+/// Proves: a worker begins to search and asks for a job while the owner takes an older demand for met: either the
+/// owner sees one more idle worker, or the demand stands.
+/// 2 threads, exhaustive.
+pub(super) fn demand_in_search() {
+    let mut owner = Owner::new();
+    let parkers: [Parker; 4] = std::array::from_fn(|_| Parker::new());
+    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect()));
+    let searcher = {
+        let (sleep, shared) = (Arc::clone(&sleep), owner.stack.shared());
+        thread::spawn(move || {
+            assert!(sleep.start_search());
+            fence(FORK_DEMAND_FENCE);
+            shared.demand();
+        })
+    };
+    let seen = Cell::new(0);
+    owner.push(|_| {
+        seen.set(sleep.snapshot().idle());
+        0
+    });
+    searcher.join().unwrap();
+    assert!(seen.get() == 1 || owner.stack.is_wanted(), "model: a demand was lost");
+    owner.finish();
+}

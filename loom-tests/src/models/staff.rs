@@ -1,0 +1,99 @@
+//! Workers without a pool around them: what the models of fork and scope put on their threads.
+
+use crossbeam_utils::CachePadded;
+use loom::cell::UnsafeCell;
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::job::Job;
+use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::sleep::Sleep;
+use crate::sync::Arc;
+use crate::worker::{Current, Seat, Worker};
+
+/// The seats of a pool's workers, as the builder makes them.
+pub(super) fn seats<const N: usize>() -> [Seat; N] {
+    let kits: [Kit; N] = std::array::from_fn(|_| Kit::new());
+    let peers = kits.iter().map(|kit| CachePadded::new(Peer::new(kit, String::new(), None, false))).collect();
+    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
+    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N));
+    let mut index = 0;
+    kits.map(|kit| {
+        index += 1;
+        Seat { index: index - 1, registry: Arc::clone(&registry), kit }
+    })
+}
+
+/// Calls `f` on a worker that the calling thread becomes for that time.
+pub(super) fn work<R>(seat: Seat, f: impl FnOnce(&Worker) -> R) -> R {
+    let worker = Worker::new(seat, false);
+    let _current = Current::set(&worker);
+    worker.within(|| f(&worker))
+}
+
+/// Takes one job that worker 0 has shown or keeps, if there is one, and runs it and what it leaves.
+pub(super) fn take_from_first(worker: &Worker) -> bool {
+    let victim = &worker.registry.peers[0];
+    let job = match victim.stealer.steal() {
+        crate::deque::Steal::Success(job) => Some(job),
+        _ => victim.private.raid(),
+    };
+    let found = job.map(|job| worker.run(job)).is_some();
+    while worker.run_own() {}
+    found
+}
+
+/// Something that is written once before it is handed over, and is to run once.
+pub(super) struct Task {
+    data: Data,
+    /// Not the checker's: a second run is to be reported, not explored.
+    runs: AtomicUsize,
+}
+
+impl Task {
+    /// A task and the job that runs it.
+    pub(super) fn new() -> (StdArc<Task>, Job) {
+        let task = StdArc::new(Task { data: Data::new(), runs: AtomicUsize::new(0) });
+        task.data.write();
+        let job = {
+            let task = StdArc::clone(&task);
+            Job::new(move || task.run())
+        };
+        (task, job)
+    }
+
+    fn run(&self) {
+        assert_eq!(self.data.read(), 1, "model: a job ran without what was written before it");
+        assert_eq!(self.runs.fetch_add(1, Ordering::Relaxed), 0, "model: a job ran twice");
+    }
+
+    pub(super) fn ran(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) == 1
+    }
+}
+
+/// A cell that any thread may access: that the accesses are ordered is what loom checks.
+pub(super) struct Data(UnsafeCell<usize>);
+
+// SAFETY: as said.
+unsafe impl Sync for Data {}
+
+impl Data {
+    pub(super) fn new() -> Data {
+        Data(UnsafeCell::new(0))
+    }
+
+    pub(super) fn write(&self) {
+        self.0.with_mut(|cell| {
+            // SAFETY: loom reports an access that is not ordered.
+            unsafe { *cell = 1 }
+        });
+    }
+
+    pub(super) fn read(&self) -> usize {
+        self.0.with(|cell| {
+            // SAFETY: as above.
+            unsafe { *cell }
+        })
+    }
+}

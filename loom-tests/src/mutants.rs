@@ -1,0 +1,220 @@
+//! Weakens each ordering of the core, one at a time, and asks the models whether they notice.
+//!
+//! `mutants.txt` lists every mutant and what is known of it. The driver fails if a mutant is missing there, if one
+//! that is listed as killed survives its killer, or if (in the full run) a survivor is killed after all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::models::{Defect, MODELS};
+use crate::runner::{LIMIT, TOUCHED, be_child, child, side_by_side};
+use crate::sync::site::{CORE, STANDIN};
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mutants.txt");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
+
+/// So many mutants are a sample, and so long may one take.
+const SAMPLE: usize = 24;
+
+/// What the table says of a mutant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    Killed(String),
+    /// No model can tell, and why: `conservative` or `loom-blind`.
+    Survives(String),
+}
+
+/// `SITE=Ordering` for each weaker ordering of each site.
+fn mutants() -> Vec<String> {
+    let mut all = Vec::new();
+    for (sites, core) in [(CORE, true), (STANDIN, false)] {
+        for site in sites {
+            let fence = site.name().contains("FENCE") || ["FORK_LIGHT", "FORK_HEAVY"].contains(&site.name());
+            let weaker: &[&str] = match (site.order(), fence) {
+                (Ordering::SeqCst, true) => &["AcqRel", "none"],
+                (_, true) => &["none"],
+                // Accesses of the stand-in: to loom, SeqCst is no more than AcqRel.
+                (Ordering::SeqCst, false) if site.name() == "INJECTOR_LEN" => &["Relaxed"],
+                (Ordering::SeqCst | Ordering::AcqRel, false) => &["Acquire", "Release", "Relaxed"],
+                (Ordering::Acquire | Ordering::Release, false) => &["Relaxed"],
+                _ => &[],
+            };
+            assert!(!core || fence || site.order() != Ordering::SeqCst, "no SeqCst accesses: {}", site.name());
+            all.extend(weaker.iter().map(|order| format!("{}={order}", site.name())));
+        }
+    }
+    all
+}
+
+/// The table: `SITE=Ordering | verdict`, `#` for comments.
+fn table() -> Result<BTreeMap<String, Verdict>, String> {
+    let text = fs::read_to_string(TABLE).map_err(|error| format!("{TABLE}: {error}"))?;
+    let mut table = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        let (mutant, verdict) = line.split_once('|').ok_or_else(|| format!("not a row: {line}"))?;
+        let verdict = verdict.trim();
+        let verdict = if let Some(model) = verdict.strip_prefix("killed by ") {
+            if crate::runner::find(model).is_none() {
+                return Err(format!("no such model: {line}"));
+            }
+            Verdict::Killed(model.to_owned())
+        } else if ["conservative: ", "loom-blind: "].iter().any(|kind| verdict.starts_with(kind)) {
+            Verdict::Survives(verdict.to_owned())
+        } else {
+            return Err(format!("neither killed nor explained: {line}"));
+        };
+        if table.insert(mutant.trim().to_owned(), verdict).is_some() {
+            return Err(format!("listed twice: {line}"));
+        }
+    }
+    Ok(table)
+}
+
+/// Each mutant is in the table, and nothing else.
+fn check_table(table: &BTreeMap<String, Verdict>) -> Result<(), String> {
+    let all: BTreeSet<String> = mutants().into_iter().collect();
+    let listed: BTreeSet<String> = table.keys().cloned().collect();
+    let missing: Vec<&String> = all.difference(&listed).collect();
+    let stale: Vec<&String> = listed.difference(&all).collect();
+    if missing.is_empty() && stale.is_empty() {
+        return Ok(());
+    }
+    Err(format!("mutants.txt lacks {missing:?} and lists in vain {stale:?}"))
+}
+
+/// No ordering is named outside the facade: each access has a site.
+fn check_sources(folder: &Path, found: &mut Vec<String>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the sources").map(|entry| entry.expect("a file").path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.strip_prefix(SOURCES).unwrap_or(&path).display().to_string();
+        if path.is_dir() {
+            if name != "sync" {
+                check_sources(&path, found);
+            }
+        } else if !["process.rs", "deque/standin.rs"].contains(&name.as_str()) {
+            let text = fs::read_to_string(&path).expect("a source");
+            for (number, line) in text.lines().enumerate() {
+                if line.starts_with("mod tests") {
+                    break;
+                }
+                if line.contains("Ordering::") && !line.trim_start().starts_with("//") {
+                    found.push(format!("{name}:{}: {}", number + 1, line.trim()));
+                }
+            }
+        }
+    }
+}
+
+/// The sites that each model comes by, and how long it takes; cheapest first.
+fn survey() -> Vec<(&'static str, BTreeSet<String>, Duration)> {
+    let models: Vec<_> = MODELS.iter().collect();
+    let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, None, LIMIT))
+        .into_iter()
+        .map(|(model, outcome)| {
+            let touched =
+                outcome.output.lines().find_map(|line| line.strip_prefix(TOUCHED)).unwrap_or_default();
+            assert!(!touched.is_empty() || model.name == "litmus", "{}: {}", model.name, outcome.why);
+            (model.name, touched.split(' ').map(str::to_owned).collect(), outcome.time)
+        })
+        .collect();
+    surveyed.sort_by_key(|(.., time)| *time);
+    surveyed
+}
+
+/// Whether `model` rejects the mutant.
+fn kills(model: &str, mutant: &str, limit: Duration) -> bool {
+    child(model, Some(&Defect::Weaken(mutant.to_owned().into())), limit).killed
+}
+
+/// The first model that rejects the mutant: cheap ones first.
+fn killer(mutant: &str, survey: &[(&'static str, BTreeSet<String>, Duration)]) -> Option<&'static str> {
+    let site = mutant.split_once('=').map_or(mutant, |(site, _)| site);
+    let touching = survey.iter().filter(|(_, touched, _)| touched.contains(site));
+    touching.map(|&(model, ..)| model).find(|model| kills(model, mutant, LIMIT))
+}
+
+/// `SITE=Ordering` for those, `--full` for all, `--seed N` for another sample, `--list` for the checks without runs.
+pub fn run() -> ExitCode {
+    if let Some(end) = be_child() {
+        return end;
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut raw = Vec::new();
+    check_sources(Path::new(SOURCES), &mut raw);
+    if !raw.is_empty() {
+        println!("orderings without a site:\n{}", raw.join("\n"));
+        return ExitCode::FAILURE;
+    }
+    let search = args.iter().any(|arg| arg == "--search");
+    let table = if search {
+        Ok(BTreeMap::new())
+    } else {
+        table().and_then(|table| check_table(&table).map(|()| table))
+    };
+    let table = match table {
+        Ok(table) => table,
+        Err(why) => {
+            println!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if args.iter().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let named: Vec<String> = args.iter().filter(|arg| arg.contains('=')).cloned().collect();
+    let full = args.iter().any(|arg| arg == "--full");
+    let chosen = match (named.is_empty(), full || search) {
+        (false, _) => named,
+        (true, true) => mutants(),
+        (true, false) => sample(&args, &table),
+    };
+    let chosen: Vec<&String> = chosen.iter().collect();
+    let survivors =
+        search || chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
+    let survey = if survivors { survey() } else { Vec::new() };
+    let begun = Instant::now();
+    let results = side_by_side(&chosen, |mutant| {
+        let (ok, text) = match table.get(mutant.as_str()) {
+            Some(Verdict::Killed(model)) if kills(model, mutant, LIMIT) => (true, format!("killed by {model}")),
+            Some(Verdict::Survives(why)) => match killer(mutant, &survey) {
+                None => (true, why.clone()),
+                Some(model) => (false, format!("killed by {model}, listed as {why}")),
+            },
+            known => match killer(mutant, &survey) {
+                Some(model) => (known.is_none(), format!("killed by {model}")),
+                None => (false, "SURVIVES".to_owned()),
+            },
+        };
+        println!("{mutant} | {text}{}", if ok || search { "" } else { " FAILED" });
+        (ok, text.starts_with("killed"))
+    });
+    let count = |wanted: fn(&(bool, bool)) -> bool| results.iter().filter(|(_, result)| wanted(result)).count();
+    let (killed, failed) = (count(|result| result.1), count(|result| !result.0));
+    println!(
+        "{} of {} mutants: {killed} killed, {failed} not as listed, {:.0} s",
+        results.len(),
+        mutants().len(),
+        begun.elapsed().as_secs_f64()
+    );
+    if failed == 0 && !results.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Some of those that are listed as killed, by a seed that is printed.
+fn sample(args: &[String], table: &BTreeMap<String, Verdict>) -> Vec<String> {
+    let given = args.iter().position(|arg| arg == "--seed").and_then(|at| args.get(at + 1)?.parse().ok());
+    let seed: u64 = given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        now.as_secs()
+    });
+    println!("a sample of {SAMPLE}; again: cargo test --test mutants -- --seed {seed}; all: -- --full");
+    let rng = crate::rng::Rng::new(seed);
+    let killed = table.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Killed(_)));
+    let mut rest: Vec<String> = killed.map(|(mutant, _)| mutant.clone()).collect();
+    (0..SAMPLE.min(rest.len())).map(|_| rest.swap_remove(rng.below(rest.len()))).collect()
+}

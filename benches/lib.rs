@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 
+pub mod tally;
+
 /// What one contender did in one round.
 #[derive(Debug)]
 pub struct Round {
@@ -27,22 +29,71 @@ pub struct Round {
     pub jobs: Vec<u64>,
 }
 
+/// What a table's times are told in.
+#[derive(Debug)]
+pub struct Unit {
+    label: String,
+    /// How many of them a second is.
+    second: f64,
+    /// Pieces of work in what is timed at once, for criterion's throughput.
+    per: u64,
+}
+
+impl Unit {
+    /// Nanoseconds for each of `per` pieces of work that are timed at once.
+    #[must_use]
+    pub fn each(piece: &str, per: u64) -> Unit {
+        Unit { label: format!("ns a {piece}"), second: 1e9 / per as f64, per }
+    }
+
+    /// Milliseconds.
+    #[must_use]
+    pub fn millis() -> Unit {
+        Unit { label: "ms".into(), second: 1e3, per: 1 }
+    }
+
+    /// Multiples of the time that no schedule could go below.
+    #[must_use]
+    pub fn ideal(ideal: Duration) -> Unit {
+        Unit { label: format!("× {ideal:?}"), second: 1.0 / ideal.as_secs_f64(), per: 1 }
+    }
+}
+
+/// Nanoseconds a job, or microseconds if there is one.
+impl From<u64> for Unit {
+    fn from(jobs: u64) -> Unit {
+        if jobs > 1 { Unit::each("job", jobs) } else { Unit { label: "µs".into(), second: 1e6, per: 1 } }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Role {
+    Ours,
+    Peer,
+    Baseline,
+}
+
 /// One of those that a question compares.
 pub struct Contender<'a> {
     name: &'static str,
-    ours: bool,
+    role: Role,
     round: Box<dyn FnMut() -> Round + 'a>,
 }
 
 impl<'a> Contender<'a> {
     /// A way to use filch: the table gets a column with its ratio to each other contender.
     pub fn ours(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
-        Contender { name, ours: true, round: Box::new(round) }
+        Contender { name, role: Role::Ours, round: Box::new(round) }
     }
 
     /// Something that filch is compared with.
     pub fn peer(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
-        Contender { name, ours: false, round: Box::new(round) }
+        Contender { name, role: Role::Peer, round: Box::new(round) }
+    }
+
+    /// The same work on one thread, with no scheduler: the table gets a column with the speed-up over it.
+    pub fn baseline(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
+        Contender { name, role: Role::Baseline, round: Box::new(round) }
     }
 }
 
@@ -73,10 +124,17 @@ pub fn settle() {
 }
 
 /// Has the contenders answer one question in `rounds` rounds, after one that does not count, and prints the
-/// table. What was timed at once is `per` jobs.
+/// table. Returns the medians, by contender; `None` where criterion's filter leaves this question out.
 ///
 /// Nothing runs before criterion asks for it, so that its filter and `--list` work as ever.
-pub fn ask(c: &mut Criterion, question: &str, per: u64, rounds: usize, mut contenders: Vec<Contender<'_>>) {
+pub fn ask(
+    c: &mut Criterion,
+    question: &str,
+    unit: impl Into<Unit>,
+    rounds: usize,
+    mut contenders: Vec<Contender<'_>>,
+) -> Option<Vec<(&'static str, Duration)>> {
+    let unit = unit.into();
     let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
     let mut records: Option<Vec<Record>> = None;
     // A quick run must not become the run before of a full one.
@@ -84,13 +142,16 @@ pub fn ask(c: &mut Criterion, question: &str, per: u64, rounds: usize, mut conte
     // The samples are there already: criterion need not warm up, and one look at each is enough.
     let moment = Duration::from_nanos(1);
     group.warm_up_time(moment).measurement_time(scaled(Duration::from_millis(1), moment));
-    group.sampling_mode(SamplingMode::Flat).sample_size(rounds.max(10)).throughput(Throughput::Elements(per));
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(rounds.max(10))
+        .throughput(Throughput::Elements(unit.per));
     for (index, name) in names.into_iter().enumerate() {
         let mut calls = 0;
         group.bench_function(name, |bencher| {
             let records = records.get_or_insert_with(|| {
                 let records = interleave(rounds, &mut contenders);
-                print_table(question, per, &records);
+                print_table(question, &unit, &records);
                 records
             });
             let points = &records[index].points;
@@ -101,12 +162,13 @@ pub fn ask(c: &mut Criterion, question: &str, per: u64, rounds: usize, mut conte
         });
     }
     group.finish();
+    records.map(|records| records.iter().map(|record| (record.name, record.median())).collect())
 }
 
 /// What one contender did in all rounds.
 struct Record {
     name: &'static str,
-    ours: bool,
+    role: Role,
     /// All that was timed, in ascending order once all rounds are over.
     times: Vec<Duration>,
     /// The median of each round.
@@ -117,12 +179,18 @@ struct Record {
     busiest: f64,
 }
 
+impl Record {
+    fn median(&self) -> Duration {
+        quantile(&self.times, 0.5)
+    }
+}
+
 fn interleave(rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Record> {
     let mut records: Vec<Record> = contenders
         .iter()
-        .map(|&Contender { name, ours, .. }| Record {
+        .map(|&Contender { name, role, .. }| Record {
             name,
-            ours,
+            role,
             times: Vec::new(),
             points: Vec::new(),
             workers: usize::MAX,
@@ -156,27 +224,32 @@ fn quantile(times: &[Duration], q: f64) -> Duration {
     times[((times.len() as f64 * q).ceil() as usize).max(1) - 1]
 }
 
-fn print_table(question: &str, per: u64, records: &[Record]) {
+fn print_table(question: &str, unit: &Unit, records: &[Record]) {
     let rounds = records[0].points.len();
-    let (unit, scale) = if per > 1 { ("ns a job", 1e9 / per as f64) } else { ("µs", 1e6) };
-    let ours: Vec<&Record> = records.iter().filter(|record| record.ours).collect();
-    let median = |record: &Record| quantile(&record.times, 0.5).as_secs_f64();
-    let mut header = vec![unit.into(), "min".into(), "median".into(), "p99".into(), "max".into()];
+    let compared: Vec<&Record> = records.iter().filter(|record| record.role != Role::Peer).collect();
+    let mut header = vec![unit.label.clone(), "min".into(), "median".into(), "p99".into(), "max".into()];
     let parallel = records[0].workers > 0;
     if parallel {
         header.extend(["workers".into(), "busiest".into()]);
     }
-    header.extend(ours.iter().map(|record| format!("{} ÷ it", record.name)));
+    header.extend(compared.iter().map(|record| match record.role {
+        Role::Baseline => "speed-up".into(),
+        _ => format!("{} ÷ it", record.name),
+    }));
     let rows = records.iter().map(|record| {
         let mut row = vec![record.name.to_owned()];
         row.extend([0.0, 0.5, 0.99, 1.0].map(|q| {
-            let value = quantile(&record.times, q).as_secs_f64() * scale;
+            let value = quantile(&record.times, q).as_secs_f64() * unit.second;
             if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
         }));
         if parallel {
             row.extend([record.workers.to_string(), format!("{:.0} %", record.busiest * 100.0)]);
         }
-        row.extend(ours.iter().map(|ours| format!("{:.2}", median(ours) / median(record))));
+        row.extend(
+            compared
+                .iter()
+                .map(|other| format!("{:.2}", other.median().as_secs_f64() / record.median().as_secs_f64())),
+        );
         row
     });
     let title = format!("{question}: {rounds} rounds, {} samples each", records[0].times.len());

@@ -9,12 +9,14 @@ use crossbeam_utils::CachePadded;
 
 use crate::affinity;
 use crate::error::BuildError;
+use crate::latch::CountLatch;
 use crate::pool::Pool;
 use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::sync::{Arc, MODEL};
 use crate::thread::{Starter, Threads, WorkerThread};
-use crate::worker::{Seat, Worker, lend_host, return_host, with_current};
+use crate::unwind::{self, Payload};
+use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
 
 /// Which cores the workers are bound to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +78,7 @@ impl PoolBuilder {
         }
     }
 
-    /// How many workers: 1 to 4,095. If not given, one for each core that the process may use, as the first
+    /// How many workers: 1 to 8,191. If not given, one for each core that the process may use, as the first
     /// pool found it, or fewer if a cgroup's CPU quota allows fewer.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
@@ -128,7 +130,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Called on each worker's thread with its number, after its last job. As [`on_start`](Self::on_start).
+    /// Called on each worker's thread with its number, after its last job: what it submits to its pool is refused.
+    /// Otherwise as [`on_start`](Self::on_start).
     pub fn on_exit(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.on_exit = Some(Box::new(f));
         self
@@ -144,7 +147,8 @@ impl PoolBuilder {
 
     /// Has the host start the threads: `f` is called once for each and must see to it that
     /// [`WorkerThread::run`] is called on a thread of its own. The host joins its threads itself; `shutdown`
-    /// waits until `run` has returned on all of them.
+    /// waits until `run` has returned on all of them. If `f` returns an error or panics, the build ends the workers
+    /// before, and waits for them, before it does the same.
     ///
     /// # Examples
     /// ```
@@ -163,8 +167,11 @@ impl PoolBuilder {
     }
 
     /// Makes the calling thread worker 0 of the pool, instead of a new one. It runs jobs whenever it waits for
-    /// something of the pool, and only then: with no other worker, nothing runs until it does. It is not bound
-    /// to a core, and it stays a worker until it drops the pool or shuts it down itself, or ends.
+    /// something, and only then: with no other worker, nothing runs until it does. It is not bound to a core.
+    ///
+    /// It stays a worker until the pool is dropped, by any thread, or it shuts it down itself, or ends. If it is the
+    /// only worker, its end closes the pool, and runs what that holds. A shutdown by another thread runs nothing
+    /// in its place: jobs that are left wait for it, and so does the shutdown, whose timeout names it as stuck.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
         self
@@ -175,10 +182,13 @@ impl PoolBuilder {
     /// # Errors
     /// [`BuildError`], with what was given and what is allowed. If the system refuses a thread, those started
     /// before it are ended and joined.
-    pub fn build(mut self) -> Result<Pool, BuildError> {
-        match self.spawn.take() {
-            None => self.start(&mut Starter::Std),
-            Some(mut f) => self.start(&mut Starter::Host { f: &mut *f, wait: true }),
+    pub fn build(self) -> Result<Pool, BuildError> {
+        match self.start() {
+            Ok((pool, started)) => {
+                started.wait();
+                Ok(pool)
+            }
+            Err(failed) => Err(failed.clean_up()),
         }
     }
 
@@ -206,16 +216,36 @@ impl PoolBuilder {
     /// # Ok::<(), filch::BuildError>(())
     /// ```
     pub fn build_with(self, mut f: impl FnMut(WorkerThread) -> io::Result<()>) -> Result<Pool, BuildError> {
-        self.start(&mut Starter::Host { f: &mut f, wait: false })
+        match self.start_by(&mut Starter::Host(&mut f)) {
+            Ok((pool, _)) => Ok(pool),
+            Err(failed) => Err(failed.cause()),
+        }
     }
 
-    fn start(self, starter: &mut Starter<'_>) -> Result<Pool, BuildError> {
-        let plan = self.plan()?;
+    /// Starts the threads and waits for none: a wait may run jobs, and one of them may come for what the caller
+    /// holds. The latch opens when all run.
+    pub(crate) fn start(mut self) -> Result<(Pool, Arc<CountLatch>), Failed> {
+        match self.spawn.take() {
+            None => self.start_by(&mut Starter::Std),
+            Some(mut f) => self.start_by(&mut Starter::Host(&mut *f)),
+        }
+    }
+
+    fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
+        let plan = self.plan().map_err(Failed::Refused)?;
         let PoolBuilder { name, stack_size, help_stack, searchers, hooks, use_current_thread: host, .. } = self;
-        if host && with_current(|worker| worker.is_some()) {
-            return Err(BuildError::AlreadyWorker);
+        if host {
+            return_abandoned_host();
+            if with_current(|worker| worker.is_some()) {
+                return Err(Failed::Refused(BuildError::AlreadyWorker));
+            }
         }
         let mut kits: Vec<Kit> = (0..plan.len()).map(|_| Kit::new()).collect();
+        if !MODEL && let Some(kit) = kits.first() {
+            // Has crossbeam set up what all deques share, once a process. If a thread of ours came first and somebody
+            // forked in that moment, no pool of the child could ever take a job.
+            let _ = kit.deque.stealer().steal();
+        }
         let peers = plan
             .iter()
             .zip(&kits)
@@ -234,26 +264,25 @@ impl PoolBuilder {
             let kit = kits.remove(0);
             lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));
         }
-        let mut rest = Rest { registry: &registry, next: usize::from(host), all: plan.len() };
         let mut started = Threads::new(threads);
-        for kit in kits {
-            let index = rest.next;
-            rest.next += 1;
+        for (offset, kit) in kits.into_iter().enumerate() {
+            let index = offset + usize::from(host);
             let seat = Seat { index, registry: Arc::clone(&registry), kit };
-            if let Err(source) = started.start(starter, seat, stack_size) {
-                drop(rest);
-                if starter.waits() {
-                    let _ = registry.wait_left(None);
-                    let _ = started.join(None);
-                }
-                return Err(BuildError::Spawn { worker: index, source });
+            let cause = match unwind::catch(|| started.start(starter, seat, stack_size)) {
+                Ok(Ok(())) => continue,
+                Ok(Err(source)) => Cause::Error(BuildError::Spawn { worker: index, source }),
+                Err(payload) => Cause::Panic(payload),
+            };
+            // Those that will never run no longer hold up the end.
+            for missing in index + 1..plan.len() {
+                registry.lose(missing);
             }
+            registry.close();
+            return_host(&registry);
+            return Err(Failed::Midway { cause, registry, started });
         }
-        std::mem::forget(rest);
-        if starter.waits() {
-            started.wait_started();
-        }
-        Ok(Pool::assemble(registry, started))
+        let running = started.started();
+        Ok((Pool::assemble(registry, started), running))
     }
 
     /// Builds the pool and makes it the [global](Pool::global) one.
@@ -310,21 +339,47 @@ impl PoolBuilder {
     }
 }
 
-/// The workers that have no thread yet. Dropped before they all have one, it ends the others: the pool comes to nothing.
-struct Rest<'r> {
-    registry: &'r Shared,
-    next: usize,
-    all: usize,
+/// A build that came to nothing.
+pub(crate) enum Failed {
+    /// Before anything was done.
+    Refused(BuildError),
+    /// With some of the threads started; they were told to end.
+    Midway { cause: Cause, registry: Shared, started: Threads },
 }
 
-impl Drop for Rest<'_> {
-    fn drop(&mut self) {
-        // Those that will never run no longer hold up the end.
-        for missing in self.next..self.all {
-            self.registry.lose(missing);
+pub(crate) enum Cause {
+    Error(BuildError),
+    /// Of the host's closure.
+    Panic(Payload),
+}
+
+impl Failed {
+    /// Waits for the end of the threads that were started, and says, or panics with, what went wrong.
+    pub(crate) fn clean_up(self) -> BuildError {
+        let (cause, registry, started) = match self {
+            Failed::Refused(error) => return error,
+            Failed::Midway { cause, registry, started } => (cause, registry, started),
+        };
+        let _ = registry.wait_left(None);
+        started.join();
+        cause.surface()
+    }
+
+    /// Says, or panics with, what went wrong, and leaves threads that the host started to end by themselves.
+    fn cause(self) -> BuildError {
+        match self {
+            Failed::Refused(error) => error,
+            Failed::Midway { cause, .. } => cause.surface(),
         }
-        self.registry.close();
-        return_host(self.registry);
+    }
+}
+
+impl Cause {
+    fn surface(self) -> BuildError {
+        match self {
+            Cause::Error(error) => error,
+            Cause::Panic(payload) => unwind::resume(payload),
+        }
     }
 }
 

@@ -141,7 +141,8 @@ pub enum JoinError {
     Panicked(Box<dyn Any + Send + 'static>),
     /// The pool was shut down before the job was spawned; it did not run.
     Closed,
-    /// The job was spawned in a forked child, where the pool has no threads; it did not run.
+    /// This process is a forked child of the one that built the pool, which has no threads here. The job was
+    /// spawned here and did not run; or it was spawned before the fork, and runs in the parent.
     ForkedProcess,
 }
 
@@ -152,7 +153,8 @@ impl JoinError {
         matches!(self, JoinError::Panicked(_))
     }
 
-    /// Whether the pool did not take the job.
+    /// Whether it is [`Closed`](Self::Closed) or [`ForkedProcess`](Self::ForkedProcess): there is nobody to run the
+    /// job for this process.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.is_panic()

@@ -1,30 +1,80 @@
 //! The one pool that is not somebody's: started at its first use, as rayon's is. Nothing else is global.
 //! And the free functions, which act on the pool that the calling thread works for, or else on that one.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
 
 use crate::builder::PoolBuilder;
 use crate::error::{BuildError, Closed};
 use crate::pool::Pool;
+use crate::process;
 use crate::registry::Shared;
 use crate::spawn::{self, JoinHandle};
 use crate::sync::MODEL;
-use crate::worker::with_current;
+use crate::worker::{return_abandoned_host, with_current};
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
-/// Held while the global pool is built, so that of two threads that do so one builds none.
-static BUILDING: Mutex<()> = Mutex::new(());
+/// Who builds it, so that of two threads that want to one waits. The lock itself is held for no longer than a look.
+static BUILDING: Mutex<Option<Builder>> = Mutex::new(None);
+/// That somebody is through with it.
+static BUILT: Condvar = Condvar::new();
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Builder {
+    thread: ThreadId,
+    /// A forked child has none of its parent's other threads.
+    generation: u32,
+}
+
+/// The right to build the global pool.
+struct Turn;
+
+impl Turn {
+    /// Waits for it, without running jobs: one that runs on top of the builder could never get what it waits for.
+    /// `None` if there is nothing to wait for: the pool exists, or this very thread is building it.
+    fn take() -> Option<Turn> {
+        let me = Builder { thread: std::thread::current().id(), generation: process::generation() };
+        let mut building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if GLOBAL.get().is_some() {
+                return None;
+            }
+            match *building {
+                Some(builder) if builder == me => return None,
+                Some(builder) if builder.generation == me.generation => {
+                    building = BUILT.wait(building).unwrap_or_else(PoisonError::into_inner);
+                }
+                _ => {
+                    *building = Some(me);
+                    return Some(Turn);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *BUILDING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        BUILT.notify_all();
+    }
+}
 
 pub(crate) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     if MODEL {
         panic!("under the checker there is no global pool: an execution must own all it uses");
     }
-    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-    if GLOBAL.get().is_some() {
-        return Err(BuildError::GlobalAlreadyBuilt);
+    let Some(turn) = Turn::take() else { return Err(BuildError::GlobalAlreadyBuilt) };
+    let started = builder.start().map(|(pool, started)| (GLOBAL.get_or_init(|| pool), started));
+    // Before any wait: on a worker that runs jobs, and they may come for the pool.
+    drop(turn);
+    match started {
+        Ok((pool, started)) => {
+            started.wait();
+            Ok(pool)
+        }
+        Err(failed) => Err(failed.clean_up()),
     }
-    let pool = builder.build()?;
-    Ok(GLOBAL.get_or_init(|| pool))
 }
 
 pub(crate) fn get() -> &'static Pool {
@@ -34,7 +84,9 @@ pub(crate) fn get() -> &'static Pool {
     match build(Pool::builder()) {
         Ok(pool) => pool,
         // Somebody was faster.
-        Err(BuildError::GlobalAlreadyBuilt) => get(),
+        Err(BuildError::GlobalAlreadyBuilt) => {
+            GLOBAL.get().expect("the global pool was used by the closure that starts its threads")
+        }
         Err(error) => panic!("the global pool could not be built: {error}"),
     }
 }
@@ -45,6 +97,7 @@ pub(crate) fn current() -> Shared {
 }
 
 fn with_registry<R>(f: impl FnOnce(&Shared) -> R) -> R {
+    return_abandoned_host();
     with_current(|worker| match worker {
         Some(worker) => f(&worker.registry),
         None => f(get().registry()),
@@ -94,7 +147,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    with_registry(|registry| spawn::spawn(registry, f))
+    with_registry(|registry| spawn::spawn(registry, f)).0
 }
 
 /// The number of the worker that the calling thread is, in its pool; `None` if it is none.
@@ -108,6 +161,7 @@ where
 /// ```
 #[must_use]
 pub fn current_worker() -> Option<usize> {
+    return_abandoned_host();
     with_current(|worker| worker.map(|worker| worker.index))
 }
 

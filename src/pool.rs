@@ -1,7 +1,6 @@
 //! A pool's life: made, used, shut down.
 
 use std::fmt;
-use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::builder::PoolBuilder;
@@ -14,9 +13,9 @@ use crate::shutdown::Shutdown;
 use crate::spawn::{self, JoinHandle};
 use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex, lock};
-use crate::thread::Threads;
+use crate::thread::{Threads, Trace};
 use crate::wait;
-use crate::worker::{Wait, return_host, with_current};
+use crate::worker::{Wait, return_abandoned_host, return_host, with_current};
 
 /// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
 ///
@@ -41,7 +40,7 @@ pub struct Pool {
     /// Opens when they were.
     joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
-    ids: Vec<ThreadId>,
+    traces: Vec<Trace>,
     detached: bool,
 }
 
@@ -78,8 +77,14 @@ impl Pool {
     }
 
     pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
-        let ids = threads.ids();
-        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), ids, detached: false }
+        let traces = threads.traces();
+        Pool {
+            registry,
+            threads: Mutex::new(Some(threads)),
+            joined: CountLatch::new(1),
+            traces,
+            detached: false,
+        }
     }
 
     pub(crate) fn registry(&self) -> &Shared {
@@ -162,7 +167,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn::spawn(&self.registry, f)
+        spawn::spawn(&self.registry, f).0
     }
 
     /// Runs `f` on a worker of this pool, waits, and returns what it returned. `f` may borrow.
@@ -290,7 +295,8 @@ impl Pool {
     /// submits in turn, ends and joins the threads.
     ///
     /// May be called by several threads and again; each gets the report. A thread that was lent with
-    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned.
+    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned; if it is the only worker and
+    /// another thread calls this, that waits until it has run what is left.
     ///
     /// # Errors
     /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
@@ -357,7 +363,7 @@ impl Pool {
             if let Some(host) = host {
                 host.empty_inbox();
                 if self.registry.threads() == 0 {
-                    host.drain();
+                    host.drain(None);
                 }
             }
             host.is_some()
@@ -373,18 +379,25 @@ impl Pool {
             return Err(ShutdownError::ForkedProcess);
         }
         let own = |worker: &crate::worker::Worker| Arc::ptr_eq(&worker.registry, registry);
-        let inside = with_current(|worker| worker.is_some_and(|worker| own(worker) && worker.inside()));
-        if inside || self.ids.contains(&std::thread::current().id()) {
+        // A worker in its exit hook is outside the pool, and is waited for all the same.
+        let waited_for = |worker: &crate::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
+        let inside = with_current(|worker| worker.is_some_and(waited_for));
+        let this = std::thread::current().id();
+        if inside || self.traces.iter().any(|trace| trace.id == this) {
             return Err(ShutdownError::WouldDeadlock);
         }
         registry.close();
         with_current(|worker| {
             if let Some(host) = worker.filter(|worker| own(worker)) {
-                host.drain();
+                host.drain(deadline);
             }
         });
-        return_host(registry);
         let stuck = |stuck| ShutdownError::Timeout { stuck };
+        if deadline.is_some() && registry.threads() == 0 {
+            // Before the thread is returned: if time is up it is still needed.
+            registry.wait_left(deadline).map_err(stuck)?;
+        }
+        return_host(registry);
         registry.wait_left(deadline).map_err(stuck)?;
         self.join_threads(deadline).map_err(stuck)?;
         Ok(Shutdown::of(registry))
@@ -394,48 +407,45 @@ impl Pool {
 impl Pool {
     /// Joins the threads, or waits for who does; the names of those that still run at `deadline`.
     fn join_threads(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
-        loop {
-            // Not under the lock: a thread-local's destructor on one of these threads may come for it.
-            let threads = lock(&self.threads).take();
-            if let Some(threads) = threads {
-                return match threads.join(deadline) {
-                    Ok(()) => {
-                        self.joined.count_down();
-                        Ok(())
-                    }
-                    Err((threads, running)) => {
-                        *lock(&self.threads) = Some(threads);
-                        Err(running)
-                    }
-                };
-            }
-            // Somebody else is at it, and puts them back if its time is up first.
-            let now = Instant::now();
-            let look = now + Duration::from_millis(1);
-            if self.joined.wait_until(Some(deadline.map_or(look, |deadline| deadline.min(look)))) {
-                return Ok(());
-            }
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                return Err(Vec::new());
+        let names = |running: &dyn Fn(&Trace) -> bool| -> Vec<String> {
+            let traces = self.traces.iter().filter(|trace| running(trace));
+            traces.map(|trace| trace.name.clone()).collect()
+        };
+        // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
+        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline)) {
+            let running = names(&|trace| trace.gone.count() > 0);
+            if !running.is_empty() {
+                return Err(running);
             }
         }
+        let threads = lock(&self.threads).take();
+        if let Some(threads) = threads {
+            threads.join();
+            self.joined.count_down();
+            return Ok(());
+        }
+        if self.joined.wait_until(deadline) { Ok(()) } else { Err(names(&|_| true)) }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.detached {
-            return self.let_go();
-        }
-        match self.shutdown() {
-            Ok(_) => {}
-            Err(ShutdownError::ForkedProcess) => {
-                if let Some(threads) = lock(&self.threads).take() {
-                    threads.forget();
+            self.let_go();
+        } else {
+            match self.shutdown() {
+                Ok(_) => {}
+                Err(ShutdownError::ForkedProcess) => {
+                    if let Some(threads) = lock(&self.threads).take() {
+                        threads.forget();
+                    }
                 }
+                Err(_) => self.registry.close(),
             }
-            Err(_) => self.registry.close(),
         }
+        // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
+        self.registry.abandon();
+        return_abandoned_host();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all workers of a pool share: the injector, the deques' far ends, who sleeps, what was counted.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
@@ -14,8 +15,8 @@ use crate::parker::Parker;
 use crate::process;
 use crate::sleep::Sleep;
 use crate::stats::Counters;
-use crate::sync::site::THREADS;
-use crate::sync::{Arc, AtomicUsize, Mutex, lock};
+use crate::sync::site::{ABANDONED, THREADS};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, lock};
 use crate::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
@@ -51,7 +52,8 @@ pub(crate) struct Peer {
     pub(crate) private: Arc<fork::Shared>,
     /// Jobs that only this worker may run.
     pub(crate) inbox: Inbox,
-    pub(crate) counters: Counters,
+    /// Written with each job, apart from what thieves read.
+    pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,
     /// The core that the placement asks for.
     pub(crate) asked: Option<usize>,
@@ -65,7 +67,7 @@ impl Peer {
             stealer: kit.deque.stealer(),
             private: kit.stack.shared(),
             inbox: Inbox::new(),
-            counters: Counters::new(),
+            counters: CachePadded::new(Counters::new()),
             name,
             asked,
             running: CountLatch::new(usize::from(running)),
@@ -84,6 +86,8 @@ pub(crate) trait Source: Send + Sync {
 struct Sources {
     next: u64,
     open: Option<Vec<(u64, Box<dyn Source>)>>,
+    /// Whether `over` was counted down.
+    over: bool,
 }
 
 /// The shared half of a pool.
@@ -97,6 +101,12 @@ pub(crate) struct Registry {
     pub(crate) help_stack: usize,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
+    /// Whether there is such a thread.
+    lent: bool,
+    /// Whether the last owner has let go of the pool.
+    abandoned: AtomicBool,
+    /// At zero when a pool without a thread of its own has closed and run all that it accepted.
+    over: CountLatch,
     sources: Mutex<Sources>,
     generation: u32,
 }
@@ -109,6 +119,7 @@ impl Registry {
         help_stack: usize,
         threads: usize,
     ) -> Registry {
+        let lent = threads < peers.len();
         Registry {
             peers,
             injector: Injector::new(),
@@ -116,7 +127,10 @@ impl Registry {
             hooks,
             help_stack,
             threads: AtomicUsize::new(threads),
-            sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()) }),
+            lent,
+            abandoned: AtomicBool::new(false),
+            over: CountLatch::new(1),
+            sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()), over: false }),
             generation: process::generation(),
         }
     }
@@ -126,12 +140,52 @@ impl Registry {
         self.threads.load(THREADS.get())
     }
 
-    /// Goes on without a worker that never ran.
+    /// Goes on without a worker that never ran. Without any worker, the pool is closed.
     pub(crate) fn lose(&self, index: usize) {
-        self.threads.fetch_sub(1, THREADS.get());
+        let left = self.threads.fetch_sub(1, THREADS.get()) - 1;
         self.peers[index].running.count_down();
+        if left == 0 && !self.lent {
+            self.close();
+        }
         // The others may all be asleep already, and the pool closed.
         self.sleep.nudge_all();
+        self.look_for_end();
+    }
+
+    /// Whether nobody owns the pool any more.
+    pub(crate) fn abandoned(&self) -> bool {
+        self.abandoned.load(ABANDONED.get())
+    }
+
+    /// Nobody owns the pool any more.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, ABANDONED.get());
+    }
+
+    /// In a pool without a thread of its own there is no main loop that notices the end: whoever may have brought it
+    /// about looks. Once closed, nobody about to submit, the lent thread in no job and nothing left, it stays so.
+    fn look_for_end(&self) {
+        if self.threads() > 0 {
+            return;
+        }
+        let now = self.sleep.snapshot();
+        if now.closed() && now.entered() == 0 && self.is_drained() {
+            let before = std::mem::replace(&mut lock(&self.sources).over, true);
+            if !before {
+                self.over.count_down();
+            }
+        }
+    }
+
+    /// For a pool without a thread of its own: blocks until all that was accepted has run, or until `deadline`:
+    /// `false` then.
+    pub(crate) fn wait_over(&self, deadline: Option<Instant>) -> bool {
+        self.threads() > 0 || self.over.wait_until(deadline)
+    }
+
+    /// Which process built the pool.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Whether this process is a forked child of the one that built the pool.
@@ -146,7 +200,12 @@ impl Registry {
         if self.forked() {
             return Err(ClosedReason::ForkedProcess);
         }
-        if self.sleep.enter() { Ok(Entry { registry: self }) } else { Err(ClosedReason::Shutdown) }
+        if self.sleep.enter() {
+            return Ok(Entry { registry: self });
+        }
+        // For a moment we may have looked like somebody about to submit.
+        self.look_for_end();
+        Err(ClosedReason::Shutdown)
     }
 
     /// As [`enter`](Self::enter), even if the pool is closed: for a thread that works off what the pool
@@ -223,6 +282,7 @@ impl Registry {
             open
         };
         self.sleep.close();
+        self.look_for_end();
         drop(closed);
     }
 }
@@ -245,6 +305,7 @@ impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {
         self.registry.sleep.leave();
+        self.registry.look_for_end();
     }
 }
 

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use crate::error::{Closed, ClosedReason, JoinError};
 use crate::job::Job;
 use crate::latch::{CountLatch, Ticket};
+use crate::process;
 use crate::registry::Shared;
 use crate::sync::{Arc, Mutex, lock};
 use crate::unwind::{self, Payload};
@@ -93,9 +94,17 @@ enum Slot<T> {
 struct Packet<T> {
     slot: Mutex<Slot<T>>,
     done: CountLatch,
+    /// Of the process that the job was spawned in.
+    generation: u32,
 }
 
 impl<T> Packet<T> {
+    /// Whether the job was left behind: this process is a forked child of the one that it was spawned in, and it
+    /// had not ended by then. Whoever may hold the slot's lock was left behind as well.
+    fn lost(&self) -> bool {
+        self.generation != process::current() && self.done.count() > 0
+    }
+
     /// Fills the slot. A payload that nobody will look at comes back.
     fn fill(&self, result: Result<T, JoinError>) -> Option<Payload> {
         let unseen = {
@@ -123,12 +132,14 @@ impl<T> Packet<T> {
     }
 }
 
-pub(crate) fn spawn<F, T>(registry: &Shared, f: F) -> JoinHandle<T>
+/// The handle, and the job if the pool did not take it: for the caller to drop where foreign code may run.
+pub(crate) fn spawn<F, T>(registry: &Shared, f: F) -> (JoinHandle<T>, Option<impl Sized + use<F, T>>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let packet = Arc::new(Packet { slot: Mutex::new(Slot::Pending), done: CountLatch::new(1) });
+    let (slot, generation) = (Mutex::new(Slot::Pending), registry.generation());
+    let packet = Arc::new(Packet { slot, done: CountLatch::new(1), generation });
     let job = {
         let packet = Arc::clone(&packet);
         move || {
@@ -139,10 +150,11 @@ where
             }
         }
     };
-    if let Err(closed) = execute(registry, job) {
+    let refused = execute(registry, job).err();
+    if let Some(closed) = &refused {
         packet.fill(Err(JoinError::from(closed.reason())));
     }
-    JoinHandle { packet, ticket: None }
+    (JoinHandle { packet, ticket: None }, refused)
 }
 
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).
@@ -163,7 +175,8 @@ impl<T> JoinHandle<T> {
     /// the thread sleeps.
     ///
     /// # Errors
-    /// The payload if the job panicked; or that the pool did not take the job.
+    /// The payload if the job panicked; or that the pool did not take the job; or that this process is a forked
+    /// child, and the job did not end before the fork.
     ///
     /// # Examples
     /// ```
@@ -173,14 +186,17 @@ impl<T> JoinHandle<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn join(self) -> Result<T, JoinError> {
+        if self.packet.lost() {
+            return Err(JoinError::ForkedProcess);
+        }
         self.packet.done.wait();
         self.packet.take()
     }
 
-    /// Whether the job has ended. If so, `join` does not block.
+    /// Whether the job has ended, or was left behind by a `fork`. If so, `join` does not block.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.packet.done.count() == 0
+        self.packet.done.count() == 0 || self.packet.lost()
     }
 }
 
@@ -191,6 +207,9 @@ impl<T> Future for JoinHandle<T> {
     /// If it is polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if this.packet.lost() {
+            return Poll::Ready(Err(JoinError::ForkedProcess));
+        }
         match this.packet.done.poll(&mut this.ticket, context) {
             Poll::Ready(()) => Poll::Ready(this.packet.take()),
             Poll::Pending => Poll::Pending,
@@ -200,6 +219,13 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
+        if self.packet.lost() {
+            return;
+        }
+        if let Some(ticket) = self.ticket.take() {
+            // The task that polled it is not to be woken, nor kept alive, by a job that nobody waits for.
+            self.packet.done.deregister(ticket);
+        }
         let before = {
             let mut slot = lock(&self.packet.slot);
             match *slot {

@@ -1,9 +1,11 @@
 //! The threads that workers run on: started by std or by the host, waited for, joined.
 
+#[cfg(not(all(loom, feature = "loom")))]
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::affinity;
 use crate::latch::CountLatch;
@@ -19,24 +21,14 @@ type Handle = loom::thread::JoinHandle<()>;
 /// Who starts threads.
 pub(crate) enum Starter<'f> {
     Std,
-    Host {
-        f: &'f mut dyn FnMut(WorkerThread) -> io::Result<()>,
-        /// Whether the pool is ready when its threads are, or when they have been asked for.
-        wait: bool,
-    },
-}
-
-impl Starter<'_> {
-    pub(crate) fn waits(&self) -> bool {
-        !matches!(self, Starter::Host { wait: false, .. })
-    }
+    Host(&'f mut dyn FnMut(WorkerThread) -> io::Result<()>),
 }
 
 /// A worker that waits for a thread: what the closure of
 /// [`PoolBuilder::spawn_with`](crate::PoolBuilder::spawn_with) gets.
 ///
-/// If it is dropped without having [run](Self::run), the pool goes on without this worker; within the
-/// closure, return an error instead.
+/// If it is dropped without having [run](Self::run), the pool goes on without this worker, and is closed if it has
+/// no other; within the closure, return an error instead.
 #[must_use = "a worker without a thread runs no jobs"]
 pub struct WorkerThread {
     /// `None` once it runs.
@@ -67,14 +59,14 @@ impl WorkerThread {
     }
 
     /// Runs the worker on the calling thread, binds that to the worker's core, and returns when the pool has
-    /// shut down.
+    /// shut down; in a forked child, at once.
     ///
     /// # Panics
     /// If the calling thread is a worker already.
     pub fn run(mut self) {
         // Before the seat is taken: if this panics, the pool is told that it has to do without the worker.
         assert!(with_current(|worker| worker.is_none()), "the thread is a worker already");
-        let Some(seat) = self.seat.take() else { return };
+        let Some(seat) = self.seat.take_if(|seat| !seat.registry.forked()) else { return };
         let registry = Arc::clone(&seat.registry);
         let worker = Worker::new(seat, false);
         let me = &registry.peers[worker.index];
@@ -88,6 +80,7 @@ impl WorkerThread {
             self.started.count_down();
             registry.call_hook(&registry.hooks.on_start, worker.index);
             worker.main_loop();
+            worker.leave();
             registry.call_hook(&registry.hooks.on_exit, worker.index);
         }
         // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
@@ -112,8 +105,12 @@ impl fmt::Debug for WorkerThread {
 }
 
 impl Registry {
-    /// Blocks until each worker has left its main loop; after `deadline`, the names of those that have not.
+    /// Blocks until each worker has left its main loop, and a pool that has none has run what it accepted; after
+    /// `deadline`, the names of those that are to blame.
     pub(crate) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
+        if !self.wait_over(deadline) {
+            return Err(vec![self.peers[0].name.clone()]);
+        }
         let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline));
         if all_left {
             return Ok(());
@@ -124,10 +121,20 @@ impl Registry {
     }
 }
 
+/// One of our threads, as those see it that wait for its end. Not its `JoinHandle`: that can be joined by one thread
+/// only, knows no time limit, and takes a thread for finished whose thread-locals still have their destructors to run.
+#[derive(Clone)]
+pub(crate) struct Trace {
+    pub(crate) id: ThreadId,
+    pub(crate) name: String,
+    /// Opens when its thread-locals are gone.
+    pub(crate) gone: Arc<CountLatch>,
+}
+
 /// The threads of one pool, as far as they are ours to join.
 pub(crate) struct Threads {
     handles: Vec<Handle>,
-    ids: Vec<ThreadId>,
+    traces: Vec<Trace>,
     started: Arc<CountLatch>,
 }
 
@@ -136,7 +143,7 @@ impl Threads {
     pub(crate) fn new(expected: usize) -> Threads {
         Threads {
             handles: Vec::with_capacity(expected),
-            ids: Vec::new(),
+            traces: Vec::new(),
             started: Arc::new(CountLatch::new(expected)),
         }
     }
@@ -160,57 +167,31 @@ impl Threads {
         };
         match starter {
             Starter::Std => {
-                let handle = spawn_thread(name, stack_size, || thread.run())?;
-                #[cfg(not(all(loom, feature = "loom")))]
-                self.ids.push(handle.thread().id());
+                let (handle, trace) = spawn_thread(name, stack_size, || thread.run())?;
+                self.traces.extend(trace);
                 self.handles.push(handle);
                 Ok(())
             }
-            Starter::Host { f, .. } => f(thread),
+            Starter::Host(f) => f(thread),
         }
     }
 
-    /// Blocks until each worker runs, or is lost.
-    pub(crate) fn wait_started(&self) {
-        self.started.wait();
+    /// Opens when each worker runs, or is lost.
+    pub(crate) fn started(&self) -> Arc<CountLatch> {
+        Arc::clone(&self.started)
     }
 
     /// Which threads they are.
-    pub(crate) fn ids(&self) -> Vec<ThreadId> {
-        self.ids.clone()
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        self.traces.clone()
     }
 
-    /// Joins the threads, all of whose workers have [left](Registry::wait_left). What is left of a thread then are
-    /// the destructors of its thread-locals; after `deadline`, the threads back with the names of those that
-    /// still run.
-    pub(crate) fn join(self, deadline: Option<Instant>) -> Result<(), (Threads, Vec<String>)> {
-        while let Some(deadline) = deadline {
-            let running: Vec<String> = self.running();
-            if running.is_empty() {
-                break;
-            }
-            if deadline <= Instant::now() {
-                return Err((self, running));
-            }
-            // There is nothing to wait on for the end of a thread but its join, which has no time limit.
-            std::thread::sleep(Duration::from_micros(200));
-        }
+    /// Joins the threads, all of whose workers have [left](Registry::wait_left).
+    pub(crate) fn join(self) {
         for handle in self.handles {
             // The worker caught all that jobs and hooks panicked with.
             let _ = handle.join();
         }
-        Ok(())
-    }
-
-    #[cfg(not(all(loom, feature = "loom")))]
-    fn running(&self) -> Vec<String> {
-        let running = self.handles.iter().filter(|handle| !handle.is_finished());
-        running.map(|handle| handle.thread().name().unwrap_or_default().to_owned()).collect()
-    }
-
-    #[cfg(all(loom, feature = "loom"))]
-    fn running(&self) -> Vec<String> {
-        Vec::new()
     }
 
     /// Forgets the handles of threads that exist in another process only.
@@ -226,15 +207,41 @@ fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
-) -> io::Result<Handle> {
-    let mut builder = std::thread::Builder::new().name(name);
+) -> io::Result<(Handle, Option<Trace>)> {
+    /// Opens the latch when it goes.
+    struct Last(Arc<CountLatch>);
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            self.0.count_down();
+        }
+    }
+
+    thread_local! {
+        /// The first of its thread's locals, and so the last to go.
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+
+    let gone = Arc::new(CountLatch::new(1));
+    let last = Last(Arc::clone(&gone));
+    let mut builder = std::thread::Builder::new().name(name.clone());
     if let Some(bytes) = stack_size {
         builder = builder.stack_size(bytes);
     }
-    builder.spawn(run)
+    let handle = builder.spawn(|| {
+        LAST.set(Some(last));
+        run();
+    })?;
+    let id = handle.thread().id();
+    Ok((handle, Some(Trace { id, name, gone })))
 }
 
+/// Under the checker a thread has no end but its handle's.
 #[cfg(all(loom, feature = "loom"))]
-fn spawn_thread(name: String, _: Option<usize>, run: impl FnOnce() + Send + 'static) -> io::Result<Handle> {
-    loom::thread::Builder::new().name(name).spawn(run)
+fn spawn_thread(
+    name: String,
+    _: Option<usize>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<(Handle, Option<Trace>)> {
+    Ok((loom::thread::Builder::new().name(name).spawn(run)?, None))
 }

@@ -8,7 +8,7 @@ use crate::latch::{CountLatch, Latch, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
 use crate::sync::Arc;
-use crate::worker::{Help, UntilSignal, Wait, Worker, with_current};
+use crate::worker::{Help, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
 
 #[cfg(all(loom, feature = "loom"))]
 use loom::thread_local;
@@ -35,11 +35,20 @@ pub(crate) enum Waiter<'w> {
 impl Waiter<'_> {
     /// Calls `f` with the calling thread as a waiter.
     pub(crate) fn with<R>(f: impl FnOnce(Waiter<'_>) -> R) -> R {
+        /// One of the jobs that were run meanwhile may have dropped the pool that this thread was lent to.
+        struct Return;
+        impl Drop for Return {
+            fn drop(&mut self) {
+                return_abandoned_host();
+            }
+        }
+        let _return = Return;
         with_current(|worker| {
             f(match worker {
-                Some(worker) => Waiter::Worker(worker),
+                // In a forked child its jobs are the parent's to run.
+                Some(worker) if !worker.registry.forked() => Waiter::Worker(worker),
                 // A thread in teardown, whose locals are gone, gets a parker for this wait only.
-                None => Waiter::Thread(PARKER.try_with(Rc::clone).unwrap_or_else(|_| adopted())),
+                _ => Waiter::Thread(PARKER.try_with(Rc::clone).unwrap_or_else(|_| adopted())),
             })
         })
     }

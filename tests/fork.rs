@@ -4,6 +4,10 @@
 
 mod common;
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Context;
 use std::time::Duration;
 
 use common::within;
@@ -93,6 +97,127 @@ fn a_pool_built_by_the_child_works() {
             limit();
             let pool = Pool::builder().workers(2).build().unwrap();
             i32::from(pool.install(|| 42) != 42)
+        })
+    });
+    assert_eq!(code, Some(0));
+}
+
+// --- what the parent left in the child's memory ---
+
+/// A pool whose only worker is held up in a job.
+fn held() -> (Pool, common::Gate) {
+    let gate = common::Gate::default();
+    let held = gate.clone();
+    let pool = Pool::builder().workers(1).build().unwrap();
+    pool.execute(move || held.wait()).unwrap();
+    (pool, gate)
+}
+
+#[test]
+fn the_child_does_not_wait_for_the_parents_jobs() {
+    let code = within(Duration::from_secs(60), || {
+        let (pool, gate) = held();
+        let ended = Pool::builder().workers(1).build().unwrap().spawn(|| 42);
+        common::until(|| ended.is_finished());
+        let mut waits: Vec<_> = (0..4).map(|number| pool.spawn(move || number)).collect();
+        // One of them has been polled, by a task that is the parent's.
+        let waker = std::task::Waker::noop();
+        assert!(Pin::new(&mut waits[3]).poll(&mut Context::from_waker(waker)).is_pending());
+        let code = in_fork(|| {
+            limit();
+            if ended.join().ok() != Some(42) {
+                return 1;
+            }
+            let mut waits = std::mem::take(&mut waits).into_iter();
+            let (joined, dropped) = (waits.next().unwrap(), waits.next().unwrap());
+            if !joined.is_finished() || !matches!(joined.join(), Err(JoinError::ForkedProcess)) {
+                return 2;
+            }
+            drop(dropped);
+            for handle in waits {
+                if !matches!(common::block_on(handle), Err(JoinError::ForkedProcess)) {
+                    return 3;
+                }
+            }
+            0
+        });
+        gate.open();
+        for (number, handle) in waits.into_iter().enumerate() {
+            assert_eq!(handle.join().unwrap(), number, "the parent's handle");
+        }
+        code
+    });
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn the_child_waits_for_no_queue_of_the_parents() {
+    let code = within(Duration::from_secs(60), || {
+        let (pool, gate) = held();
+        let queue = pool.queue().capacity(1).build(|_: u32| ()).unwrap();
+        queue.submit(1).unwrap();
+        let code = in_fork(|| {
+            limit();
+            if !matches!(queue.submit(7), Err(SubmitError::ForkedProcess(7))) {
+                return 1;
+            }
+            queue.close();
+            i32::from(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| queue.wait())).is_ok())
+        });
+        gate.open();
+        queue.wait();
+        code
+    });
+    assert_eq!(code, Some(0));
+}
+
+/// A thread that was lent is one in the child as well; there it runs none of the parent's jobs, whatever it waits
+/// for, and the drop of the pool returns it.
+#[test]
+fn the_child_of_a_lent_thread() {
+    let code = within(Duration::from_secs(60), || {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let pool = Pool::builder().workers(1).use_current_thread().build().unwrap();
+        for _ in 0..10 {
+            let ran = Arc::clone(&ran);
+            pool.execute(move || _ = ran.fetch_add(1, Ordering::SeqCst)).unwrap();
+        }
+        let mut pool = Some(pool);
+        let code = in_fork(|| {
+            limit();
+            if filch::CountLatch::new(1).wait_timeout(Duration::from_millis(5)) {
+                return 1;
+            }
+            drop(pool.take());
+            if ran.load(Ordering::SeqCst) != 0 || filch::current_worker().is_some() {
+                return 2;
+            }
+            let own = Pool::builder().workers(1).use_current_thread().build().unwrap();
+            i32::from(own.spawn(|| 42).join().ok() != Some(42)) * 3
+        });
+        assert_eq!((pool.unwrap().shutdown().unwrap().run, ran.load(Ordering::SeqCst)), (10, 10));
+        code
+    });
+    assert_eq!(code, Some(0));
+}
+
+/// A job that forks: its child is in a job of a pool that has no threads there.
+#[test]
+fn the_child_of_a_job() {
+    let code = within(Duration::from_secs(60), || {
+        let pool = Arc::new(Pool::builder().workers(2).build().unwrap());
+        let inner = Arc::clone(&pool);
+        pool.install(move || {
+            in_fork(|| {
+                limit();
+                if !matches!(filch::spawn(|| ()).join(), Err(JoinError::ForkedProcess)) {
+                    return 1;
+                }
+                if inner.try_install(|| ()).is_ok() || inner.execute(|| ()).is_ok() {
+                    return 2;
+                }
+                i32::from(filch::CountLatch::new(1).wait_timeout(Duration::from_millis(5))) * 3
+            })
         })
     });
     assert_eq!(code, Some(0));

@@ -1,5 +1,5 @@
 //! How a pool comes by its threads: started by std or by the host, some or all of them refused, dropped or
-//! late; the calling thread lent and returned; hooks, names and stacks. Whatever happens, no thread is left
+//! late or panicking; hooks, names and stacks. Whatever happens, no thread is left
 //! behind and no accepted job is lost.
 
 mod common;
@@ -7,13 +7,14 @@ mod common;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use common::{CHILD_LIMIT, Gate, LIMIT, fail, passes_in_child, text_of, until, within};
-use filch::{BuildError, CountLatch, Pool, ShutdownError, WorkerThread};
+use filch::{BuildError, JoinError, Pool, Queue, ShutdownError, WorkerThread};
 
 const WORKERS: usize = 5;
 
@@ -175,6 +176,33 @@ fn the_kth_thread_is_refused() {
     });
 }
 
+/// A panic of the closure is an error of its own kind: the same is cleaned up, and then it goes on.
+#[test]
+fn the_host_panics_for_the_kth_thread() {
+    within(LIMIT, || {
+        for lent in [false, true] {
+            for k in usize::from(lent)..WORKERS {
+                let host = Host::default();
+                let exits = Arc::new(AtomicUsize::new(0));
+                let (starts, exit) = (host.clone(), Arc::clone(&exits));
+                let start = move |worker: WorkerThread| {
+                    if worker.index() == k { fail(k) } else { starts.start(worker) }
+                };
+                let builder = Pool::builder().workers(WORKERS).spawn_with(start).on_exit(move |_| {
+                    exit.fetch_add(1, Ordering::SeqCst);
+                });
+                let builder = if lent { builder.use_current_thread() } else { builder };
+                let built = catch_unwind(AssertUnwindSafe(|| builder.build()));
+                let payload = built.map(drop).expect_err("the panic was swallowed");
+                assert_eq!(common::number_of(&*payload), k);
+                assert_eq!(exits.load(Ordering::SeqCst), k - usize::from(lent), "they had not ended");
+                assert_eq!(host.join(), Vec::from_iter(usize::from(lent)..k));
+                assert_eq!(filch::current_worker(), None, "a lent thread is returned");
+            }
+        }
+    });
+}
+
 /// The address space is used up by the stacks of the first threads.
 #[cfg(target_os = "linux")]
 #[test]
@@ -290,6 +318,8 @@ fn all_workers_are_dropped() {
         };
         let pool = Pool::builder().workers(WORKERS).spawn_with(start).build().unwrap();
         assert_eq!(pool.workers(), WORKERS);
+        let refused = pool.execute(|| ()).map_err(|closed| closed.reason());
+        assert_eq!(refused, Err(filch::ClosedReason::Shutdown), "there is nobody to run it");
         let report = pool.shutdown().unwrap();
         assert_eq!((report.run, report.workers.len()), (0, WORKERS));
     });
@@ -439,203 +469,43 @@ fn the_stack_is_as_large_as_was_asked() {
     });
 }
 
-// --- the calling thread as worker 0 ---
-
-fn lent(workers: usize) -> Pool {
-    Pool::builder().workers(workers).use_current_thread().build().unwrap()
-}
-
+/// What a hook submits at the end of its worker is refused: nobody would run it.
 #[test]
-fn a_lent_thread_runs_jobs_when_it_waits_and_only_then() {
+fn an_exit_hook_submits_in_vain() {
     within(LIMIT, || {
-        let here = thread::current().id();
-        let pool = lent(1);
-        assert_eq!((filch::current_worker(), filch::current_workers(), pool.workers()), (Some(0), 1, 1));
-        let ran = Arc::new(AtomicUsize::new(0));
-        pool.execute(counts(&ran)).unwrap();
-        filch::execute(counts(&ran)).unwrap();
-        let handle = pool.spawn(|| thread::current().id());
-        assert_eq!((ran.load(Ordering::SeqCst), handle.is_finished()), (0, false));
-        assert_eq!(handle.join().unwrap(), here);
-        // Each other way to wait.
-        let latch = Arc::new(CountLatch::new(1));
-        let opens = Arc::clone(&latch);
-        pool.execute(move || opens.count_down()).unwrap();
-        latch.wait();
-        let latch = Arc::new(CountLatch::new(1));
-        let opens = Arc::clone(&latch);
-        pool.execute(move || opens.count_down()).unwrap();
-        assert!(latch.wait_timeout(Duration::MAX));
-        let queue = {
-            let ran = Arc::clone(&ran);
-            let handler = move |thread| {
-                assert_eq!(thread::current().id(), thread);
-                ran.fetch_add(1, Ordering::SeqCst);
+        for hosted in [false, true] {
+            let shared: Arc<OnceLock<(Pool, Queue<usize>)>> = Arc::default();
+            let refusals = Arc::new(AtomicUsize::new(0));
+            let ran = Arc::new(AtomicUsize::new(0));
+            let (hook, refused, runs) = (Arc::clone(&shared), Arc::clone(&refusals), Arc::clone(&ran));
+            let exit = move |index| {
+                let (pool, queue) = hook.get().expect("set before the shutdown");
+                assert_eq!(filch::current_worker(), Some(index), "it is the worker still");
+                let count = counts(&runs);
+                refused.fetch_add(usize::from(pool.execute(count).is_err()), Ordering::SeqCst);
+                let closed = filch::spawn(counts(&runs)).join();
+                refused.fetch_add(usize::from(matches!(closed, Err(JoinError::Closed))), Ordering::SeqCst);
+                refused.fetch_add(usize::from(pool.try_install(counts(&runs)).is_err()), Ordering::SeqCst);
+                refused.fetch_add(usize::from(queue.submit(index).is_err()), Ordering::SeqCst);
+                let stays = pool.shutdown() == Err(ShutdownError::WouldDeadlock);
+                refused.fetch_add(usize::from(stays), Ordering::SeqCst);
             };
-            pool.queue().capacity(1).build(handler).unwrap()
-        };
-        (0..10).for_each(|_| queue.submit(here).unwrap());
-        assert_eq!(queue.submit_all([here; 10]).unwrap(), 10);
-        queue.wait();
-        assert_eq!(pool.install(|| thread::current().id()), here);
-        let other = Pool::builder().workers(1).build().unwrap();
-        let (told, tells) = mpsc::channel();
-        pool.execute(move || told.send(()).unwrap()).unwrap();
-        // A job of the other pool waits for one of this pool, that is, for this thread.
-        other.install(move || tells.recv().unwrap());
-        let report = pool.shutdown().unwrap();
-        assert_eq!((ran.load(Ordering::SeqCst), report.panicked), (22, 0));
-        assert_eq!((report.workers[0].asked, report.workers[0].pinned_to), (None, None));
-    });
-}
-
-#[test]
-fn a_lent_thread_beside_others() {
-    within(LIMIT, || {
-        let here = thread::current().id();
-        let pool = lent(3);
-        // While this thread does not wait in the pool's way, the others run what comes.
-        let (told, tells) = mpsc::channel();
-        for _ in 0..100 {
-            let told = told.clone();
-            pool.execute(move || told.send(thread::current().id()).unwrap()).unwrap();
-        }
-        assert!((0..100).all(|_| tells.recv().unwrap() != here));
-        // While they are blocked, it does.
-        let gate = Gate::default();
-        let blocked = Arc::new(CountLatch::new(2));
-        for _ in 0..2 {
-            let (gate, blocked) = (gate.clone(), Arc::clone(&blocked));
-            let job = move || {
-                blocked.count_down();
-                gate.wait();
+            let host = Host::default();
+            let builder = Pool::builder().workers(WORKERS).on_exit(exit);
+            let builder = if hosted {
+                let starts = host.clone();
+                builder.spawn_with(move |worker| starts.start(worker))
+            } else {
+                builder
             };
-            pool.execute(job).unwrap();
+            let pool = builder.build().unwrap();
+            let runs = Arc::clone(&ran);
+            let queue = pool.queue().build(move |_| counts(&runs)()).unwrap();
+            let (pool, _) = shared.get_or_init(|| (pool, queue));
+            let report = pool.shutdown().unwrap();
+            assert_eq!(refusals.load(Ordering::SeqCst), 5 * WORKERS);
+            assert_eq!((report.run, ran.load(Ordering::SeqCst)), (0, 0));
+            host.join();
         }
-        until(|| blocked.count() == 0);
-        let handle = pool.spawn(|| (thread::current().id(), filch::current_worker()));
-        assert_eq!(handle.join().unwrap(), (here, Some(0)));
-        gate.open();
-        assert_eq!(pool.shutdown().unwrap().run, 103);
-    });
-}
-
-#[test]
-fn a_lent_thread_cannot_be_lent_twice() {
-    fn refused() {
-        let error = Pool::builder().workers(2).use_current_thread().build().map(drop).unwrap_err();
-        assert!(matches!(error, BuildError::AlreadyWorker), "{error:?}");
-        assert!(error.to_string().contains("use_current_thread"), "{error}");
-    }
-
-    within(LIMIT, || {
-        let pool = lent(2);
-        refused();
-        assert_eq!(filch::current_workers(), 2, "it is still lent");
-        pool.install(refused);
-        drop(pool);
-        Pool::builder().workers(1).build().unwrap().install(refused);
-    });
-}
-
-#[test]
-fn a_lent_thread_is_returned() {
-    within(LIMIT, || {
-        for workers in [1, 2, 4] {
-            for round in 0..100 {
-                let pool = lent(workers);
-                assert_eq!(filch::current_worker(), Some(0));
-                let ran = Arc::new(AtomicUsize::new(0));
-                (0..10).for_each(|_| pool.execute(counts(&ran)).unwrap());
-                if round % 2 == 0 {
-                    assert_eq!(pool.shutdown().unwrap().run, 10);
-                } else {
-                    drop(pool);
-                }
-                assert_eq!(ran.load(Ordering::SeqCst), 10, "it helps to drain");
-                assert_eq!(filch::current_worker(), None);
-            }
-        }
-    });
-}
-
-#[test]
-fn a_lent_thread_stays_a_worker_if_another_shuts_down() {
-    within(LIMIT, || {
-        let pool = lent(2);
-        let ran = Arc::new(AtomicUsize::new(0));
-        (0..100).for_each(|_| pool.execute(counts(&ran)).unwrap());
-        let report = thread::scope(|scope| scope.spawn(|| pool.shutdown().unwrap()).join().unwrap());
-        assert_eq!((ran.load(Ordering::SeqCst), report.run), (100, 100));
-        assert_eq!(filch::current_worker(), Some(0));
-        assert!(pool.execute(|| ()).is_err() && pool.try_install(|| ()).is_err());
-        assert_eq!(pool.shutdown().unwrap(), report);
-        assert_eq!(filch::current_worker(), None);
-    });
-}
-
-/// It leaves jobs in its deque, which the others must find.
-#[test]
-fn a_lent_thread_that_ends() {
-    within(LIMIT, || {
-        const JOBS: usize = 100;
-        let gate = Gate::default();
-        let ran = Arc::new(AtomicUsize::new(0));
-        let (held, count) = (gate.clone(), Arc::clone(&ran));
-        let ends = thread::spawn(move || {
-            let pool = lent(2);
-            let (told, tells) = mpsc::channel();
-            pool.execute(move || {
-                told.send(()).unwrap();
-                held.wait();
-            })
-            .unwrap();
-            tells.recv().unwrap();
-            let fan = move || {
-                (0..JOBS).for_each(|_| filch::execute(counts(&count)).unwrap());
-                filch::current_worker()
-            };
-            assert_eq!(pool.spawn(fan).join().unwrap(), Some(0));
-            pool
-        });
-        let pool = ends.join().unwrap();
-        assert_eq!(pool.stats().workers[0].deque_depth, JOBS);
-        gate.open();
-        until(|| ran.load(Ordering::SeqCst) == JOBS);
-        assert_eq!(pool.install(filch::current_worker), Some(1));
-        assert_eq!(pool.shutdown().unwrap().run, JOBS as u64 + 3);
-    });
-}
-
-#[test]
-fn hooks_are_not_called_for_a_lent_thread() {
-    within(LIMIT, || {
-        let calls: Arc<Mutex<Vec<(usize, ThreadId)>>> = Arc::default();
-        let note = |calls: &Arc<Mutex<Vec<_>>>| {
-            let calls = Arc::clone(calls);
-            move |index| calls.lock().unwrap().push((index, thread::current().id()))
-        };
-        let (start, exit) = (note(&calls), note(&calls));
-        let pool =
-            Pool::builder().workers(3).use_current_thread().on_start(start).on_exit(exit).build().unwrap();
-        drop(pool);
-        let mut calls = calls.lock().unwrap().clone();
-        assert!(calls.iter().all(|&(_, thread)| thread != thread::current().id()));
-        calls.sort_unstable_by_key(|call| call.0);
-        assert_eq!(calls.iter().map(|call| call.0).collect::<Vec<_>>(), [1, 1, 2, 2]);
-    });
-}
-
-/// What a job panics with does not reach what the lent thread is in the middle of.
-#[test]
-fn panics_on_a_lent_thread() {
-    within(LIMIT, || {
-        let (handler, seen) = common::collector();
-        let pool = Pool::builder().workers(1).use_current_thread().panic_handler(handler).build().unwrap();
-        pool.execute(|| fail(1)).unwrap();
-        assert_eq!(pool.spawn(|| 2).join().unwrap(), 2);
-        drop(pool.spawn(|| fail(3)));
-        let report = pool.shutdown().unwrap();
-        assert_eq!((report.run, report.panicked, seen()), (3, 2, vec![1, 3]));
     });
 }

@@ -21,7 +21,8 @@ pub fn summary(out: &mut impl Write, run: &Run, tally: &Tally, stats: &Stats) ->
     let chunks: usize = run.segments.iter().map(|segment| segment.chunks.len()).sum();
     let seconds = run.wall.as_secs_f64();
     let unreadable = run.unreadable.len() + tally.unreadable.len();
-    writeln!(out, "files seen       {:>12}", tally.files)?;
+    // What could not even be looked at was seen as well: the figures below add up.
+    writeln!(out, "files seen       {:>12}", tally.files + tally.unreadable.len() as u64)?;
     writeln!(out, "  embedded       {:>12}", run.documents)?;
     writeln!(out, "  empty          {:>12}", run.empty)?;
     writeln!(out, "  binary         {:>12}  skipped", run.binary)?;

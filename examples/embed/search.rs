@@ -27,20 +27,30 @@ pub struct Hit<'a> {
     pub score: f32,
     /// The document.
     pub path: &'a Path,
-    /// The chunk's first line.
+    /// The number of the line in it that is nearest to the query.
     pub line: usize,
+    /// The chunk; at the end that line.
     text: &'a str,
 }
 
 impl Hit<'_> {
-    /// The first line of the chunk that says something, shortened. Control characters in it would
-    /// reach the terminal, so they become blanks.
+    /// Narrows a chunk down to the line to show: the one nearest to the query, the first among
+    /// equals, as all are if words are shared only across lines.
+    fn focus(&mut self, exact: &Exact<'_>, scratch: &mut Scratch) {
+        let mut best = -1.0;
+        for (number, line) in (self.line..).zip(self.text.lines()) {
+            let letters = line.chars().filter(|c| c.is_alphanumeric()).count();
+            let score = if letters < ENOUGH { -0.5 } else { exact.cosine(line, scratch) };
+            if score > best {
+                (best, self.line, self.text) = (score, number, line);
+            }
+        }
+    }
+
+    /// That line, shortened. Control characters in it would reach the terminal, so they become
+    /// blanks.
     pub fn excerpt(&self) -> String {
-        let letters = |line: &&str| line.chars().filter(|c| c.is_alphanumeric()).count();
-        let mut lines = self.text.lines().map(str::trim);
-        let line = lines.clone().find(|line| letters(line) >= ENOUGH);
-        let line = line.or_else(|| lines.find(|line| letters(line) > 0));
-        let line = line.unwrap_or_default();
+        let line = self.text.trim();
         let clean = |c: char| if c.is_control() { ' ' } else { c };
         let mut excerpt: String = line.chars().map(clean).take(EXCERPT).collect();
         if line.chars().nth(EXCERPT).is_some() {
@@ -62,6 +72,7 @@ pub fn nearest<'a>(run: &'a Run, query: &str, top: usize) -> Vec<Hit<'a>> {
     // The sort is stable, which keeps equals in their order.
     hits.sort_by(|left, right| right.score.total_cmp(&left.score));
     hits.truncate(top);
+    hits.iter_mut().for_each(|hit| hit.focus(&exact, &mut scratch));
     hits
 }
 

@@ -73,10 +73,6 @@ impl Buffer {
         Buffer((0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect())
     }
 
-    fn slots(&self) -> usize {
-        self.0.len()
-    }
-
     fn view(&self) -> View {
         View { first: self.0.as_ptr(), mask: self.0.len() - 1 }
     }
@@ -361,10 +357,14 @@ impl Stack {
     }
 
     /// Answers demand: hands the oldest jobs to `expose`, as many as `wanted` says when asked with how many there
-    /// are; it is asked again until it wants none. Returns how many were exposed.
+    /// are; it is asked again until it wants none. `expose` must take them all. Returns how many there were.
     #[cold]
     #[inline(never)]
-    pub(crate) fn expose(&self, wanted: impl Fn(usize) -> usize, mut expose: impl FnMut(Job)) -> usize {
+    pub(crate) fn expose(
+        &self,
+        wanted: impl Fn(usize) -> usize,
+        mut expose: impl FnMut(&mut dyn ExactSizeIterator<Item = Job>),
+    ) -> usize {
         let buffer = lock(&self.shared.buffer);
         let edge = &self.shared.edge;
         let top = self.top();
@@ -382,11 +382,10 @@ impl Stack {
                 edge.limit.store(0, FORK_LIMIT_POISON.get());
                 break;
             }
-            for _ in 0..wanted.min(top - bottom) {
-                // SAFETY: live, with the lock held; the bottom goes up before it is let go.
-                expose(unsafe { buffer.view().read(bottom) });
-                bottom += 1;
-            }
+            let oldest = bottom..bottom + wanted.min(top - bottom);
+            bottom = oldest.end;
+            // SAFETY: live, with the lock held; the bottom goes up before it is let go.
+            expose(&mut oldest.map(|at| unsafe { buffer.view().read(at) }));
             edge.bottom.store(bottom, FORK_BOTTOM_MOVE.get());
         }
         self.full.set(bottom + buffer.0.len() - 1);

@@ -20,6 +20,7 @@ use std::task::{Context, Poll};
 use super::waiters::{Ticket, WaitList, Wake};
 use crate::sync::AtomicUsize;
 use crate::sync::site::{COUNT_ADD, COUNT_DOWN, COUNT_HINT, COUNT_PROBE, COUNT_REGISTER, COUNT_RELEASE};
+use crate::unwind;
 
 const WAITERS: usize = 1;
 const ONE: usize = 2;
@@ -36,6 +37,9 @@ const ONE: usize = 2;
 ///
 /// [`wait`](Self::wait) on a worker runs other jobs of its pool meanwhile. A `&CountLatch` can also be
 /// awaited, on any executor.
+///
+/// A latch belongs to no pool, so it cannot tell that those who should count it down were left behind by a
+/// `fork`: in the child, a wait for what jobs of the parent's pool count down lasts for ever.
 ///
 /// # Examples
 /// ```
@@ -90,7 +94,8 @@ impl CountLatch {
     /// Lowers the count by one and, at zero, releases those who wait.
     ///
     /// # Panics
-    /// If the count is zero already; it stays zero.
+    /// If the count is zero already; it stays zero. And with what a task's waker panics with, when all who
+    /// wait were woken.
     #[inline]
     pub fn count_down(&self) {
         let before = self.word.fetch_sub(ONE, COUNT_DOWN.get());
@@ -123,8 +128,14 @@ impl CountLatch {
             self.word.fetch_and(!WAITERS, COUNT_RELEASE.get());
             entries.take()
         };
-        for (_, wake) in waiters {
-            wake.wake();
+        // A waker is foreign code: if one panics, the others must be woken all the same.
+        let panics = waiters.into_iter().filter_map(|(_, wake)| unwind::catch(|| wake.wake()).err());
+        let first = panics.reduce(|first, next| {
+            unwind::discard(next);
+            first
+        });
+        if let Some(payload) = first {
+            unwind::resume(payload);
         }
     }
 
@@ -142,13 +153,13 @@ impl CountLatch {
 
     /// Gives up a wait; `false` if it was over.
     pub(crate) fn deregister(&self, ticket: Ticket) -> bool {
-        self.waiters.lock().remove(ticket)
+        self.waiters.remove(ticket)
     }
 
     /// One poll of a task's wait, whose place on the list `ticket` remembers between polls.
     pub(crate) fn poll(&self, ticket: &mut Option<Ticket>, context: &mut Context<'_>) -> Poll<()> {
         let waiting = match *ticket {
-            Some(held) => self.waiters.lock().renew(held, context.waker()),
+            Some(held) => self.waiters.renew(held, context.waker()),
             None => {
                 *ticket = self.register(Wake::Task(context.waker().clone()));
                 ticket.is_some()

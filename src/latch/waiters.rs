@@ -2,7 +2,8 @@
 //!
 //! A mutex and a list: both sides come here only when somebody really has to block, which costs
 //! microseconds anyway; the owner of the list keeps a bit in its own word that says whether the list
-//! is worth locking. Wakes happen after the lock is released, because a waker may run foreign code.
+//! is worth locking. A task's waker is cloned, woken and dropped without the lock, because each of these
+//! may run foreign code, which may come back for the same list.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -71,21 +72,12 @@ impl Entries {
         ticket
     }
 
-    /// Puts `waker` in the place of the task behind `ticket`; `false` if that was taken off the list.
-    pub(crate) fn renew(&mut self, ticket: Ticket, waker: &Waker) -> bool {
+    /// The waker of the task behind `ticket`; `None` if that was taken off the list.
+    fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
         match self.queue.iter_mut().find(|(held, _)| *held == ticket) {
-            Some((_, Wake::Task(held))) => {
-                held.clone_from(waker);
-                true
-            }
-            _ => false,
+            Some((_, Wake::Task(waker))) => Some(waker),
+            _ => None,
         }
-    }
-
-    /// Takes the waiter off the list; `false` if somebody did so before, and so woke it or will.
-    pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
-        let place = self.queue.iter().position(|(held, _)| *held == ticket);
-        place.and_then(|place| self.queue.remove(place)).is_some()
     }
 
     /// Those that wait longest, up to the first that is `last`.
@@ -116,5 +108,33 @@ impl WaitList {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
         lock(&self.0)
+    }
+
+    /// Takes the waiter off the list; `false` if somebody did so before, and so woke it or will.
+    pub(crate) fn remove(&self, ticket: Ticket) -> bool {
+        let removed = {
+            let mut entries = self.lock();
+            let place = entries.queue.iter().position(|(held, _)| *held == ticket);
+            place.and_then(|place| entries.queue.remove(place))
+        };
+        removed.is_some()
+    }
+
+    /// Has the task behind `ticket`, whose wait is the caller's, woken by `waker` from now on; `false` if it was
+    /// taken off the list.
+    pub(crate) fn renew(&self, ticket: Ticket, waker: &Waker) -> bool {
+        match self.lock().waker(ticket) {
+            None => return false,
+            Some(held) if held.will_wake(waker) => return true,
+            Some(_) => {}
+        }
+        let mut fresh = waker.clone();
+        // Who takes it off the list between the two looks wakes the old waker, and the caller sees that it is gone.
+        let still_there = self.lock().waker(ticket).is_some_and(|held| {
+            std::mem::swap(held, &mut fresh);
+            true
+        });
+        drop(fresh);
+        still_there
     }
 }

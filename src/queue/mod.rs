@@ -155,7 +155,7 @@ impl<J: Send + 'static> Queue<J> {
                 }
                 None
             },
-            |ticket| core.idle.lock().remove(ticket),
+            |ticket| core.idle.remove(ticket),
         );
     }
 

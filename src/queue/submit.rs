@@ -135,7 +135,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
                 None
             },
-            |ticket| self.room.lock().remove(ticket),
+            |ticket| self.room.remove(ticket),
         )
     }
 

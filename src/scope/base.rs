@@ -14,6 +14,8 @@
 use std::cell::Cell;
 use std::ptr;
 
+use crossbeam_utils::CachePadded;
+
 use crate::job::Job;
 use crate::latch::{Latch, TaskLatch};
 use crate::registry::Shared;
@@ -40,7 +42,8 @@ pub(crate) struct Base {
     local: Cell<usize>,
     /// Whether `local` was added to `shared`.
     merged: Cell<bool>,
-    shared: AtomicUsize,
+    /// Apart from what the owner writes with each job.
+    shared: CachePadded<AtomicUsize>,
     end: End,
     panic: Mutex<Option<Payload>>,
 }
@@ -66,7 +69,7 @@ impl Base {
             owner: worker.map_or(ptr::null(), ptr::from_ref),
             local: Cell::new(0),
             merged: Cell::new(worker.is_none()),
-            shared: AtomicUsize::new(if worker.is_some() { OPEN } else { 1 }),
+            shared: CachePadded::new(AtomicUsize::new(if worker.is_some() { OPEN } else { 1 })),
             end: match worker {
                 Some(worker) => End::Worker(TaskLatch::new(worker.index)),
                 None => End::Other(Latch::new(waiter.unparker())),

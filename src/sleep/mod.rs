@@ -132,11 +132,11 @@ impl Sleep {
     /// The calling worker, which counts as searching, found a job or has another reason to stop.
     /// If it was the only one, whoever published meanwhile relied on it: `work_left` is asked, and if
     /// there is some, another worker is woken.
-    pub(crate) fn end_search(&self, work_left: impl FnOnce() -> bool) {
+    pub(crate) fn end_search(&self, work_left: impl FnOnce(Snapshot) -> bool) {
         let after = self.word.end_search();
         if after.wants_wake() || after.only_watched() {
             fence(SLEEP_RECHECK_FENCE);
-            if work_left() {
+            if work_left(after) {
                 self.published();
             }
         }

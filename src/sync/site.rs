@@ -265,6 +265,9 @@ sites! { CORE:
     COUNTER = Relaxed;
     /// Workers with a main loop. Relaxed: it changes only when one is lost, after which all look again.
     THREADS = Relaxed;
+    /// Whether the last owner of a pool has let go of it. Relaxed: it only permits a lent thread to forget that it
+    /// is a worker, which touches nothing of any other thread.
+    ABANDONED = Relaxed;
     /// Where a worker was bound. Relaxed: as a counter.
     PLACED = Relaxed;
 }

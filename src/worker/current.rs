@@ -57,10 +57,27 @@ thread_local! {
 
 struct Host(Box<Worker>);
 
+impl Host {
+    /// The calling thread is this worker no longer. Foreign code runs in jobs only, so whoever gets here outside any
+    /// job has no frame on its stack that will use the worker.
+    fn forget(&self) {
+        let _ = CURRENT.try_with(|current| {
+            if ptr::eq(current.get(), &raw const *self.0) {
+                current.set(ptr::null());
+            }
+        });
+    }
+}
+
 impl Drop for Host {
+    /// At the latest in the thread's teardown; then nobody else may be left to run what was accepted.
     fn drop(&mut self) {
-        // Before the worker goes, at the latest in the thread's teardown.
-        let _ = CURRENT.try_with(|current| current.set(ptr::null()));
+        let registry = &self.0.registry;
+        if !registry.forked() && registry.threads() == 0 {
+            registry.close();
+            self.0.drain(None);
+        }
+        self.forget();
     }
 }
 
@@ -71,7 +88,9 @@ pub(crate) fn lend_host(worker: Worker) {
         assert!(current.get().is_null(), "the thread is a worker already");
         current.set(&raw const *host.0);
     });
-    HOST.with(|slot| *slot.borrow_mut() = Some(host));
+    // What was there, if anything, was forgotten before.
+    let before = HOST.with(|slot| slot.borrow_mut().replace(host));
+    drop(before);
 }
 
 /// Ends the calling thread's time as a worker of `registry`, if it was lent to it.
@@ -81,4 +100,21 @@ pub(crate) fn return_host(registry: &Registry) {
         slot.take_if(|host| ptr::eq(&raw const *host.0.registry, registry))
     });
     drop(host);
+}
+
+/// As [`return_host`], if the calling thread was lent to a pool that has been dropped meanwhile, and is in none of its
+/// jobs. The worker stays until the thread's end or its next loan: a frame of ours may still name it.
+pub(crate) fn return_abandoned_host() {
+    let abandoned = with_current(|worker| {
+        let worker =
+            worker.filter(|worker| worker.is_lent() && !worker.inside() && worker.registry.abandoned());
+        // In a forked child the jobs are the parent's to run.
+        if let Some(worker) = worker.filter(|worker| !worker.registry.forked()) {
+            worker.drain(None);
+        }
+        worker.is_some()
+    });
+    if abandoned {
+        let _ = HOST.try_with(|slot| slot.borrow().as_ref().map(Host::forget));
+    }
 }

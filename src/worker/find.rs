@@ -1,5 +1,7 @@
 //! Where a worker looks for its next job.
 
+use std::time::Duration;
+
 use super::{Help, Worker};
 use crate::deque::Steal;
 use crate::fork::Settled;
@@ -17,6 +19,9 @@ const BATCH: usize = 32;
 
 /// The most jobs that one theft takes; half of what there is at most.
 const LOOT: usize = 16;
+
+/// A bundle whose jobs take less than this together is not worth its way to another core.
+const WORTHWHILE: Duration = Duration::from_micros(10);
 
 impl Worker {
     /// The next job, from wherever `help` allows.
@@ -88,6 +93,7 @@ impl Worker {
     fn steal(&self, first: Option<usize>) -> Option<Job> {
         let peers = &self.registry.peers;
         let start = first.unwrap_or_else(|| if MODEL { self.index } else { self.rng.below(peers.len()) });
+        let impatient = self.may_demand();
         loop {
             let mut lost_a_race = false;
             for offset in 0..peers.len() {
@@ -97,7 +103,8 @@ impl Worker {
                 }
                 match self.steal_from(victim) {
                     Steal::Success(job) => return Some(job),
-                    Steal::Empty => peers[victim].private.demand(),
+                    Steal::Empty if impatient => peers[victim].private.demand(),
+                    Steal::Empty => {}
                     Steal::Retry => lost_a_race = true,
                 }
             }
@@ -106,6 +113,17 @@ impl Worker {
             }
             spin_loop();
         }
+    }
+
+    /// Whether to ask for more: not while a bundle that just ended, small jobs all, would have cost its owner more
+    /// than it saved.
+    fn may_demand(&self) -> bool {
+        let Some(begun) = self.bundle_begun.get() else { return true };
+        if begun.elapsed() < WORTHWHILE {
+            return false;
+        }
+        self.bundle_begun.set(None);
+        true
     }
 
     fn steal_from(&self, victim: usize) -> Steal<Job> {

@@ -20,9 +20,6 @@ const NAP: Duration = Duration::from_micros(50);
 /// After so many looks in vain it sleeps until it is woken, which costs whoever forks next a system call.
 const NAPS: u32 = 20;
 
-/// Rounds of a search between raids.
-const ROUNDS: u32 = 64;
-
 /// What a worker runs jobs, searches and sleeps for.
 pub(crate) trait Until {
     /// Whether it is reached. If so, all that led to it is visible.
@@ -166,7 +163,9 @@ impl Worker {
             if U::SEARCH && (searching || sleep.start_search()) {
                 searching = true;
                 fence(FORK_DEMAND_FENCE);
-                if let Some(next) = self.search(until).or_else(|| self.watch(until)) {
+                // A peer that forks has answered the demand by the end of the search.
+                let raid = || self.look(until, || self.raid());
+                if let Some(next) = self.search(until).or_else(raid).or_else(|| self.watch(until)) {
                     self.stop_searching(true);
                     return next;
                 }
@@ -181,7 +180,7 @@ impl Worker {
             if !until.done(&self.registry)
                 && !self.registry.has_work()
                 && self.me().inbox.is_empty()
-                && !self.others_have_forks()
+                && !self.others_have_forks(after.idle())
             {
                 counters.parked.add(1);
                 self.parker.park(until.deadline());
@@ -224,12 +223,8 @@ impl Worker {
     /// Looks again and again for about the price of one wake.
     fn search<U: Until>(&self, until: &U) -> Option<Next> {
         let mut spin = Spin::new(WAKE);
-        let mut round = 0;
         while spin.again() {
-            round += 1;
-            // By then a peer that forks has answered the demand.
-            let raid = || if round % ROUNDS == 0 { self.raid() } else { None };
-            let next = self.look(until, || self.find_elsewhere(until.hint()).or_else(raid));
+            let next = self.look(until, || self.find_elsewhere(until.hint()));
             if next.is_some() {
                 return next;
             }
@@ -259,18 +254,19 @@ impl Worker {
 
     fn stop_searching(&self, searching: bool) {
         if searching {
-            self.registry.sleep.end_search(|| self.registry.has_work());
+            let sleep = &self.registry.sleep;
+            // The sleepers' demand may have been met with jobs that this worker and others took.
+            sleep.end_search(|after| self.registry.has_work() || self.others_have_forks(after.idle() + 1));
         }
     }
 
-    /// The last look before a sleep: whether some peer has private jobs. If not, whoever forks next sees that
-    /// jobs are wanted.
-    fn others_have_forks(&self) -> bool {
-        if self.registry.sleep.all_idle() || !barrier::available() {
-            self.demand();
+    /// The last look before a sleep, or before a search ends while others sleep: whether some peer has private jobs.
+    /// If not, whoever pushes next sees that jobs are wanted. `idle` workers, this one among them, have none.
+    fn others_have_forks(&self, idle: usize) -> bool {
+        self.demand();
+        if idle >= self.registry.peers.len() || !barrier::available() {
             return false;
         }
-        self.demand();
         barrier::heavy();
         self.registry.peers.iter().any(|peer| peer.private.len() > 0)
     }

@@ -10,13 +10,14 @@ mod find;
 mod idle;
 mod nested;
 
-pub(crate) use current::{Current, lend_host, return_host, with_current};
+pub(crate) use current::{Current, lend_host, return_abandoned_host, return_host, with_current};
 pub(crate) use idle::UntilSignal;
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::deque::Deque;
 use crate::fork::Stack;
@@ -25,6 +26,23 @@ use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
 use crate::unwind;
+
+/// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
+/// a theft each would cost more than they.
+const BUNDLE: usize = 48;
+
+/// A job that keeps `jobs` for the worker that runs it.
+fn bundle(jobs: Vec<Job>) -> Job {
+    Job::new(move || {
+        with_current(|worker| {
+            let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
+            // Nobody submitted the bundle.
+            worker.me().counters.activations.add(1);
+            worker.bundle_begun.set(Some(Instant::now()));
+            jobs.into_iter().for_each(|job| worker.push_lazily(job));
+        });
+    })
+}
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
@@ -46,8 +64,13 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
+    /// When the last bundle began that this worker ran, until that is long ago.
+    bundle_begun: Cell<Option<Instant>>,
     /// A thread that the host lent: it has no main loop.
-    host: bool,
+    lent: bool,
+    /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
+    /// loop for good.
+    outside: Cell<bool>,
     /// Where this thread's stack was when it became a worker.
     base: usize,
     /// What is on this thread's stack that restricts what may be run on top of it.
@@ -58,7 +81,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The worker of the calling thread, which for a `host` has been lent.
-    pub(crate) fn new(seat: Seat, host: bool) -> Worker {
+    pub(crate) fn new(seat: Seat, lent: bool) -> Worker {
         let Seat { index, registry, kit: Kit { deque, stack, parker } } = seat;
         parker.adopt();
         Worker {
@@ -72,7 +95,9 @@ impl Worker {
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
             depth: Cell::new(0),
-            host,
+            bundle_begun: Cell::new(None),
+            lent,
+            outside: Cell::new(lent),
             base: nested::stack_position(),
             isolation: Cell::new(None),
             nested: RefCell::default(),
@@ -88,10 +113,21 @@ impl Worker {
     }
 
     /// Whether this thread is inside a job of its pool, or always is, having nothing else to do.
-    /// A lent thread outside any job submits as an outside thread does.
+    /// A lent thread outside any job submits as an outside thread does; so does a worker at its end, whose deque
+    /// nobody will look at again.
     #[inline]
     pub(crate) fn inside(&self) -> bool {
-        !self.host || self.depth.get() > 0
+        !self.outside.get() || self.depth.get() > 0
+    }
+
+    /// Whether it is a thread that the host lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// The main loop is over: what the thread still does, it does outside the pool.
+    pub(crate) fn leave(&self) {
+        self.outside.set(true);
     }
 
     // --- giving work away ---
@@ -123,10 +159,12 @@ impl Worker {
         let sleep = &self.registry.sleep;
         let wanted = |private: usize| {
             let missing = sleep.snapshot().idle().saturating_sub(self.deque.len());
-            // For many small jobs a steal each would cost more than they; forks are few and the oldest is large.
-            if missing == 0 { 0 } else { missing.max((private / 8).min(16)) }
+            if private >= 4 * BUNDLE && missing > 0 { BUNDLE } else { missing }
         };
-        if self.stack.expose(wanted, |job| self.push_deque(job)) > 0 {
+        let exposed = self.stack.expose(wanted, |jobs| {
+            if jobs.len() == BUNDLE { self.push_deque(bundle(jobs.collect())) } else { self.push_each(jobs) }
+        });
+        if exposed > 0 {
             if at_once { sleep.published() } else { sleep.published_lazily() }
         }
     }
@@ -142,9 +180,13 @@ impl Worker {
     /// tells; and what is pushed then must not take the place that the fork believes to be its own.
     pub(crate) fn expose_all(&self) {
         if !self.stack.is_empty() {
-            self.stack.expose(|private| private, |job| self.push_deque(job));
+            self.stack.expose(|private| private, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
         }
+    }
+
+    fn push_each(&self, jobs: &mut dyn ExactSizeIterator<Item = Job>) {
+        jobs.for_each(|job| self.push_deque(job));
     }
 
     fn push_deque(&self, job: Job) {
@@ -165,13 +207,14 @@ impl Worker {
     pub(crate) fn counted(&self, f: impl FnOnce()) {
         self.depth.set(self.depth.get() + 1);
         let result = unwind::catch(f);
-        self.depth.set(self.depth.get() - 1);
         let counters = &self.me().counters;
         counters.run.add(1);
         if let Err(payload) = result {
             counters.panicked.add(1);
+            // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
             self.registry.handle_panic(payload);
         }
+        self.depth.set(self.depth.get() - 1);
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
@@ -223,13 +266,15 @@ impl Worker {
 
     /// For a lent thread, once its pool is closed: runs what it finds. Jobs that appear later are found by
     /// the other workers, which also empty this one's deque; if there are none, no later job can appear
-    /// once no outside thread is left that had begun to submit.
-    pub(crate) fn drain(&self) {
+    /// once no outside thread is left that had begun to submit. Begins no job after `deadline`.
+    pub(crate) fn drain(&self, deadline: Option<Instant>) {
         let _hold = self.registry.hold();
+        let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
         loop {
-            while self.run_one() {}
+            while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
-            if !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+            if due() || !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+                self.expose_all();
                 return;
             }
             crate::sync::yield_now();

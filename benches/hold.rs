@@ -1,0 +1,192 @@
+//! What does a pool hold, and what does it take to have one?
+//!
+//! Bytes for each closure that waits, counted by the allocator while the only worker is kept from running
+//! them; and the time from a builder to threads that have all run something, and from there to their end.
+
+use std::alloc::System;
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use filch_benches::{Contender, Round, ask, print_aligned, rounds, scaled, settle};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Bytes that are allocated now.
+fn held() -> isize {
+    let stats = ALLOCATOR.stats();
+    // What the allocator counts for a reallocation is in the first two as well.
+    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
+}
+
+fn filch_pool(workers: usize) -> filch::Pool {
+    filch::Pool::builder().workers(workers).build().expect("a pool")
+}
+
+/// Jobs at a time: just below a power of two, so that a buffer that doubles is nearly full, and just above, so
+/// that it is half empty.
+fn amounts() -> [usize; 2] {
+    scaled([1_000_000, 1_100_000], [10_000, 20_000])
+}
+
+/// Bytes a job, on one worker that is kept busy while `N` words times `jobs` are submitted from outside.
+fn outside<const N: usize>(jobs: usize) -> [f64; 2] {
+    let filch = {
+        let pool = filch_pool(1);
+        let (release, kept) = mpsc::channel::<()>();
+        pool.execute(move || _ = kept.recv()).expect("an open pool");
+        let before = held();
+        for id in 0..jobs {
+            let words = [id; N];
+            pool.execute(move || _ = black_box(words)).expect("an open pool");
+        }
+        let after = held();
+        drop(release);
+        after - before
+    };
+    let rayon = {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+        let (release, kept) = mpsc::channel::<()>();
+        pool.spawn(move || _ = kept.recv());
+        let before = held();
+        for id in 0..jobs {
+            let words = [id; N];
+            pool.spawn(move || _ = black_box(words));
+        }
+        let after = held();
+        drop(release);
+        // All that was submitted before has run when this has.
+        pool.install(|| ());
+        after - before
+    };
+    [filch, rayon].map(|bytes| bytes as f64 / jobs as f64)
+}
+
+/// The same, spawned into a scope by the only worker.
+fn inside<const N: usize>(jobs: usize) -> [f64; 2] {
+    let filch = filch_pool(1).install(|| {
+        let mut bytes = 0;
+        filch::scope(|s| {
+            let before = held();
+            for id in 0..jobs {
+                let words = [id; N];
+                s.spawn(move |_| _ = black_box(words));
+            }
+            bytes = held() - before;
+        });
+        bytes
+    });
+    let rayon = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool").install(|| {
+        let mut bytes = 0;
+        rayon::scope(|s| {
+            let before = held();
+            for id in 0..jobs {
+                let words = [id; N];
+                s.spawn(move |_| _ = black_box(words));
+            }
+            bytes = held() - before;
+        });
+        bytes
+    });
+    [filch, rayon].map(|bytes| bytes as f64 / jobs as f64)
+}
+
+/// Criterion's filter does not reach what is not timed by it. A number is the value of some option.
+fn passes(name: &str) -> bool {
+    let passes = |argument: &str| {
+        argument.starts_with('-') || argument.parse::<f64>().is_ok() || name.contains(argument)
+    };
+    std::env::args().skip(1).all(|argument| argument != "--list" && passes(&argument))
+}
+
+fn bytes(_: &mut Criterion) {
+    if !passes("bytes") {
+        return;
+    }
+    let header = ["bytes a closure that waits", "captures", "jobs", "filch", "rayon", "filch ÷ it"];
+    let mut rows = vec![header.map(String::from).to_vec()];
+    type Way = fn(usize) -> [f64; 2];
+    let ways: [(&str, usize, Way); 6] = [
+        ("`execute`, `spawn` from outside", 8, outside::<1>),
+        ("`execute`, `spawn` from outside", 24, outside::<3>),
+        ("`execute`, `spawn` from outside", 64, outside::<8>),
+        ("`scope.spawn`", 8, inside::<1>),
+        ("`scope.spawn`", 24, inside::<3>),
+        ("`scope.spawn`", 64, inside::<8>),
+    ];
+    for (way, captures, count) in ways {
+        for jobs in amounts() {
+            let [filch, rayon] = count(jobs);
+            assert!(filch > 0.0 && rayon > 0.0, "nothing waited");
+            rows.push(vec![
+                way.into(),
+                captures.to_string(),
+                jobs.to_string(),
+                format!("{filch:.1}"),
+                format!("{rayon:.1}"),
+                format!("{:.2}", filch / rayon),
+            ]);
+        }
+    }
+    print_aligned("bytes held", &rows);
+}
+
+fn start_and_stop(c: &mut Criterion) {
+    for workers in [1, 2, 8] {
+        let samples = scaled(10, 2);
+        // Nobody gets past it before all workers are there.
+        let barrier = &Barrier::new(workers);
+        let sample = |f: &dyn Fn()| {
+            let times = (0..samples).map(|_| {
+                settle();
+                let start = Instant::now();
+                f();
+                start.elapsed()
+            });
+            Round { times: times.collect::<Vec<Duration>>(), jobs: Vec::new() }
+        };
+        let contenders = vec![
+            Contender::peer("threads", || {
+                sample(&|| {
+                    std::thread::scope(|s| {
+                        (0..workers).for_each(|_| drop(s.spawn(move || barrier.wait())));
+                    });
+                })
+            }),
+            Contender::peer("rayon, told to end", || {
+                sample(&|| {
+                    let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
+                    let pool = builder.build().expect("a pool");
+                    pool.broadcast(|_| barrier.wait());
+                })
+            }),
+            Contender::peer("rayon, ended", || {
+                sample(&|| {
+                    // The last that a worker does; dropping the pool does not wait for it.
+                    let (exit, exited) = mpsc::channel();
+                    let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
+                    let builder = builder.exit_handler(move |_| exit.send(()).expect("a receiver"));
+                    let pool = builder.build().expect("a pool");
+                    pool.broadcast(|_| barrier.wait());
+                    drop(pool);
+                    assert_eq!(exited.iter().take(workers).count(), workers);
+                })
+            }),
+            Contender::ours("filch", || {
+                sample(&|| {
+                    let pool = filch_pool(workers);
+                    pool.broadcast(|_| barrier.wait());
+                })
+            }),
+        ];
+        let question = format!("start and stop of {workers} worker{}", if workers == 1 { "" } else { "s" });
+        ask(c, &question, 1, rounds(15), contenders);
+    }
+}
+
+criterion_group!(benches, bytes, start_and_stop);
+criterion_main!(benches);

@@ -1,0 +1,119 @@
+//! One round on each contender's pool, made for that round: with nothing else awake, and the clock inside.
+
+// Each bench uses a part of these.
+#![allow(dead_code)]
+
+use std::num::NonZero;
+use std::time::{Duration, Instant};
+
+use filch_benches::{Round, settle, tally};
+
+/// Stacks for recursions that are deep; what is not touched costs nothing.
+pub const STACK: usize = 64 << 20;
+
+/// A way to run two closures, so that a workload is written once. All of it is inlined.
+pub trait Join {
+    fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send;
+}
+
+/// One after the other.
+pub struct Serial;
+pub struct Rayon;
+pub struct Filch;
+
+impl Join for Serial {
+    #[inline(always)]
+    fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        (a(), b())
+    }
+}
+
+impl Join for Rayon {
+    #[inline(always)]
+    fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        rayon::join(a, b)
+    }
+}
+
+impl Join for Filch {
+    #[inline(always)]
+    fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        filch::join(a, b)
+    }
+}
+
+/// Has `f` run on this thread, and checks that it entered `marks` tallies.
+pub fn serial(marks: u64, f: impl FnOnce() -> Vec<Duration>) -> Round {
+    tally::begin();
+    settle();
+    let times = f();
+    Round { times, jobs: tally::shares(marks) }
+}
+
+/// Has `f` run beside a pool of filch's.
+pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
+    tally::begin();
+    let pool = filch::Pool::builder().workers(workers).stack_size(STACK).build().expect("a pool");
+    settle();
+    let times = f(&pool);
+    drop(pool);
+    settle();
+    Round { times, jobs: tally::shares(marks) }
+}
+
+/// Has `f` run beside a pool of rayon's.
+pub fn rayon(workers: usize, marks: u64, f: impl FnOnce(&rayon::ThreadPool) -> Vec<Duration>) -> Round {
+    tally::begin();
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(workers).stack_size(STACK);
+    let pool = builder.build().expect("a pool");
+    settle();
+    let times = f(&pool);
+    drop(pool);
+    settle();
+    Round { times, jobs: tally::shares(marks) }
+}
+
+/// Has `f` run as one thread of a pool of chili's: there the thread that forks is one of the workers.
+pub fn chili(workers: usize, marks: u64, f: impl FnOnce(&chili::ThreadPool) -> Vec<Duration>) -> Round {
+    tally::begin();
+    let config = chili::Config { thread_count: NonZero::new(workers), ..chili::Config::default() };
+    let pool = chili::ThreadPool::with_config(config);
+    settle();
+    let times = f(&pool);
+    drop(pool);
+    settle();
+    Round { times, jobs: tally::shares(marks) }
+}
+
+/// How long `f` takes, which is to return `expected`.
+#[inline]
+pub fn clock<T: PartialEq + std::fmt::Debug>(expected: &T, f: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    let result = f();
+    let time = start.elapsed();
+    assert_eq!(&result, expected);
+    time
+}

@@ -1,0 +1,412 @@
+//! The calling thread lent to a pool as worker 0: when it runs jobs, what becomes of those that it leaves, and how
+//! it is returned, whoever ends the pool, and where.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use common::{Gate, LIMIT, fail, until, within};
+use filch::{BuildError, CountLatch, Pool, ShutdownError};
+
+/// A job that counts that it ran.
+fn counts(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
+    let ran = Arc::clone(ran);
+    move || {
+        ran.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn lent(workers: usize) -> Pool {
+    Pool::builder().workers(workers).use_current_thread().build().unwrap()
+}
+
+#[test]
+fn a_lent_thread_runs_jobs_when_it_waits_and_only_then() {
+    within(LIMIT, || {
+        let here = thread::current().id();
+        let pool = lent(1);
+        assert_eq!((filch::current_worker(), filch::current_workers(), pool.workers()), (Some(0), 1, 1));
+        let ran = Arc::new(AtomicUsize::new(0));
+        pool.execute(counts(&ran)).unwrap();
+        filch::execute(counts(&ran)).unwrap();
+        let handle = pool.spawn(|| thread::current().id());
+        assert_eq!((ran.load(Ordering::SeqCst), handle.is_finished()), (0, false));
+        assert_eq!(handle.join().unwrap(), here);
+        // Each other way to wait.
+        let latch = Arc::new(CountLatch::new(1));
+        let opens = Arc::clone(&latch);
+        pool.execute(move || opens.count_down()).unwrap();
+        latch.wait();
+        let latch = Arc::new(CountLatch::new(1));
+        let opens = Arc::clone(&latch);
+        pool.execute(move || opens.count_down()).unwrap();
+        assert!(latch.wait_timeout(Duration::MAX));
+        let queue = {
+            let ran = Arc::clone(&ran);
+            let handler = move |thread| {
+                assert_eq!(thread::current().id(), thread);
+                ran.fetch_add(1, Ordering::SeqCst);
+            };
+            pool.queue().capacity(1).build(handler).unwrap()
+        };
+        (0..10).for_each(|_| queue.submit(here).unwrap());
+        assert_eq!(queue.submit_all([here; 10]).unwrap(), 10);
+        queue.wait();
+        assert_eq!(pool.install(|| thread::current().id()), here);
+        let other = Pool::builder().workers(1).build().unwrap();
+        let (told, tells) = mpsc::channel();
+        pool.execute(move || told.send(()).unwrap()).unwrap();
+        // A job of the other pool waits for one of this pool, that is, for this thread.
+        other.install(move || tells.recv().unwrap());
+        let report = pool.shutdown().unwrap();
+        assert_eq!((ran.load(Ordering::SeqCst), report.panicked), (22, 0));
+        assert_eq!((report.workers[0].asked, report.workers[0].pinned_to), (None, None));
+    });
+}
+
+#[test]
+fn a_lent_thread_beside_others() {
+    within(LIMIT, || {
+        let here = thread::current().id();
+        let pool = lent(3);
+        // While this thread does not wait in the pool's way, the others run what comes.
+        let (told, tells) = mpsc::channel();
+        for _ in 0..100 {
+            let told = told.clone();
+            pool.execute(move || told.send(thread::current().id()).unwrap()).unwrap();
+        }
+        assert!((0..100).all(|_| tells.recv().unwrap() != here));
+        // While they are blocked, it does.
+        let gate = Gate::default();
+        let blocked = Arc::new(CountLatch::new(2));
+        for _ in 0..2 {
+            let (gate, blocked) = (gate.clone(), Arc::clone(&blocked));
+            let job = move || {
+                blocked.count_down();
+                gate.wait();
+            };
+            pool.execute(job).unwrap();
+        }
+        until(|| blocked.count() == 0);
+        let handle = pool.spawn(|| (thread::current().id(), filch::current_worker()));
+        assert_eq!(handle.join().unwrap(), (here, Some(0)));
+        gate.open();
+        assert_eq!(pool.shutdown().unwrap().run, 103);
+    });
+}
+
+#[test]
+fn a_lent_thread_cannot_be_lent_twice() {
+    fn refused() {
+        let error = Pool::builder().workers(2).use_current_thread().build().map(drop).unwrap_err();
+        assert!(matches!(error, BuildError::AlreadyWorker), "{error:?}");
+        assert!(error.to_string().contains("use_current_thread"), "{error}");
+    }
+
+    within(LIMIT, || {
+        let pool = lent(2);
+        refused();
+        assert_eq!(filch::current_workers(), 2, "it is still lent");
+        pool.install(refused);
+        drop(pool);
+        Pool::builder().workers(1).build().unwrap().install(refused);
+    });
+}
+
+#[test]
+fn a_lent_thread_is_returned() {
+    within(LIMIT, || {
+        for workers in [1, 2, 4] {
+            for round in 0..100 {
+                let pool = lent(workers);
+                assert_eq!(filch::current_worker(), Some(0));
+                let ran = Arc::new(AtomicUsize::new(0));
+                (0..10).for_each(|_| pool.execute(counts(&ran)).unwrap());
+                if round % 2 == 0 {
+                    assert_eq!(pool.shutdown().unwrap().run, 10);
+                } else {
+                    drop(pool);
+                }
+                assert_eq!(ran.load(Ordering::SeqCst), 10, "it helps to drain");
+                assert_eq!(filch::current_worker(), None);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_lent_thread_stays_a_worker_if_another_shuts_down() {
+    within(LIMIT, || {
+        let pool = lent(2);
+        let ran = Arc::new(AtomicUsize::new(0));
+        (0..100).for_each(|_| pool.execute(counts(&ran)).unwrap());
+        let report = thread::scope(|scope| scope.spawn(|| pool.shutdown().unwrap()).join().unwrap());
+        assert_eq!((ran.load(Ordering::SeqCst), report.run), (100, 100));
+        assert_eq!(filch::current_worker(), Some(0));
+        assert!(pool.execute(|| ()).is_err() && pool.try_install(|| ()).is_err());
+        assert_eq!(pool.shutdown().unwrap(), report);
+        assert_eq!(filch::current_worker(), None);
+    });
+}
+
+/// It leaves jobs in its deque, which the others must find.
+#[test]
+fn a_lent_thread_that_ends() {
+    within(LIMIT, || {
+        const JOBS: usize = 100;
+        let gate = Gate::default();
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (held, count) = (gate.clone(), Arc::clone(&ran));
+        let ends = thread::spawn(move || {
+            let pool = lent(2);
+            let (told, tells) = mpsc::channel();
+            pool.execute(move || {
+                told.send(()).unwrap();
+                held.wait();
+            })
+            .unwrap();
+            tells.recv().unwrap();
+            let fan = move || {
+                (0..JOBS).for_each(|_| filch::execute(counts(&count)).unwrap());
+                filch::current_worker()
+            };
+            assert_eq!(pool.spawn(fan).join().unwrap(), Some(0));
+            pool
+        });
+        let pool = ends.join().unwrap();
+        assert_eq!(pool.stats().workers[0].deque_depth, JOBS);
+        gate.open();
+        until(|| ran.load(Ordering::SeqCst) == JOBS);
+        assert_eq!(pool.install(filch::current_worker), Some(1));
+        assert_eq!(pool.shutdown().unwrap().run, JOBS as u64 + 3);
+    });
+}
+
+#[test]
+fn hooks_are_not_called_for_a_lent_thread() {
+    within(LIMIT, || {
+        let calls: Arc<Mutex<Vec<(usize, ThreadId)>>> = Arc::default();
+        let note = |calls: &Arc<Mutex<Vec<_>>>| {
+            let calls = Arc::clone(calls);
+            move |index| calls.lock().unwrap().push((index, thread::current().id()))
+        };
+        let (start, exit) = (note(&calls), note(&calls));
+        let pool =
+            Pool::builder().workers(3).use_current_thread().on_start(start).on_exit(exit).build().unwrap();
+        drop(pool);
+        let mut calls = calls.lock().unwrap().clone();
+        assert!(calls.iter().all(|&(_, thread)| thread != thread::current().id()));
+        calls.sort_unstable_by_key(|call| call.0);
+        assert_eq!(calls.iter().map(|call| call.0).collect::<Vec<_>>(), [1, 1, 2, 2]);
+    });
+}
+
+/// What a job panics with does not reach what the lent thread is in the middle of.
+#[test]
+fn panics_on_a_lent_thread() {
+    within(LIMIT, || {
+        let (handler, seen) = common::collector();
+        let pool = Pool::builder().workers(1).use_current_thread().panic_handler(handler).build().unwrap();
+        pool.execute(|| fail(1)).unwrap();
+        assert_eq!(pool.spawn(|| 2).join().unwrap(), 2);
+        drop(pool.spawn(|| fail(3)));
+        let report = pool.shutdown().unwrap();
+        assert_eq!((report.run, report.panicked, seen()), (3, 2, vec![1, 3]));
+    });
+}
+
+// --- ended by others, or in a job ---
+
+/// A pool of this thread alone with 10 jobs in it, of which a queue holds 5, and how many of them ran.
+fn loaded() -> (Arc<Pool>, Arc<AtomicUsize>) {
+    let pool = Arc::new(lent(1));
+    let ran = Arc::new(AtomicUsize::new(0));
+    (0..5).for_each(|_| pool.execute(counts(&ran)).unwrap());
+    let runs = Arc::clone(&ran);
+    let queue = pool.queue().capacity(5).build(move |()| counts(&runs)()).unwrap();
+    assert_eq!(queue.submit_all([(); 5]).unwrap(), 5);
+    (pool, ran)
+}
+
+/// A closure that came too early to be refused would run.
+fn closed(pool: &Pool) -> bool {
+    pool.queue().build(|()| ()).is_err()
+}
+
+/// With no other worker, the jobs are this thread's to run, and the shutdown waits for it.
+#[test]
+fn a_shutdown_by_another_waits_for_the_only_worker() {
+    within(LIMIT, || {
+        for workers in [1, 0] {
+            let (pool, ran) = loaded();
+            let (told, tells) = mpsc::channel();
+            let ends = Arc::clone(&pool);
+            let other = thread::spawn(move || {
+                let stuck = ends.shutdown_timeout(Duration::from_millis(5));
+                told.send(stuck).unwrap();
+                ends.shutdown().unwrap().run
+            });
+            assert_eq!(tells.recv().unwrap(), Err(ShutdownError::Timeout { stuck: vec!["filch-0".into()] }));
+            assert_eq!((closed(&pool), ran.load(Ordering::SeqCst)), (true, 0));
+            if workers == 0 {
+                // Each way to get to the end: a wait, here for something else altogether, ...
+                let latch = CountLatch::new(1);
+                assert!(!latch.wait_timeout(Duration::from_millis(20)));
+            } else {
+                // ... or its own shutdown.
+                assert_eq!(pool.shutdown().unwrap().run, 10);
+            }
+            assert_eq!((other.join().unwrap(), ran.load(Ordering::SeqCst)), (10, 10));
+            drop(pool);
+            assert_eq!(filch::current_worker(), None);
+        }
+    });
+}
+
+#[test]
+fn the_only_worker_ends() {
+    within(LIMIT, || {
+        for early in [false, true] {
+            let gate = Gate::default();
+            let (hand, handed) = mpsc::channel();
+            let held = gate.clone();
+            let lends = thread::spawn(move || {
+                hand.send(loaded()).unwrap();
+                held.wait();
+            });
+            let (pool, ran) = handed.recv().unwrap();
+            let ends = Arc::clone(&pool);
+            let shutdown = move || ends.shutdown().unwrap().run;
+            let other = early.then(|| thread::spawn(shutdown.clone()));
+            if early {
+                until(|| closed(&pool));
+            }
+            gate.open();
+            lends.join().unwrap();
+            // Not only at the shutdown, which may be far.
+            assert_eq!((ran.load(Ordering::SeqCst), closed(&pool)), (10, true));
+            let run = other.map_or_else(shutdown, |other| other.join().unwrap());
+            assert_eq!(run, 10);
+        }
+    });
+}
+
+/// No accepted job is lost, and nobody hangs, when outside threads submit while the pool is shut down by another
+/// thread, and the only worker waits, ends, or shuts down as well.
+#[test]
+fn the_only_worker_against_submitters_and_a_shutdown() {
+    within(LIMIT, || {
+        for round in 0..400 {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let accepted = Arc::new(AtomicUsize::new(0));
+            let (count, took) = (Arc::clone(&ran), Arc::clone(&accepted));
+            let lends = thread::spawn(move || {
+                let pool = Arc::new(lent(1));
+                let others = Vec::from_iter((0..3).map(|number| {
+                    let (pool, ran, accepted) = (Arc::clone(&pool), Arc::clone(&count), Arc::clone(&took));
+                    thread::spawn(move || {
+                        if number == 0 {
+                            return drop(pool.shutdown().unwrap());
+                        }
+                        for _ in 0..20 {
+                            let taken = pool.execute(counts(&ran)).is_ok();
+                            accepted.fetch_add(usize::from(taken), Ordering::SeqCst);
+                        }
+                    })
+                }));
+                match round % 3 {
+                    0 => drop(pool.shutdown()),
+                    1 => until(|| pool.spawn(|| ()).join().is_err()),
+                    _ => {}
+                }
+                others
+            });
+            let others = lends.join().unwrap();
+            others.into_iter().for_each(|other| other.join().unwrap());
+            let (ran, accepted) = (ran.load(Ordering::SeqCst), accepted.load(Ordering::SeqCst));
+            assert_eq!(ran, accepted, "in round {round}");
+        }
+    });
+}
+
+/// The pool goes inside one of the thread's own jobs: what was accepted runs, and then the thread is free.
+#[test]
+fn it_drops_the_pool_in_a_job() {
+    within(LIMIT, || {
+        for workers in [1, 3] {
+            let pool = Arc::new(lent(workers));
+            let (gate, blocked) = (Gate::default(), Arc::new(CountLatch::new(workers - 1)));
+            for _ in 1..workers {
+                let (held, counts) = (gate.clone(), Arc::clone(&blocked));
+                let block = move || {
+                    counts.count_down();
+                    held.wait();
+                };
+                pool.execute(block).unwrap();
+            }
+            until(|| blocked.count() == 0);
+            let ran = Arc::new(AtomicUsize::new(0));
+            let (last, count) = (Arc::clone(&pool), Arc::clone(&ran));
+            let handle = pool.spawn(move || {
+                (0..10).for_each(|_| filch::execute(counts(&count)).unwrap());
+                drop(Arc::into_inner(last).expect("the last one"));
+                filch::execute(counts(&count)).unwrap();
+                filch::current_worker()
+            });
+            drop(pool);
+            assert_eq!(handle.join().unwrap(), Some(0), "it was in a job of the pool");
+            assert_eq!(filch::current_worker(), None);
+            gate.open();
+            until(|| ran.load(Ordering::SeqCst) == 11);
+            // It can be lent again.
+            assert_eq!(lent(2).spawn(|| 5).join().unwrap(), 5);
+        }
+    });
+}
+
+#[test]
+fn another_thread_drops_the_pool() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pool = lent(workers);
+            assert_eq!(pool.spawn(|| 1).join().unwrap(), 1);
+            thread::spawn(move || drop(pool)).join().unwrap();
+            assert_eq!(filch::current_worker(), None);
+            drop(lent(workers));
+        }
+    });
+}
+
+/// A panic handler is in the job that panicked: on a lent thread, too, it cannot end the pool from there.
+#[test]
+fn its_panic_handler_shuts_down() {
+    within(LIMIT, || {
+        let shared: Arc<OnceLock<Pool>> = Arc::default();
+        let (handled, seen) = mpsc::channel();
+        let used = Arc::clone(&shared);
+        let handler = move |_| handled.send(used.get().map(Pool::shutdown)).unwrap();
+        let pool = Pool::builder().workers(1).use_current_thread().panic_handler(handler).build().unwrap();
+        assert!(shared.set(pool).is_ok());
+        let pool = shared.get().unwrap();
+        pool.execute(|| fail(1)).unwrap();
+        assert_eq!(pool.spawn(|| 2).join().unwrap(), 2);
+        assert_eq!(seen.recv().unwrap(), Some(Err(ShutdownError::WouldDeadlock)));
+        assert_eq!(pool.shutdown().unwrap().run, 2);
+    });
+}
+
+/// Its own timed shutdown begins no job when time is up, and it stays lent for the rest.
+#[test]
+fn it_shuts_down_in_time() {
+    within(LIMIT, || {
+        let (pool, ran) = loaded();
+        let stuck = pool.shutdown_timeout(Duration::ZERO);
+        assert_eq!(stuck, Err(ShutdownError::Timeout { stuck: vec!["filch-0".into()] }));
+        assert_eq!((ran.load(Ordering::SeqCst), filch::current_worker()), (0, Some(0)));
+        assert_eq!(pool.shutdown_timeout(Duration::MAX).unwrap().run, 10);
+        assert_eq!(filch::current_worker(), None);
+    });
+}

@@ -1,0 +1,208 @@
+//! Wakers are foreign code: cloning, waking and dropping one may use the very latch or pool that it waits for, or
+//! panic, and may happen on any thread at any time.
+
+mod common;
+
+use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::thread;
+
+use common::{Gate, LIMIT, Random, fail, number_of, within};
+use filch::{CountLatch, CountWait, JoinError, JoinHandle, Pool};
+
+/// A waker that counts.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Count {
+    fn new() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Polls once: whether it is ready.
+fn ready(wait: &mut CountWait<'_>, waker: &Waker) -> bool {
+    Pin::new(wait).poll(&mut Context::from_waker(waker)).is_ready()
+}
+
+fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
+    Pin::new(handle).poll(&mut Context::from_waker(waker))
+}
+
+/// A waker that uses the latch it waits for when it is dropped.
+struct UsesWhenDropped(Arc<CountLatch>, Arc<AtomicUsize>);
+
+impl Wake for UsesWhenDropped {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for UsesWhenDropped {
+    fn drop(&mut self) {
+        // Takes its place on the list and leaves it.
+        assert!(
+            Pin::new(&mut (&*self.0).into_future()).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        );
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_waker_may_use_the_latch_when_it_is_dropped() {
+    within(LIMIT, || {
+        let latch = Arc::new(CountLatch::new(1));
+        let drops = Arc::new(AtomicUsize::new(0));
+        let waker = || Waker::from(Arc::new(UsesWhenDropped(Arc::clone(&latch), Arc::clone(&drops))));
+        let mut wait = (&*latch).into_future();
+        // The list holds the only clone of each: the next poll replaces it, and the end of the future drops it.
+        assert!(!ready(&mut wait, &waker()));
+        assert_eq!(drops.load(Ordering::SeqCst), 0);
+        assert!(!ready(&mut wait, &waker()));
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+        drop(wait);
+        assert_eq!(drops.load(Ordering::SeqCst), 2);
+    });
+}
+
+/// One that uses the latch when it is cloned.
+#[test]
+fn a_waker_may_use_the_latch_when_it_is_cloned() {
+    static LATCH: OnceLock<CountLatch> = OnceLock::new();
+    static CLONES: AtomicUsize = AtomicUsize::new(0);
+    static TABLE: RawWakerVTable = RawWakerVTable::new(clone, |_| (), |_| (), |_| ());
+
+    fn clone(data: *const ()) -> RawWaker {
+        let latch = LATCH.get().unwrap();
+        assert!(Pin::new(&mut latch.into_future()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        CLONES.fetch_add(1, Ordering::SeqCst);
+        // Another one than that: the next poll must replace it.
+        RawWaker::new(data.wrapping_byte_add(1), &TABLE)
+    }
+
+    within(LIMIT, || {
+        let latch = LATCH.get_or_init(|| CountLatch::new(1));
+        // SAFETY: the table's functions use no data.
+        let waker = unsafe { Waker::new(std::ptr::null(), &TABLE) };
+        let mut wait = latch.into_future();
+        for clones in 1..=3 {
+            assert!(!ready(&mut wait, &waker));
+            assert_eq!(CLONES.load(Ordering::SeqCst), clones);
+        }
+    });
+}
+
+/// One that panics costs the others nothing.
+#[test]
+fn a_waker_that_panics() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            fail(7);
+        }
+    }
+
+    within(LIMIT, || {
+        let latch = Arc::new(CountLatch::new(1));
+        let panics = Waker::from(Arc::new(Panics));
+        let mut first = (&*latch).into_future();
+        let mut second = (&*latch).into_future();
+        assert!(!ready(&mut first, &panics) && !ready(&mut second, &panics));
+        let (woken, counts) = Count::new();
+        let mut third = (&*latch).into_future();
+        assert!(!ready(&mut third, &counts));
+        let payload = catch_unwind(AssertUnwindSafe(|| latch.count_down())).expect_err("it was swallowed");
+        assert_eq!(number_of(&*payload), 7);
+        assert_eq!(woken.get(), 1);
+        assert!([first, second, third].iter_mut().all(|wait| ready(wait, &counts)));
+    });
+}
+
+/// A handle that was polled and dropped keeps nothing of the task that polled it.
+#[test]
+fn a_dropped_handle_lets_go_of_the_waker() {
+    within(LIMIT, || {
+        let pool = Pool::builder().workers(1).build().unwrap();
+        let gate = Gate::default();
+        let held = gate.clone();
+        let mut handle = pool.spawn(move || held.wait());
+        let (count, waker) = Count::new();
+        assert!(poll(&mut handle, &waker).is_pending());
+        drop((handle, waker));
+        assert_eq!(Arc::strong_count(&count), 1, "the waker is on the list still");
+        gate.open();
+        pool.shutdown().unwrap();
+        assert_eq!(count.get(), 0);
+    });
+}
+
+/// A waker that uses the pool, whoever wakes or drops it, and whether the pool is there or not.
+struct UsesPool(Arc<OnceLock<Pool>>, AtomicUsize);
+
+impl UsesPool {
+    fn call(&self) {
+        if let Some(pool) = self.0.get() {
+            let _ = pool.execute(|| ());
+            self.1.fetch_add(pool.stats().workers.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Wake for UsesPool {
+    fn wake(self: Arc<Self>) {
+        self.call();
+    }
+}
+
+impl Drop for UsesPool {
+    fn drop(&mut self) {
+        self.call();
+    }
+}
+
+/// The job's end, on a worker, wakes the task while this thread polls the handle again or drops it, 100,000 times;
+/// now and then the pool is shut down meanwhile.
+#[test]
+fn woken_while_it_is_dropped() {
+    within(LIMIT, || {
+        let mut random = Random::new(16);
+        for _ in 0..50 {
+            let shared = Arc::new(OnceLock::from(Pool::builder().workers(2).build().unwrap()));
+            let pool = shared.get().unwrap();
+            let waker = || Waker::from(Arc::new(UsesPool(Arc::clone(&shared), AtomicUsize::new(0))));
+            let mut ready = 0;
+            for round in 0..2_000 {
+                let mut handle = pool.spawn(move || round);
+                for _ in 0..=random.below(2) {
+                    if let Poll::Ready(result) = poll(&mut handle, &waker()) {
+                        assert_eq!(result.unwrap(), round);
+                        ready += 1;
+                        break;
+                    }
+                }
+                (0..random.below(30)).for_each(|_| std::hint::spin_loop());
+            }
+            assert!(ready <= 2_000);
+            let handles = Vec::from_iter((0..10).map(|_| pool.spawn(|| ())));
+            thread::scope(|scope| {
+                scope.spawn(|| pool.shutdown().unwrap());
+                for mut handle in handles {
+                    let _ = poll(&mut handle, &waker());
+                }
+            });
+        }
+    });
+}

@@ -232,6 +232,7 @@ impl Worker {
 
     /// Runs one job, if there is one.
     pub(crate) fn run_one(&self) -> bool {
+        self.expose_all();
         self.find(Help::Any).map(|job| self.run(job)).is_some()
     }
 
@@ -242,6 +243,7 @@ impl Worker {
 
     /// Runs one job of its own or of its inbox, if there is one.
     pub(crate) fn run_local(&self) -> bool {
+        self.expose_all();
         self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
     }
 

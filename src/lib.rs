@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forks |
 //! | 1 | `deque`, `parker`, `spin`, `ring`, `affinity`, `stats` | one mechanism each |
-//! | 2 | `latch`, `sleep` | waiting: for an event, for work |
+//! | 2 | `latch`, `sleep`, `room` | waiting: for an event, for work, for each other |
 //! | 3 | `job` | what runs |
 //! | 4 | `registry`, `worker`, `wait` | the scheduler |
 //! | 5 | `spawn`, `install`, `queue` | one public operation each |
@@ -37,6 +37,7 @@ mod queue;
 mod registry;
 mod ring;
 mod rng;
+mod room;
 mod scope;
 mod shutdown;
 mod sleep;

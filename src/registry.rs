@@ -13,6 +13,7 @@ use crate::job::Job;
 use crate::latch::CountLatch;
 use crate::parker::Parker;
 use crate::process;
+use crate::room::Rooms;
 use crate::sleep::Sleep;
 use crate::stats::Counters;
 use crate::sync::site::{ABANDONED, THREADS};
@@ -99,6 +100,8 @@ pub(crate) struct Registry {
     /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
     /// join or a scope.
     pub(crate) help_stack: usize,
+    /// Workers that wait for room in a queue.
+    pub(crate) rooms: Rooms,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     /// Whether there is such a thread.
@@ -126,6 +129,7 @@ impl Registry {
             sleep,
             hooks,
             help_stack,
+            rooms: Rooms::default(),
             threads: AtomicUsize::new(threads),
             lent,
             abandoned: AtomicBool::new(false),

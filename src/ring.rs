@@ -218,6 +218,29 @@ impl<T> Ring<T> {
         self.len() == self.slots.len()
     }
 
+    /// Whether the `count`-th value from the head on is there. A look at its slot: of the two positions only the
+    /// head is read, which for a lone consumer is its own.
+    pub(crate) fn has(&self, count: u64) -> bool {
+        let position = self.ahead(self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS, count - 1);
+        self.slot(position).stamp.load(RING_STAMP_LOAD.get()) == position + 1
+    }
+
+    /// Whether the `count`-th slot from the tail on is free. As [`has`](Self::has), for a producer.
+    pub(crate) fn has_room(&self, count: u64) -> bool {
+        let position = self.ahead(self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS, count - 1);
+        self.slot(position).stamp.load(RING_STAMP_LOAD.get()) == position
+    }
+
+    /// The position `count` after `position`, less than a lap.
+    fn ahead(&self, position: u64, count: u64) -> u64 {
+        let (index, capacity) = ((position & (self.lap - 1)) + count, self.slots.len() as u64);
+        if index < capacity {
+            position + count
+        } else {
+            (position & !(self.lap - 1)) + self.lap + index - capacity
+        }
+    }
+
     /// How many values it held at some moment.
     pub(crate) fn len(&self) -> usize {
         loop {
@@ -249,5 +272,32 @@ impl<T> Ring<T> {
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
         while self.pop().is_some() {}
+    }
+}
+
+#[cfg(all(test, not(all(loom, feature = "loom"))))]
+mod tests {
+    use super::Ring;
+
+    /// At each offset within a lap, with each number of values.
+    #[test]
+    fn looks_at_slots_agree_with_the_count() {
+        for capacity in [1, 2, 3, 8, 10] {
+            let ring: Ring<usize> = Ring::new(capacity, 0).unwrap();
+            for _ in 0..3 * capacity {
+                for held in 0..=capacity {
+                    assert_eq!(ring.len(), held);
+                    for count in 1..=capacity {
+                        assert_eq!(ring.has(count as u64), count <= held);
+                        assert_eq!(ring.has_room(count as u64), count <= capacity - held);
+                    }
+                    if held < capacity {
+                        assert!(ring.push(held, 0).is_ok());
+                    }
+                }
+                (0..capacity).for_each(|value| assert_eq!(ring.pop().unwrap().0, value));
+                assert!(ring.push(0, 0).is_ok() && ring.pop().is_some());
+            }
+        }
     }
 }

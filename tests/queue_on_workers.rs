@@ -1,5 +1,6 @@
-//! Queues used by workers: one that would have to wait for room runs jobs instead, so neither a job nor a
-//! handler that submits to a full queue, its own or one that feeds back to it, comes to a standstill.
+//! Queues used by workers: one that would have to wait for room runs jobs instead, and where only its own queue's
+//! jobs could go on it sets one aside, so neither a job nor a handler that submits to a full queue, its own or one
+//! that feeds back to it, comes to a standstill.
 
 mod common;
 
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use common::{LIMIT, Ledger, text_of, until, within};
+use common::{Gate, LIMIT, Ledger, text_of, until, within};
 use filch::{CountLatch, Pool, Queue};
 
 /// Where a handler finds a queue that is built after it, or is its own. Emptied at the end, or the queue
@@ -40,8 +41,7 @@ impl<J> Clone for Later<J> {
 }
 
 fn pool(workers: usize) -> Pool {
-    // Where a handler runs jobs inside itself the stack is theirs, too.
-    Pool::builder().workers(workers).stack_size(64 << 20).build().unwrap()
+    Pool::builder().workers(workers).build().unwrap()
 }
 
 #[test]
@@ -166,7 +166,8 @@ fn three_serial_queues_in_a_ring_on_1_and_2_workers() {
     });
 }
 
-/// One handler that fills its own queue a thousand times over: the others run inside it.
+/// One handler that fills its own queue a thousand times over. None of those jobs runs inside it, and all run in
+/// the order in which they were put in.
 #[test]
 fn a_handler_that_fills_its_own_queue() {
     const JOBS: usize = 1_000;
@@ -174,16 +175,19 @@ fn a_handler_that_fills_its_own_queue() {
     within(LIMIT, || {
         for workers in [1, 2] {
             let pool = pool(workers);
-            let ledger = Ledger::new(JOBS + 1);
-            let (own, marks) = (Later::new(), Arc::clone(&ledger));
+            let (own, last) = (Later::new(), Arc::new(AtomicUsize::new(0)));
             let handler = {
-                let own = own.clone();
+                let (own, last) = (own.clone(), Arc::clone(&last));
                 move |job: usize| {
                     if job == 0 {
-                        (1..=JOBS).for_each(|job| own.get().submit(job).unwrap());
-                        assert_eq!(marks.ran(), JOBS - 1, "each but the last made room for another");
+                        let own: Queue<usize> = own.get();
+                        (1..=JOBS).for_each(|job| own.submit(job).unwrap());
+                        assert_eq!(last.load(Ordering::Relaxed), 0, "a job ran inside another");
+                        assert_eq!((own.len(), own.capacity()), (JOBS, 1));
+                        assert!(own.try_submit(JOBS + 1).unwrap_err().is_full());
+                    } else {
+                        assert_eq!(last.swap(job, Ordering::Relaxed), job - 1);
                     }
-                    marks.mark(job);
                 }
             };
             let queue = pool.queue().capacity(1).concurrency(1).build(handler).unwrap();
@@ -191,8 +195,78 @@ fn a_handler_that_fills_its_own_queue() {
             queue.submit(0).unwrap();
             queue.wait();
             own.clear();
+            assert!(queue.is_empty());
+            let report = pool.shutdown().unwrap();
+            assert_eq!((report.run as usize, report.panicked), (JOBS + 1, 0));
+        }
+    });
+}
+
+/// Others keep the queue full, and each of their jobs submits one more: all run, never more at once than allowed, so
+/// that none runs inside another in a serial queue.
+#[test]
+fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
+    const JOBS: usize = 10_000;
+
+    within(LIMIT, || {
+        for (workers, concurrency) in [(1, 1), (2, 1), (2, 2), (4, 2)] {
+            let pool = Pool::builder().workers(workers).build().unwrap();
+            let (own, ledger) = (Later::new(), Ledger::new(2 * JOBS));
+            let inside = Arc::new(AtomicUsize::new(0));
+            let handler = {
+                let (own, marks, inside) = (own.clone(), Arc::clone(&ledger), Arc::clone(&inside));
+                move |job: usize| {
+                    let before = inside.fetch_add(1, Ordering::SeqCst);
+                    assert!(before < concurrency, "{before} besides this one");
+                    if job < JOBS {
+                        let own: Queue<usize> = own.get();
+                        own.submit(JOBS + job).unwrap();
+                    }
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    marks.mark(job);
+                }
+            };
+            let queue = pool.queue().capacity(1).concurrency(concurrency).build(handler).unwrap();
+            own.set(&queue);
+            assert_eq!(queue.submit_all(0..JOBS).unwrap(), JOBS);
+            queue.wait();
+            own.clear();
             ledger.assert_once();
             assert_eq!(pool.shutdown().unwrap().panicked, 0);
+        }
+    });
+}
+
+/// More jobs that wait for room than stacks have room for: 2 MiB each, the system's default for a thread.
+#[test]
+fn many_jobs_that_each_submit_to_one_full_queue() {
+    const JOBS: usize = 100_000;
+
+    within(LIMIT, || {
+        for (workers, queues) in [(1, 1), (2, 1), (2, 2), (4, 1)] {
+            let pool = Pool::builder().workers(workers).stack_size(2 << 20).build().unwrap();
+            let ledger = Ledger::new(JOBS);
+            let queues: Vec<_> = (0..queues)
+                .map(|_| {
+                    let marks = Arc::clone(&ledger);
+                    pool.queue().capacity(1).concurrency(1).build(move |job| marks.mark(job)).unwrap()
+                })
+                .collect();
+            // All there before the first begins.
+            let gates: Vec<_> = (0..workers).map(|_| Gate::default()).collect();
+            for gate in &gates {
+                let gate = gate.clone();
+                pool.execute(move || gate.wait()).unwrap();
+            }
+            for job in 0..JOBS {
+                let queue = queues[job % queues.len()].clone();
+                pool.execute(move || queue.submit(job).unwrap()).unwrap();
+            }
+            gates.iter().for_each(Gate::open);
+            drop(queues);
+            let report = pool.shutdown().unwrap();
+            assert_eq!(report.panicked, 0);
+            ledger.assert_once();
         }
     });
 }
@@ -300,23 +374,21 @@ fn wait_in_a_job_of_another_queue() {
     });
 }
 
-/// Without room the worker may run the outer queue's jobs, too, nested; all of them come to their end.
+/// Nor without room: the worker makes room itself or is told by the one that does.
 #[test]
 fn wait_in_a_job_of_another_queue_that_is_full() {
     within(LIMIT, || {
         for workers in [1, 2] {
             for _ in 0..200 {
-                let seen = wait_for_another_queue(workers, 1);
-                assert_eq!((seen.len(), seen.iter().max()), (5, Some(&111)));
+                assert_eq!(wait_for_another_queue(workers, 1), [3, 3, 10, 11, 111]);
             }
         }
     });
 }
 
-/// To run a serial queue's jobs inside its own handler is the last resort. Here it is not needed: the queue
-/// that the handler submits to has a worker of its own, which makes room all the time.
+/// A serial queue's jobs run inside its own handler only if nothing else can go on. Here it can: the queue that the
+/// handler submits to has a worker of its own, which makes room all the time.
 #[test]
-#[ignore = "a worker that waits 1 ms in vain nests too early: see docs/DESIGN.md"]
 fn a_serial_queue_stays_serial_while_another_worker_makes_room() {
     within(LIMIT, || {
         let pool = pool(2);

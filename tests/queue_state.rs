@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use common::{Alive, LIMIT, Ledger, Token, collector, fail, until, within};
+use common::{Alive, Gate, LIMIT, Ledger, Token, collector, fail, until, within};
 use filch::{Pool, Queue};
 
 /// Who made a state, how many jobs it served, and a message at its end. `Send`, but not `Sync`.
@@ -142,8 +142,9 @@ enum Depth {
     Inner,
 }
 
-/// On one worker a handler that fills its own queue has a job run inside itself: it gets a second state, and
-/// no third is made for all that follows.
+/// A handler that fills its own queue has a job run inside itself, if two may run at once and the other worker is
+/// busy: it gets a second state, and no third is made for all that follows. In a serial queue it comes afterwards and
+/// gets the same one.
 #[test]
 fn a_nested_job_gets_a_second_state() {
     struct Exclusive {
@@ -152,40 +153,53 @@ fn a_nested_job_gets_a_second_state() {
     }
 
     within(LIMIT, || {
-        let pool = Pool::builder().workers(1).build().unwrap();
-        let made = Arc::new(AtomicUsize::new(0));
-        let own: Arc<Mutex<Option<Queue<Depth>>>> = Arc::default();
-        let (report, reports) = channel();
-        let queue = {
-            let (made, own) = (Arc::clone(&made), Arc::clone(&own));
-            let make = move |_| Exclusive { number: made.fetch_add(1, Ordering::Relaxed), in_use: false };
-            let handler = move |state: &mut Exclusive, job: Depth| {
-                assert!(!state.in_use, "a state that another job uses");
-                state.in_use = true;
-                if job == Depth::Outer {
-                    let queue = own.lock().unwrap().clone().unwrap();
-                    queue.submit(Depth::Inner).unwrap();
-                    // Full now: the first one runs in here to make room.
-                    queue.submit(Depth::Inner).unwrap();
+        for concurrency in [1, 2] {
+            let pool = Pool::builder().workers(2).build().unwrap();
+            let made = Arc::new(AtomicUsize::new(0));
+            let own: Arc<Mutex<Option<Queue<Depth>>>> = Arc::default();
+            let (report, reports) = channel();
+            let queue = {
+                let (made, own) = (Arc::clone(&made), Arc::clone(&own));
+                let make = move |_| Exclusive { number: made.fetch_add(1, Ordering::Relaxed), in_use: false };
+                let handler = move |state: &mut Exclusive, job: Depth| {
+                    assert!(!state.in_use, "a state that another job uses");
+                    state.in_use = true;
+                    if job == Depth::Outer {
+                        let queue = own.lock().unwrap().clone().unwrap();
+                        queue.submit(Depth::Inner).unwrap();
+                        // Full now.
+                        queue.submit(Depth::Inner).unwrap();
+                    }
+                    report.send((job == Depth::Outer, state.number)).unwrap();
+                    state.in_use = false;
+                };
+                pool.queue().capacity(1).concurrency(concurrency).worker_state(make).build(handler).unwrap()
+            };
+            *own.lock().unwrap() = Some(queue.clone());
+            let busy = Gate::default();
+            let (began, begun) = channel();
+            let gate = busy.clone();
+            pool.execute(move || {
+                began.send(()).unwrap();
+                gate.wait();
+            })
+            .unwrap();
+            begun.recv().unwrap();
+            for round in 0..100 {
+                queue.submit(Depth::Outer).unwrap();
+                queue.wait();
+                let numbers: Vec<_> = reports.try_iter().collect();
+                match (concurrency, &numbers[..]) {
+                    (1, &[(true, 0), (false, 0), (false, 0)]) => {}
+                    (2, &[(false, nested), (true, outer), (false, _)]) => assert_ne!(nested, outer),
+                    _ => panic!("in round {round}, in this order: {numbers:?}"),
                 }
-                report.send((job == Depth::Outer, state.number)).unwrap();
-                state.in_use = false;
-            };
-            pool.queue().capacity(1).concurrency(1).worker_state(make).build(handler).unwrap()
-        };
-        *own.lock().unwrap() = Some(queue.clone());
-        for round in 0..100 {
-            queue.submit(Depth::Outer).unwrap();
-            queue.wait();
-            let numbers: Vec<_> = reports.try_iter().collect();
-            let &[(false, nested), (true, outer), (false, _)] = &numbers[..] else {
-                panic!("in round {round}, in this order: {numbers:?}");
-            };
-            assert_ne!(nested, outer);
+            }
+            assert_eq!(made.load(Ordering::Relaxed), concurrency);
+            own.lock().unwrap().take();
+            busy.open();
+            assert_eq!(pool.shutdown().unwrap().panicked, 0);
         }
-        assert_eq!(made.load(Ordering::Relaxed), 2);
-        own.lock().unwrap().take();
-        assert_eq!(pool.shutdown().unwrap().panicked, 0);
     });
 }
 

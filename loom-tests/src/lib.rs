@@ -29,6 +29,7 @@ sources! {
     registry = "../../src/registry.rs",
     ring = "../../src/ring.rs",
     rng = "../../src/rng.rs",
+    room = "../../src/room.rs",
     shutdown = "../../src/shutdown.rs",
     sleep = "../../src/sleep/mod.rs",
     spawn = "../../src/spawn.rs",

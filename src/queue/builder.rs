@@ -2,17 +2,13 @@
 
 use std::fmt;
 
-use crossbeam_utils::CachePadded;
-
 use crate::error::BuildError;
-use crate::latch::WaitList;
 use crate::registry::Shared;
 use crate::ring::{KICK, MAX_CAPACITY, Ring};
 use crate::sync::{Arc, Mutex, lock};
 use crate::worker::Worker;
 
-use super::core::{Core, CoreRef, QueueSource, Service};
-use super::runners::Runners;
+use super::core::{CoreRef, Parts, QueueSource, Service};
 use super::{Handle, Queue};
 
 const DEFAULT_CAPACITY: usize = 1024;
@@ -47,8 +43,8 @@ impl<'p> QueueBuilder<'p> {
     ///
     /// `make` is called with a worker's number, on that worker, before its first job. The state stays with
     /// the worker and is dropped with the queue. A job that panics leaves it as it was at that moment. If a
-    /// job of the queue comes to run inside another on the same worker (see [`Queue::submit`]), the inner one
-    /// gets a second state.
+    /// job of the queue comes to run inside another on the same worker (see [`Queue::submit`]; never with a
+    /// concurrency of 1), the inner one gets a second state.
     pub fn worker_state<S, M>(self, make: M) -> StatefulQueueBuilder<'p, M>
     where
         M: Fn(usize) -> S + Send + Sync + 'static,
@@ -92,15 +88,8 @@ impl<'p> QueueBuilder<'p> {
         }
         // No runner yet, so the first push is to start one.
         let ring = Ring::new(capacity, KICK).ok_or(BuildError::OutOfMemory { capacity })?;
-        let core = CoreRef::new(Core {
-            ring,
-            runners: CachePadded::new(Runners::new()),
-            limit,
-            registry: Arc::clone(registry),
-            room: WaitList::new(),
-            idle: WaitList::new(),
-            service: service(workers),
-        });
+        let core =
+            CoreRef::new(Parts { ring, limit, registry: Arc::clone(registry), service: service(workers) });
         let source = registry.add_source(Box::new(QueueSource(core.clone()))).ok_or(BuildError::Closed)?;
         Ok(Queue { handle: Arc::new(Handle { core, source }) })
     }

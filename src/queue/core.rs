@@ -12,6 +12,7 @@
 //! back from the push itself, or all the workers that may serve the queue do so already, and each of them
 //! looks again before it leaves.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,20 +20,22 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use crate::job::Job;
-use crate::latch::{WaitList, Wake};
-use crate::registry::{Registry, Shared, Source};
-use crate::ring::{CLOSED, KICK, OUTSIDE_CLOSED, Ring};
+use crate::latch::WaitList;
+use crate::registry::{Shared, Source};
+use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, spin_loop};
-use crate::worker::{Nested, Worker, with_current};
+use crate::sync::{Arc, MODEL, Mutex, defect, spin_loop};
+use crate::worker::{Worker, with_current};
 
+use super::room::NestedQueue;
 use super::runners::{Crew, Runners};
 
 /// Jobs run before a runner looks whether others wait for its worker.
 const STRETCH: u32 = 8;
 
-/// How long a runner that had to wait for a job lets more of them come.
-const GATHER: Duration = Duration::from_nanos(250);
+/// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
+const GATHERED: u64 = DEEP as u64;
+const GATHER: Duration = Duration::from_micros(1);
 
 /// From this capacity on a queue is deep enough that one side can let the other get ahead.
 const DEEP: usize = 64;
@@ -61,10 +64,20 @@ pub(super) struct Core<J> {
     /// At most so many runners.
     pub(super) limit: usize,
     pub(super) registry: Shared,
-    /// Producers that wait for room.
+    /// Threads that wait for room, but for this pool's workers.
     pub(super) room: WaitList,
     /// Those who wait for the queue to be idle.
     pub(super) idle: WaitList,
+    pub(super) service: Box<dyn Service<J>>,
+    /// Jobs that were in the ring and are to be run before those that still are.
+    pub(super) aside: Mutex<VecDeque<J>>,
+}
+
+/// What a queue is made of, apart from what each begins with.
+pub(super) struct Parts<J> {
+    pub(super) ring: Ring<J>,
+    pub(super) limit: usize,
+    pub(super) registry: Shared,
     pub(super) service: Box<dyn Service<J>>,
 }
 
@@ -73,13 +86,22 @@ pub(super) struct Core<J> {
 pub(super) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {
-    pub(super) fn new(core: Core<J>) -> Self {
-        CoreRef(Arc::new(core))
+    pub(super) fn new(Parts { ring, limit, registry, service }: Parts<J>) -> Self {
+        CoreRef(Arc::new(Core {
+            ring,
+            runners: CachePadded::new(Runners::new()),
+            limit,
+            registry,
+            room: WaitList::new(),
+            idle: WaitList::new(),
+            service,
+            aside: Mutex::default(),
+        }))
     }
 
     /// What tells this queue from others.
-    pub(super) fn address(&self) -> *const () {
-        (&raw const *self.0).cast()
+    pub(super) fn address(&self) -> usize {
+        (&raw const *self.0).addr()
     }
 }
 
@@ -101,8 +123,9 @@ impl<J> Deref for CoreRef<J> {
 /// What became of a runner.
 #[derive(PartialEq, Eq)]
 enum Left {
-    /// Its worker is wanted elsewhere; it counts as attached and goes on as another job.
+    /// Its worker is wanted elsewhere; it goes on as another job.
     Requeue,
+    /// For good.
     Detached,
 }
 
@@ -113,11 +136,11 @@ impl<J: Send + 'static> CoreRef<J> {
     #[cold]
     pub(super) fn kick(&self) {
         with_current(|worker| match worker {
-            Some(worker) if self.is_inside(worker) => self.attach(|job| worker.push(job)),
+            Some(worker) if self.is_inside(worker) => self.call(|job| worker.push(job)),
             _ => {
                 // If the pool is closed to us, whoever closed it saw our push and started a runner.
                 if let Ok(entry) = self.registry.enter() {
-                    self.attach(|job| entry.inject(job));
+                    self.call(|job| entry.inject(job));
                 }
             }
         });
@@ -128,9 +151,9 @@ impl<J: Send + 'static> CoreRef<J> {
         Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
     }
 
-    fn attach(&self, start: impl Fn(Job)) {
+    fn call(&self, start: impl Fn(Job)) {
         loop {
-            if let Some(crew) = self.runners.attach(self.limit) {
+            if let Some(crew) = self.runners.call(self.limit) {
                 start(self.activation());
                 if crew.lacks(self.limit) {
                     // `KICK` stays set: the next push starts the next runner.
@@ -140,7 +163,8 @@ impl<J: Send + 'static> CoreRef<J> {
             // Enough for now: pushes need not come here. But a runner may have left since the look above,
             // and the flag cleared here may be the one that it set.
             self.ring.unflag_tail(KICK);
-            if !self.runners.load().lacks(self.limit) || !self.ring.flag_tail(KICK) {
+            let crew = self.runners.load();
+            if !crew.lacks(self.limit) || !(self.ring.flag_tail(KICK) | crew.aside()) {
                 return;
             }
         }
@@ -149,7 +173,11 @@ impl<J: Send + 'static> CoreRef<J> {
     /// The crew has become `crew`: if runners are lacking now, sees to it that the next push starts one, or does
     /// so itself if more jobs wait than the `own` that the caller is about to take.
     fn recruit(&self, crew: Crew, own: usize) {
-        if crew.lacks(self.limit) && self.ring.flag_tail(KICK) && self.ring.len() > own {
+        if crew.lacks(self.limit)
+            && self.ring.flag_tail(KICK) | crew.aside()
+            && self.len() > own
+            && !defect("runner_leaves_unlooked")
+        {
             self.kick();
         }
     }
@@ -161,6 +189,10 @@ impl<J: Send + 'static> CoreRef<J> {
             with_current(|worker| {
                 let Some(worker) = worker else { unreachable!("a runner outside a worker") };
                 worker.me().counters.activations.add(1);
+                if !core.runners.answer(core.limit) {
+                    // Each of those that have the places will look again before it leaves.
+                    return;
+                }
                 let nested = Rc::new(NestedQueue(core.clone()));
                 worker.with_nested(nested, || core.service.activate(&core, worker));
             });
@@ -172,6 +204,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
     pub(super) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
         if self.work_off(worker, &mut run) == Left::Requeue {
+            let crew = self.runners.call_back();
+            self.note_gone(crew);
             self.registry.injector.push(self.activation());
             self.registry.sleep.published();
         }
@@ -201,10 +235,16 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
     pub(super) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
-        let Some((job, flags)) = self.ring.pop() else { return false };
-        if flags != 0 {
-            self.room_made();
-        }
+        let job = match self.take_aside() {
+            Some(job) => job,
+            None => {
+                let Some((job, flags)) = self.ring.pop() else { return false };
+                if flags != 0 {
+                    self.room_made();
+                }
+                job
+            }
+        };
         worker.counted(|| run(job));
         true
     }
@@ -217,7 +257,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.note_idle(crew);
             let mut spin = self.spin();
             loop {
-                if !self.ring.is_empty() {
+                if self.ring.has(1) || self.runners.load().aside() {
                     self.recruit(self.runners.stop_polling(), 1);
                     self.gather();
                     return true;
@@ -227,7 +267,10 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
-        if !worker.is_wanted() && self.runners.stand_by(polls.is_some()).is_some() {
+        if !worker.is_wanted()
+            && let Some(crew) = self.runners.stand_by(polls.is_some())
+        {
+            self.note_gone(crew);
             return self.watch(worker);
         }
         self.detach(polls.is_some());
@@ -241,16 +284,15 @@ impl<J: Send + 'static> CoreRef<J> {
     /// For how long to wait awake for the other side. Where the queue is shallow, the two must go in step, and a
     /// sleep for each few jobs would cost more than they.
     pub(super) fn spin(&self) -> Spin {
-        if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) }
+        if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) }.close()
     }
 
-    /// After a wait for the first job: lets the producer get ahead by a few. A consumer that took each job the
-    /// moment it came would go in step with the producer, with both at the same few cache lines; so would one
-    /// that kept looking how many there are.
+    /// After a wait for the first job of a deep queue: lets the producer get ahead by a few. A consumer that took each
+    /// job the moment it came would go in step with the producer, with both at the same few cache lines.
     fn gather(&self) {
         if !MODEL && self.is_deep() {
             let start = Instant::now();
-            while start.elapsed() < GATHER {
+            while !self.ring.has(GATHERED) && start.elapsed() < GATHER {
                 spin_loop();
             }
         }
@@ -269,7 +311,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             let taken = self.ring.head_position() - before;
             let waiting = self.ring.len() as u64;
-            if self.runners.load().attached() == 0 {
+            if self.runners.load().expected() == 0 {
                 break;
             }
             if waiting > taken || waiting > 0 && self.ring.is_blocked() {
@@ -290,13 +332,21 @@ impl<J: Send + 'static> CoreRef<J> {
     /// A runner leaves.
     fn detach(&self, polling: bool) {
         let crew = self.runners.detach(polling);
-        self.note_idle(crew);
+        self.note_gone(crew);
         self.recruit(crew, 0);
+    }
+
+    /// A runner has gone, and the crew is `crew` now.
+    fn note_gone(&self, crew: Crew) {
+        self.note_idle(crew);
+        if crew.crowded() {
+            self.place_free();
+        }
     }
 
     /// On a worker that waits for room: serves for one job, if that does not exceed the limit.
     pub(super) fn help(&self, worker: &Worker) -> bool {
-        if self.ring.is_empty() || !self.runners.attach_helper(self.limit) {
+        if self.is_empty() || !self.runners.attach(self.limit) {
             return false;
         }
         let nested = Rc::new(NestedQueue(self.clone()));
@@ -309,61 +359,34 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Whether all that was accepted has ended.
     pub(super) fn is_idle(&self) -> bool {
-        // In this order: what was popped before the first look was popped by runners that were active then.
-        self.ring.is_empty() && self.runners.load().active() == 0
+        // In this order: what was popped before the first look was popped by runners that were active then, and that
+        // have noted in the same word what they set aside.
+        self.ring.is_empty() && {
+            let crew = self.runners.load();
+            crew.active() == 0 && !crew.aside()
+        }
     }
 
     fn note_idle(&self, crew: Crew) {
-        // The crew may have changed since: another runner may hold what the ring no longer does.
-        if crew.awaited() && crew.active() == 0 && self.is_idle() {
-            let waiters = {
-                let mut entries = self.idle.lock();
-                self.runners.clear_awaited();
-                entries.take()
-            };
-            for (_, wake) in waiters {
-                wake.wake();
-            }
+        if !crew.awaited() || crew.active() > 0 {
+            return;
         }
-    }
-
-    // --- room ---
-
-    /// A pop saw that producers wait: there is room for one of them. Workers among them may be busy with another
-    /// job while they wait and not come back soon, so they do not count: the first other thread is woken as well.
-    #[cold]
-    fn room_made(&self) {
-        let woken = {
-            let mut entries = self.room.lock();
-            let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
-            if entries.is_empty() {
-                self.ring.unflag_blocked();
-            }
-            woken
-        };
-        for wake in woken {
-            wake.wake();
+        if defect("idle_looked_at_unlocked") && !self.is_idle() {
+            return;
         }
-    }
-}
-
-impl<J> Core<J> {
-    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know.
-    pub(super) fn refuse(&self, flag: u64) -> bool {
-        let left = self.ring.flag_tail(flag);
         let waiters = {
-            let mut entries = self.room.lock();
-            self.ring.unflag_blocked();
+            let mut entries = self.idle.lock();
+            // The crew may have changed since: another runner may hold what the ring no longer does. And only now
+            // that the list is ours: whoever came to it after an earlier look waits for jobs that came after it.
+            if !defect("idle_looked_at_unlocked") && !self.is_idle() {
+                return;
+            }
+            self.runners.clear_awaited();
             entries.take()
         };
         for (_, wake) in waiters {
             wake.wake();
         }
-        left
-    }
-
-    pub(super) fn close(&self) {
-        self.refuse(CLOSED);
     }
 }
 
@@ -377,18 +400,5 @@ impl<J: Send + 'static> Source for QueueSource<J> {
             // pool closed.
             self.0.kick();
         }
-    }
-}
-
-/// A queue as a worker knows it that runs its jobs.
-pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
-
-impl<J: Send + 'static> Nested for NestedQueue<J> {
-    fn run_nested(&self, worker: &Worker) -> bool {
-        self.0.service.run_one(&self.0, worker)
-    }
-
-    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool {
-        std::ptr::eq(&raw const *self.0.registry, registry) && self.0.address() == address
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod core;
+mod room;
 mod runners;
 mod submit;
 
@@ -68,10 +69,15 @@ impl<J> Drop for Handle<J> {
 impl<J: Send + 'static> Queue<J> {
     /// Puts a job in, waiting while the queue is full.
     ///
-    /// A thread outside the pool sleeps while it waits. A worker of the pool runs pending jobs instead,
-    /// of this queue first; as a last resort, if nobody else may run them, jobs of a queue whose handler it
-    /// is in, nested in that handler. So a handler may submit to its own queue without deadlock, even with a
-    /// concurrency of 1, in which case the jobs it makes room with run inside its own.
+    /// A thread outside the pool sleeps while it waits. A worker of the pool runs pending jobs instead, of this
+    /// queue first, where its concurrency allows one more; of others until 16 such waits are on its stack.
+    ///
+    /// A handler may submit to its own queue, or to one whose handler submits to its own. Where all workers that may
+    /// make room in a queue wait for room themselves, in each other's queues or their own, the last of them sets the
+    /// oldest job of such a queue aside, beyond the capacity, and that job runs next when its turn comes. So this
+    /// does not deadlock, and a concurrency of 1 means one after the other, in order, all the same; but a handler
+    /// that submits more than there is room for, again and again, fills memory. Circles through several pools, or
+    /// through threads that are no workers, are not seen.
     ///
     /// Costs about 10 ns while there is room. All that happened before is visible to the handler.
     ///
@@ -138,9 +144,7 @@ impl<J: Send + 'static> Queue<J> {
     pub fn wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);
-        let own = with_current(|worker| {
-            worker.is_some_and(|worker| worker.runs_jobs_of(&core.registry, core.address()))
-        });
+        let own = with_current(|worker| worker.is_some_and(|worker| worker.serves().contains(&core.address())));
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
         on_signal(
             None,
@@ -159,16 +163,17 @@ impl<J: Send + 'static> Queue<J> {
         );
     }
 
-    /// How many jobs wait, not counting those that run.
+    /// How many jobs wait, not counting those that run. More than the [capacity](Self::capacity) only if some were
+    /// set aside, see [`submit`](Self::submit).
     #[must_use]
     pub fn len(&self) -> usize {
-        self.handle.core.ring.len()
+        self.handle.core.len()
     }
 
     /// Whether no job waits. Some may still run.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.handle.core.ring.is_empty()
+        self.handle.core.is_empty()
     }
 
     /// How many jobs may wait.

@@ -2,23 +2,34 @@
 //!
 //! | bits | field | counts |
 //! |---|---|---|
-//! | 0–15 | `attached` | runners: activations of the queue that were injected and have not detached |
+//! | 0–15 | `attached` | runners: activations of the queue, and workers that help, while they run |
 //! | 16–31 | `polling` | those of them that wait awake for a job |
-//! | 32 | `standby` | a worker that naps and looks now and then whether the runners keep up |
-//! | 33 | `awaited` | somebody waits for the queue to be idle |
+//! | 32–47 | `called` | activations that lie somewhere in the pool and have not begun |
+//! | 48 | `standby` | a worker that naps and looks now and then whether the runners keep up |
+//! | 49 | `awaited` | somebody waits for the queue to be idle |
+//! | 50 | `aside` | jobs were taken out of the ring to make room and are yet to be run |
+//! | 51 | `crowded` | a worker waits for room, and would rather help if there may be one more runner |
 //!
 //! An attached runner that does not poll is *active*: it may hold a job. It says so before it takes one,
-//! so "the ring is empty, and then nobody is active" means that all jobs taken have ended.
+//! so "the ring is empty, and then nobody is active and nothing is set aside" means that all jobs taken have ended.
 //!
-//! A queue never has more runners than its pool has workers, at most 4,095, so no field can bleed.
+//! A *call* reserves no place: whoever is there first takes it, and an activation that finds no place when it begins
+//! ends at once. So a worker that waits for room is kept out only by workers that really run jobs of the queue, never
+//! by an activation that lies behind other jobs.
+//!
+//! Attached runners and, apart from them, calls are never more than the pool has workers, at most 4,095, so no
+//! field can bleed.
 
 use crate::sync::AtomicU64;
 use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};
 
 const ATTACHED: u64 = 1;
 const POLLING: u64 = 1 << 16;
-const STANDBY: u64 = 1 << 32;
-const AWAITED: u64 = 1 << 33;
+const CALLED: u64 = 1 << 32;
+const STANDBY: u64 = 1 << 48;
+const AWAITED: u64 = 1 << 49;
+const ASIDE: u64 = 1 << 50;
+const CROWDED: u64 = 1 << 51;
 const FIELD: u64 = (1 << 16) - 1;
 
 /// One value of the word.
@@ -35,6 +46,15 @@ impl Crew {
         ((self.0 / POLLING) & FIELD) as usize
     }
 
+    fn called(self) -> usize {
+        ((self.0 / CALLED) & FIELD) as usize
+    }
+
+    /// Runners, those called included.
+    pub(crate) fn expected(self) -> usize {
+        self.attached() + self.called()
+    }
+
     pub(crate) fn active(self) -> usize {
         self.attached() - self.polling()
     }
@@ -47,10 +67,19 @@ impl Crew {
         self.0 & AWAITED != 0
     }
 
+    #[inline]
+    pub(crate) fn aside(self) -> bool {
+        self.0 & ASIDE != 0
+    }
+
+    pub(crate) fn crowded(self) -> bool {
+        self.0 & CROWDED != 0
+    }
+
     /// Whether a push must start a runner, of which there may be `limit`: nobody polls, there may be more, and
     /// nobody watches those that there are.
     pub(crate) fn lacks(self, limit: usize) -> bool {
-        self.polling() == 0 && self.attached() < limit && !(self.standby() && self.attached() > 0)
+        self.polling() == 0 && self.expected() < limit && !(self.standby() && self.expected() > 0)
     }
 }
 
@@ -62,11 +91,12 @@ impl Runners {
         Runners(AtomicU64::new(0))
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Crew {
         Crew(self.0.load(RUNNERS_LOAD.get()))
     }
 
-    fn change(&self, change: impl Fn(Crew) -> Option<u64>) -> Option<Crew> {
+    fn change(&self, mut change: impl FnMut(Crew) -> Option<u64>) -> Option<Crew> {
         let mut seen = self.load();
         loop {
             let next = change(seen)?;
@@ -77,14 +107,30 @@ impl Runners {
         }
     }
 
-    /// One more runner, if one is lacking. The value after.
-    pub(crate) fn attach(&self, limit: usize) -> Option<Crew> {
-        self.change(|crew| crew.lacks(limit).then_some(crew.0 + ATTACHED))
+    /// One more is called, if one is lacking. The value after.
+    pub(crate) fn call(&self, limit: usize) -> Option<Crew> {
+        self.change(|crew| crew.lacks(limit).then_some(crew.0 + CALLED))
     }
 
-    /// One more runner for one job that its worker needs out of the way, unless there are `limit`.
-    pub(crate) fn attach_helper(&self, limit: usize) -> bool {
+    /// One that was called begins: whether there is a place for it.
+    pub(crate) fn answer(&self, limit: usize) -> bool {
+        let mut has_place = false;
+        self.change(|crew| {
+            has_place = crew.attached() < limit;
+            Some(crew.0 - CALLED + if has_place { ATTACHED } else { 0 })
+        });
+        has_place
+    }
+
+    /// One more runner uncalled, unless there are `limit`.
+    pub(crate) fn attach(&self, limit: usize) -> bool {
         self.change(|crew| (crew.attached() < limit).then_some(crew.0 + ATTACHED)).is_some()
+    }
+
+    /// An active runner goes, to come back. The value after.
+    pub(crate) fn call_back(&self) -> Crew {
+        let delta = CALLED - ATTACHED;
+        Crew(self.0.fetch_add(delta, RUNNERS_CHANGE.get()) + delta)
     }
 
     /// An active runner polls, unless `cap` do. The value after.
@@ -124,6 +170,23 @@ impl Runners {
 
     pub(crate) fn set_awaited(&self) {
         self.0.fetch_or(AWAITED, RUNNERS_CHANGE.get());
+    }
+
+    pub(crate) fn set_aside(&self) {
+        self.0.fetch_or(ASIDE, RUNNERS_CHANGE.get());
+    }
+
+    pub(crate) fn clear_aside(&self) {
+        self.0.fetch_and(!ASIDE, RUNNERS_CHANGE.get());
+    }
+
+    /// The value after.
+    pub(crate) fn set_crowded(&self) -> Crew {
+        Crew(self.0.fetch_or(CROWDED, RUNNERS_CHANGE.get()) | CROWDED)
+    }
+
+    pub(crate) fn clear_crowded(&self) {
+        self.0.fetch_and(!CROWDED, RUNNERS_CHANGE.get());
     }
 
     pub(crate) fn clear_awaited(&self) {

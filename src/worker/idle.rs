@@ -131,6 +131,25 @@ impl Worker {
         }
     }
 
+    /// Waits until `signal` has fired or `deadline` is past, or until there is a job, which it returns.
+    pub(crate) fn signal_or_job(&self, signal: &Signal, deadline: Option<Instant>) -> Option<Job> {
+        self.expose_all();
+        match self.next(&UntilSignal { signal, deadline }, Help::Any) {
+            Next::Job(job) => Some(job),
+            Next::Done => None,
+        }
+    }
+
+    /// Waits until `signal`, made with this worker's unparker, has fired or `deadline` is past, and looks for no
+    /// jobs. The pool takes this worker for one that is busy.
+    pub(crate) fn sleep_until(&self, signal: &Signal, deadline: Option<Instant>) {
+        let until = UntilSignal { signal, deadline };
+        self.expose_all();
+        while !until.done(&self.registry) {
+            self.parker.park(deadline);
+        }
+    }
+
     /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
     /// its private stack. Under the checker, where no time passes, not at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {
@@ -160,7 +179,13 @@ impl Worker {
                 self.stop_searching(searching);
                 return next;
             }
-            if U::SEARCH && (searching || sleep.start_search()) {
+            if U::SEARCH && U::IN_JOB && !searching {
+                // Most waits are over soon. Nobody counts on this worker meanwhile, so that it takes no place from one
+                // that has nothing else to do.
+                if let Some(next) = self.search(until) {
+                    return next;
+                }
+            } else if U::SEARCH && (searching || sleep.start_search()) {
                 searching = true;
                 fence(FORK_DEMAND_FENCE);
                 // A peer that forks has answered the demand by the end of the search.
@@ -241,7 +266,13 @@ impl Worker {
         }
         let mut found = None;
         for _ in 0..NAPS {
-            found = self.look(until, || self.find_elsewhere(until.hint()).or_else(|| self.raid()));
+            // A peer that forks answers the demand in that time; a raid would interrupt it.
+            found = self.look(until, || self.find_elsewhere(until.hint()));
+            let mut spin = Spin::brisk();
+            while found.is_none() && spin.again() {
+                found = self.look(until, || self.find_elsewhere(until.hint()));
+            }
+            found = found.or_else(|| self.look(until, || self.raid()));
             if found.is_some() || sleep.all_idle() || !until.arm() {
                 break;
             }

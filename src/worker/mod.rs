@@ -77,6 +77,8 @@ pub(crate) struct Worker {
     isolation: Cell<Option<Isolation>>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
+    /// Waits for room in a queue that are on this thread's stack.
+    room_waits: Cell<usize>,
 }
 
 impl Worker {
@@ -101,6 +103,7 @@ impl Worker {
             base: nested::stack_position(),
             isolation: Cell::new(None),
             nested: RefCell::default(),
+            room_waits: Cell::new(0),
         }
     }
 

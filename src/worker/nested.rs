@@ -1,9 +1,9 @@
 //! What may run on top of what: a worker that waits runs jobs on the stack of the one that waits.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Worker;
-use crate::registry::Registry;
 use crate::sync::MODEL;
 
 /// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
@@ -45,13 +45,16 @@ pub(crate) struct Isolation {
     pub(super) floor: isize,
 }
 
+/// So many waits for room in a queue may run other jobs on one stack.
+const ROOM_WAITS: usize = if MODEL { 1 } else { 16 };
+
 /// A queue some of whose jobs are on this thread's stack.
 pub(crate) trait Nested {
-    /// Runs one of its jobs on `worker`, inside the job that `worker` is running. `false` if there is none.
-    fn run_nested(&self, worker: &Worker) -> bool;
+    /// Makes room in it, by a worker that runs one of its jobs and cannot run another.
+    fn set_aside(&self);
 
-    /// Whether it is the queue of that pool at that address.
-    fn belongs_to(&self, registry: &Registry, address: *const ()) -> bool;
+    /// What tells the queue from others.
+    fn address(&self) -> usize;
 }
 
 /// About where the calling thread's stack ends. It grows downwards on all systems that std's threads run on.
@@ -125,17 +128,31 @@ impl Worker {
         f()
     }
 
-    /// Runs one job of a queue whose handler is on this thread's stack, innermost first: the jobs that
-    /// nobody else may run if that queue is serial, and so the only way on when this thread waits for
-    /// room. `false` if there is none.
-    pub(crate) fn relieve(&self) -> bool {
-        let queues = self.nested.borrow().clone();
-        queues.iter().rev().any(|queue| queue.run_nested(self))
+    /// The addresses of the queues whose jobs are on this thread's stack, outermost first.
+    pub(crate) fn serves(&self) -> Vec<usize> {
+        self.nested.borrow().iter().map(|queue| queue.address()).collect()
     }
 
-    /// Whether a job of the queue at `address` is on this thread's stack.
-    pub(crate) fn runs_jobs_of(&self, registry: &Registry, address: *const ()) -> bool {
-        self.nested.borrow().iter().any(|queue| queue.belongs_to(registry, address))
+    /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.
+    pub(crate) fn set_aside(&self, address: usize) {
+        if let Some(queue) = self.nested.borrow().iter().find(|queue| queue.address() == address) {
+            queue.set_aside();
+        }
+    }
+
+    /// Calls `f` as a wait for room in a queue, and tells it whether it may run other jobs of the pool meanwhile.
+    /// Each of those may come to wait for room as well, and so on, all on one stack: only so many do.
+    pub(crate) fn wait_for_room<R>(&self, f: impl FnOnce(bool) -> R) -> R {
+        struct Leave<'w>(&'w Cell<usize>);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        let before = self.room_waits.get();
+        self.room_waits.set(before + 1);
+        let _leave = Leave(&self.room_waits);
+        f(before < ROOM_WAITS)
     }
 
     /// Whether jobs wait that this worker would find next.

@@ -61,6 +61,11 @@ pub(crate) const MODELS: &[Model] = &[
     },
     Model { name: "queue_backpressure", threads: 2, bound: Some(2), part: true, body: queue::backpressure },
     Model { name: "queue_two_producers", threads: 3, bound: Some(1), part: true, body: queue::two_producers },
+    Model { name: "queue_wait_again", threads: 2, bound: Some(2), part: true, body: queue::wait_again },
+    Model { name: "queue_two_runners", threads: 3, bound: Some(1), part: true, body: queue::two_runners },
+    Model { name: "queue_serial", threads: 3, bound: Some(2), part: true, body: queue::serial },
+    Model { name: "queue_circle", threads: 2, bound: Some(1), part: true, body: queue::circle },
+    Model { name: "queue_worker_waits", threads: 3, bound: Some(2), part: true, body: queue::worker_waits },
     Model {
         name: "queue_vs_shutdown",
         threads: 3,
@@ -81,6 +86,12 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: Defect::Weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: Defect::Weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
     Canary { defect: Defect::Weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
+    Canary { defect: Defect::Code("runner_leaves_unlooked"), model: "queue_backpressure" },
+    Canary { defect: Defect::Weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
+    Canary { defect: Defect::Weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
+    Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },
+    Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
+    Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },
 ];
 
 impl Model {

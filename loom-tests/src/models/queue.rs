@@ -74,3 +74,137 @@ pub(super) fn submit_vs_shutdown() {
     assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
 }
+
+/// Proves: a wait lasts until the jobs submitted before it have ended, whatever the runner was about to tell an
+/// earlier wait.
+/// 2 threads, 2 preemptions, from the second wait to the end of the third.
+pub(super) fn wait_again() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let ran = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let ran = Arc::clone(&ran);
+        let handler = move |(): ()| {
+            ran.fetch_add(1, Ordering::Relaxed);
+        };
+        pool.queue().capacity(2).build(handler).expect("a queue")
+    };
+    queue.submit(()).expect("an open queue");
+    loom::explore();
+    queue.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+    queue.wait();
+    queue.submit(()).expect("an open queue");
+    queue.wait();
+    assert_eq!(ran.load(Ordering::Relaxed), 2, "a wait ended before the job that it waits for");
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: two runners of one queue share its jobs, none is overlooked by both, and a wait sees the end of both.
+/// 3 threads (producer, two workers), from the first submission to the end of the wait.
+pub(super) fn two_runners() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let sum = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let sum = Arc::clone(&sum);
+        let handler = move |n: usize| {
+            sum.fetch_add(n, Ordering::Relaxed);
+        };
+        pool.queue().capacity(2).build(handler).expect("a queue")
+    };
+    loom::explore();
+    for n in 1..=2 {
+        queue.submit(n).expect("an open queue");
+    }
+    queue.wait();
+    assert_eq!(sum.load(Ordering::Relaxed), 3);
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: jobs of a serial queue see what those before them did and are never two at once, whichever of two workers
+/// runs them; a producer from outside that finds the queue full is woken.
+/// 3 threads (producer, two workers), from the first submission to the end of the wait.
+pub(super) fn serial() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let ended = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let ended = Arc::clone(&ended);
+        let handler = move |n: usize| {
+            // Not in one step: a job that began before the one before it ended reads the wrong number.
+            assert_eq!(ended.load(Ordering::Relaxed), n - 1, "in order, one at a time");
+            ended.store(n, Ordering::Relaxed);
+        };
+        pool.queue().capacity(1).concurrency(1).build(handler).expect("a queue")
+    };
+    loom::explore();
+    for n in 1..=2 {
+        queue.submit(n).expect("an open queue");
+    }
+    queue.wait();
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a handler that submits to its own full queue, while another producer fills it, goes on, and all jobs run,
+/// one after the other.
+/// 2 threads (producer, worker), from the second submission to the end of the wait.
+pub(super) fn circle() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let sum = Arc::new(AtomicUsize::new(0));
+    let own: Arc<std::sync::Mutex<Option<crate::Queue<usize>>>> = Arc::new(std::sync::Mutex::new(None));
+    let queue = {
+        let (sum, own) = (Arc::clone(&sum), Arc::clone(&own));
+        let handler = move |n: usize| {
+            assert_eq!(sum.load(Ordering::Relaxed) & 1, 0, "a job inside another");
+            sum.fetch_add(1, Ordering::Relaxed);
+            if n == 4 {
+                let own = own.lock().unwrap().clone().expect("a queue that is built");
+                own.submit(8).expect("an open queue");
+            }
+            sum.fetch_add(n - 1, Ordering::Relaxed);
+        };
+        pool.queue().capacity(1).build(handler).expect("a queue")
+    };
+    *own.lock().unwrap() = Some(queue.clone());
+    queue.submit(4).expect("an open queue");
+    loom::explore();
+    queue.submit(2).expect("an open queue");
+    queue.wait();
+    assert_eq!(sum.load(Ordering::Relaxed), 14);
+    loom::stop_exploring();
+    own.lock().unwrap().take();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a worker that finds a serial queue full serves it itself, or sleeps and is woken when the other worker makes
+/// room or leaves.
+/// 3 threads (two workers; the main one waits for the job), from the second submission to the end.
+pub(super) fn worker_waits() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let sum = Arc::new(AtomicUsize::new(0));
+    let queue = {
+        let sum = Arc::clone(&sum);
+        let handler = move |n: usize| {
+            let before = sum.load(Ordering::Relaxed);
+            sum.store(before + n, Ordering::Relaxed);
+        };
+        pool.queue().capacity(1).concurrency(1).build(handler).expect("a queue")
+    };
+    let inside = queue.clone();
+    pool.install(move || {
+        inside.submit(1).expect("an open queue");
+        loom::explore();
+        inside.submit(2).expect("an open queue");
+    });
+    queue.wait();
+    assert_eq!(sum.load(Ordering::Relaxed), 3);
+    loom::stop_exploring();
+    drop(queue);
+    pool.shutdown().expect("a shutdown from outside");
+}

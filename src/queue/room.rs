@@ -1,0 +1,311 @@
+//! A full queue: how producers wait for room, and how they learn of it.
+//!
+//! A thread from outside waits awake for a moment and then sleeps. A worker of the pool must not keep others waiting
+//! that can go on, nor wait for what only it can do. While there is no room it does the first of these that can be
+//! done:
+//!
+//! 1. run one job of the queue, if that may have one more at a time;
+//! 2. run any job of the pool, unless too many such waits are on its stack already;
+//! 3. if all who may make room wait for each other, itself among them ([`crate::room`]): take the oldest job out of a
+//!    queue that the circle goes through and whose handler it is in, and *set it aside*, to be run by that queue's
+//!    runners before anything that is in the ring;
+//! 4. sleep until there is room, or the queue may be served by one more.
+//!
+//! So the limit of a queue holds always, a job that was set aside is run in its turn, and a queue holds more than its
+//! capacity only where otherwise all of a circle would wait for ever. No clock has a say in that. Jobs of the first
+//! kind nest at most as deep as queues allow jobs at once, those of the second as [`Worker::wait_for_room`] allows.
+//!
+//! *Rejected*: to run a job of the circle's queue inside the handler that waits. It broke the order of a serial queue
+//! and its promise of one at a time, met locks that the handler held, and nested without bound where others kept the
+//! queue full. Also: to keep the room that was made for those of the circle. One of them may wait for somebody who is
+//! not, and would then be refused.
+//!
+//! Nobody sleeps while there is something to do: the one that is about to sleep sets `BLOCKED` in the ring's head and
+//! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
+//! and so either comes before that look or sees the flag.
+
+use std::time::Instant;
+
+use crate::error::SubmitError;
+use crate::latch::{Signal, Wake};
+use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
+use crate::room::Wait;
+use crate::spin::Spin;
+use crate::sync::{Arc, defect, lock};
+use crate::wait::on_signal;
+use crate::worker::{Nested, Worker, with_current};
+
+use super::core::{Core, CoreRef};
+
+/// What a worker finds when it is about to sleep for room.
+enum Outlook {
+    /// Something has changed already.
+    Changed,
+    /// It would sleep for ever, unless there is made room in the queue at this address.
+    Circle(usize),
+    /// It will be told by this signal.
+    Wait(Arc<Signal>),
+}
+
+impl<J: Send + 'static> CoreRef<J> {
+    #[cold]
+    pub(super) fn submit_patiently(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+        with_current(|worker| match worker {
+            Some(worker) => worker.wait_for_room(|may_run| {
+                if self.is_inside(worker) {
+                    self.submit_inside(job, deadline, worker, may_run)
+                } else {
+                    self.submit_outside(job, deadline, (!may_run).then_some(worker))
+                }
+            }),
+            None => self.submit_outside(job, deadline, None),
+        })
+    }
+
+    /// Tries once more.
+    fn retry(&self, job: J, inside: bool, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+        match self.push(job, inside) {
+            Ok(()) => Ok(()),
+            Err(PushError::Closed(job)) => Err(SubmitError::Closed(job)),
+            Err(PushError::Full(job)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Err(SubmitError::Timeout(job))
+            }
+            Err(PushError::Full(job)) => Err(SubmitError::Full(job)),
+        }
+    }
+
+    // --- a worker of this pool ---
+
+    fn submit_inside(
+        &self,
+        mut job: J,
+        deadline: Option<Instant>,
+        worker: &Worker,
+        may_run: bool,
+    ) -> Result<(), SubmitError<J>> {
+        loop {
+            job = match self.retry(job, true, deadline) {
+                Err(SubmitError::Full(job)) => job,
+                done => return done,
+            };
+            if self.help(worker) || may_run && worker.run_one() {
+                continue;
+            }
+            match self.enter(worker) {
+                Outlook::Changed => {}
+                Outlook::Circle(queue) => worker.set_aside(queue),
+                Outlook::Wait(signal) => {
+                    let found = if may_run {
+                        worker.signal_or_job(&signal, deadline)
+                    } else {
+                        worker.sleep_until(&signal, deadline);
+                        None
+                    };
+                    self.registry.rooms.lock().remove(worker.index);
+                    if let Some(found) = found {
+                        worker.run(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `worker` announces that it waits for room.
+    fn enter(&self, worker: &Worker) -> Outlook {
+        let signal = Signal::new(worker.unparker());
+        let entries = self.room.lock();
+        let mut waits = self.registry.rooms.lock();
+        waits.push(Wait {
+            worker: worker.index,
+            queue: self.address(),
+            limit: self.limit,
+            serves: worker.serves(),
+            signal: Arc::clone(&signal),
+        });
+        let crew = self.runners.set_crowded();
+        self.ring.flag_blocked();
+        if defect("room_unasked") {
+            self.runners.clear_crowded();
+            self.ring.unflag_blocked();
+        }
+        let may_serve = crew.attached() < self.limit;
+        let outlook = if may_serve || !self.ring.is_full() || self.ring.tail_flags() & CLOSED != 0 {
+            Outlook::Changed
+        } else if let Some(queue) = waits.circle(worker.index) {
+            Outlook::Circle(queue)
+        } else {
+            return Outlook::Wait(signal);
+        };
+        // The flags may stay, for the next that looks.
+        waits.remove(worker.index);
+        drop((waits, entries));
+        outlook
+    }
+
+    // --- any other thread ---
+
+    /// `deep` is the worker of another pool that the calling thread is, if that shall run no jobs meanwhile.
+    fn submit_outside(
+        &self,
+        mut job: J,
+        deadline: Option<Instant>,
+        deep: Option<&Worker>,
+    ) -> Result<(), SubmitError<J>> {
+        let mut spin = self.spin();
+        loop {
+            job = match self.retry(job, false, deadline) {
+                Err(SubmitError::Full(job)) => job,
+                done => return done,
+            };
+            if !self.await_some_room(&mut spin) {
+                self.sleep_for_room(deadline, deep);
+                spin = self.spin();
+            }
+        }
+    }
+
+    /// Waits awake until the queue is half free, or the time for that is up: `false` then. A producer that came back for
+    /// each single slot would go in step with the consumers, with all of them at the same few cache lines; for the same
+    /// reason the look is at a slot and not at the consumers' position. Both together halved the price of a job in a
+    /// queue of 10.
+    fn await_some_room(&self, spin: &mut Spin) -> bool {
+        let half = self.ring.capacity().div_ceil(2) as u64;
+        while spin.again() {
+            if self.ring.has_room(half) || self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) != 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
+        let enter = |wake| {
+            let mut entries = self.room.lock();
+            self.ring.flag_blocked();
+            if self.ring.is_full() && self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) == 0 {
+                return Some(entries.push(wake));
+            }
+            None
+        };
+        let leave = |ticket| self.room.remove(ticket);
+        let Some(worker) = deep else {
+            on_signal(deadline, enter, leave);
+            return;
+        };
+        let signal = Signal::new(worker.unparker());
+        if let Some(ticket) = enter(Wake::Thread(Arc::clone(&signal))) {
+            worker.sleep_until(&signal, deadline);
+            leave(ticket);
+        }
+    }
+}
+
+impl<J> CoreRef<J> {
+    /// A pop saw that producers wait: there is room for one of them. Workers may be beaten to it and those of other
+    /// pools be busy with another job while they wait, so all of them are told and the first other thread as well.
+    #[cold]
+    pub(super) fn room_made(&self) {
+        let mut entries = self.room.lock();
+        let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
+        let waits = self.take_workers();
+        if entries.is_empty() {
+            self.ring.unflag_blocked();
+        }
+        drop(entries);
+        waits.into_iter().chain(woken).for_each(Wake::wake);
+    }
+
+    /// A place among the runners is free: a worker that waits for room may take it.
+    #[cold]
+    pub(super) fn place_free(&self) {
+        let entries = self.room.lock();
+        let waits = self.take_workers();
+        drop(entries);
+        waits.into_iter().for_each(Wake::wake);
+    }
+}
+
+impl<J> Core<J> {
+    /// Takes the workers that wait for room; by who holds the lock of `room`.
+    fn take_workers(&self) -> Vec<Wake> {
+        let address = (&raw const *self).addr();
+        let mut waits = self.registry.rooms.lock();
+        self.runners.clear_crowded();
+        waits.take(address).into_iter().map(|wait| Wake::Worker(wait.signal)).collect()
+    }
+
+    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know. Whether there are jobs.
+    pub(super) fn refuse(&self, flag: u64) -> bool {
+        let left = self.ring.flag_tail(flag);
+        let mut entries = self.room.lock();
+        let woken = entries.take();
+        let waits = self.take_workers();
+        self.ring.unflag_blocked();
+        drop(entries);
+        waits.into_iter().chain(woken.into_iter().map(|(_, wake)| wake)).for_each(Wake::wake);
+        left
+    }
+
+    pub(super) fn close(&self) {
+        self.refuse(CLOSED);
+    }
+}
+
+// --- jobs beside the ring ---
+
+impl<J> Core<J> {
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
+        self.ring.len() + aside
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && !self.runners.load().aside()
+    }
+
+    #[inline]
+    pub(super) fn take_aside(&self) -> Option<J> {
+        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
+    }
+
+    #[cold]
+    fn take_oldest_aside(&self) -> Option<J> {
+        let mut aside = lock(&self.aside);
+        let job = aside.pop_front();
+        if aside.is_empty() {
+            self.runners.clear_aside();
+        }
+        job
+    }
+}
+
+impl<J> CoreRef<J> {
+    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
+    fn set_aside(&self) {
+        let Some((job, flags)) = self.ring.pop() else { return };
+        {
+            let mut aside = lock(&self.aside);
+            aside.push_back(job);
+            if !defect("aside_unnoted") {
+                self.runners.set_aside();
+            }
+        }
+        if flags != 0 {
+            self.room_made();
+        }
+    }
+}
+
+/// A queue as a worker knows it that runs its jobs.
+pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
+
+impl<J: Send + 'static> Nested for NestedQueue<J> {
+    fn set_aside(&self) {
+        self.0.set_aside();
+    }
+
+    fn address(&self) -> usize {
+        self.0.address()
+    }
+}

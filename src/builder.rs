@@ -54,6 +54,7 @@ pub struct PoolBuilder {
     name: String,
     stack_size: Option<usize>,
     help_stack: usize,
+    searchers: Option<usize>,
     hooks: Hooks,
     spawn: Option<Box<HostSpawn>>,
     use_current_thread: bool,
@@ -70,6 +71,7 @@ impl PoolBuilder {
             name: String::from("filch"),
             stack_size: None,
             help_stack: HELP_STACK,
+            searchers: None,
             hooks: Hooks::default(),
             spawn: None,
             use_current_thread: false,
@@ -109,6 +111,15 @@ impl PoolBuilder {
     /// `usize::MAX` a worker that waits always helps, as rayon's do, and may overflow its stack as theirs may.
     pub fn help_stack(mut self, bytes: usize) -> Self {
         self.help_stack = bytes;
+        self
+    }
+
+    /// How many workers with nothing to do may look for jobs at once, each for about the price of a wake, before they sleep;
+    /// half of them if not given. All of them find the parts of short parallel loops, of 20 to 100 µs, that follow each
+    /// other; a loop that finds everybody asleep is over before a second worker has come. Fewer leave the machine to
+    /// others, and cost those less who submit many small jobs.
+    pub fn searchers(mut self, searchers: usize) -> Self {
+        self.searchers = Some(searchers);
         self
     }
 
@@ -222,7 +233,7 @@ impl PoolBuilder {
 
     fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
         let plan = self.plan().map_err(Failed::Refused)?;
-        let PoolBuilder { name, stack_size, help_stack, hooks, use_current_thread: host, .. } = self;
+        let PoolBuilder { name, stack_size, help_stack, searchers, hooks, use_current_thread: host, .. } = self;
         if host {
             return_abandoned_host();
             if with_current(|worker| worker.is_some()) {
@@ -245,7 +256,8 @@ impl PoolBuilder {
                 CachePadded::new(Peer::new(kit, format!("{name}-{index}"), asked, runs))
             })
             .collect();
-        let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
+        let sleep =
+            Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect()).with_searchers(searchers);
         let threads = plan.len() - usize::from(host);
         let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads));
         if host {

@@ -38,11 +38,13 @@ for name in oxipng tokei; do
         if [ ! -d "$to" ]; then
             mkdir -p "$work/$build"
             cp -r "$from" "$to"
-            printf '\n[workspace]\n' >>"$to/Cargo.toml"
+            grep -q '^\[workspace\]' "$to/Cargo.toml" || printf '\n[workspace]\n' >>"$to/Cargo.toml"
             # The line that the guide speaks of.
             [ $build = real ] || printf '\n[patch.crates-io]\nrayon-core = { path = "%s" }\n' "$core" >>"$to/Cargo.toml"
         fi
-        (cd "$to" && CARGO_TARGET_DIR=$work/$build/target cargo build --release --quiet)
+        # A lockfile that the program brings along may hold an older rayon-core, which nothing patches.
+        (cd "$to" && cargo update --quiet rayon-core &&
+            CARGO_TARGET_DIR=$work/$build/target cargo build --release --quiet 2>/dev/null)
         used=$(cd "$to" && cargo tree --quiet -i rayon-core 2>/dev/null | head -n 1)
         echo "$build $name: $used"
     done

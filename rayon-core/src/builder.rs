@@ -101,7 +101,9 @@ where
         let (stack_size, mut name, mut spawn) = (self.stack_size, self.get_thread_name, self.spawn_handler);
         let mut name = |index| name.as_mut().map(|name| name(index));
 
-        let mut builder = Pool::builder().workers(threads).placement(placement()).help_stack(usize::MAX);
+        // As rayon's threads: all search before they sleep, and one that waits helps however deep it is.
+        let mut builder =
+            Pool::builder().workers(threads).placement(placement()).searchers(threads).help_stack(usize::MAX);
         builder = builder.panic_handler(move |payload| match &panic_handler {
             Some(handler) => handler(payload),
             None => {

@@ -41,6 +41,7 @@ pub(crate) enum Woken {
 }
 
 impl Sleep {
+    /// Half of the workers may search at once.
     pub(crate) fn new(unparkers: Box<[Unparker]>) -> Sleep {
         let workers = unparkers.len();
         let words = workers.div_ceil(64);
@@ -52,6 +53,12 @@ impl Sleep {
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
         }
+    }
+
+    /// Lets so many workers search at once, if that is given.
+    pub(crate) fn with_searchers(mut self, searchers: Option<usize>) -> Sleep {
+        self.cap = searchers.unwrap_or(self.cap).clamp(1, self.unparkers.len());
+        self
     }
 
     /// The state of the pool at some moment not long ago.

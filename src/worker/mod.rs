@@ -240,6 +240,7 @@ impl Worker {
 
     /// Runs one job, if there is one.
     pub(crate) fn run_one(&self) -> bool {
+        self.expose_all();
         self.find(Help::Any).map(|job| self.run(job)).is_some()
     }
 
@@ -250,6 +251,7 @@ impl Worker {
 
     /// Runs one job of its own or of its inbox, if there is one.
     pub(crate) fn run_local(&self) -> bool {
+        self.expose_all();
         self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
     }
 

@@ -30,7 +30,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
         let (left, right) = (StdArc::clone(&cells), StdArc::clone(&cells));
         let call = || {
             worker.apart(Wait::OwnScope, || {
-                let a = move |_| left[0].write();
+                let a = move || left[0].write();
                 let b = move |elsewhere| {
                     right[1].write();
                     if panics {
@@ -38,7 +38,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
                     }
                     elsewhere
                 };
-                fork(worker, false, a, b).1
+                fork(worker, a, b).1
             })
         };
         let elsewhere = match unwind::catch(call) {

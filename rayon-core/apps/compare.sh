@@ -42,11 +42,18 @@ for name in oxipng tokei; do
             # The line that the guide speaks of.
             [ $build = real ] || printf '\n[patch.crates-io]\nrayon-core = { path = "%s" }\n' "$core" >>"$to/Cargo.toml"
         fi
-        # A lockfile that the program brings along may hold an older rayon-core, which nothing patches.
-        (cd "$to" && cargo update --quiet rayon-core &&
-            CARGO_TARGET_DIR=$work/$build/target cargo build --release --quiet 2>/dev/null)
+        # A lockfile that the program brings along may hold an older rayon-core, which nothing patches, or an older
+        # version of what filch needs, for which cargo would rather not take the patch.
+        (cd "$to" && for package in rayon-core libc crossbeam-utils crossbeam-deque; do
+            grep -q "^name = \"$package\"" Cargo.lock 2>/dev/null && echo $package
+        done | xargs --no-run-if-empty cargo update --quiet)
+        (cd "$to" && CARGO_TARGET_DIR=$work/$build/target cargo build --release --quiet)
         used=$(cd "$to" && cargo tree --quiet -i rayon-core 2>/dev/null | head -n 1)
         echo "$build $name: $used"
+        if [ $build = ours ] && [[ $used != *"($core)" ]]; then
+            echo "the patch was not taken" >&2
+            exit 1
+        fi
     done
 done
 

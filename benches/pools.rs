@@ -76,7 +76,7 @@ pub fn serial(marks: u64, f: impl FnOnce() -> Vec<Duration>) -> Round {
 /// Has `f` run beside a pool of filch's.
 pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
     tally::begin();
-    let pool = filch::Pool::builder().workers(workers).stack_size(STACK).build().expect("a pool");
+    let pool = filch::Pool::builder().workers(workers).build().expect("a pool");
     settle();
     let times = f(&pool);
     drop(pool);

@@ -6,13 +6,13 @@
 //!
 //! | layer | modules | purpose |
 //! |---|---|---|
-//! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forks |
-//! | 1 | `deque`, `parker`, `spin`, `ring`, `affinity`, `stats` | one mechanism each |
+//! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forked children |
+//! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `affinity`, `stats` | one mechanism each |
 //! | 2 | `latch`, `sleep`, `room` | waiting: for an event, for work, for each other |
-//! | 3 | `job` | what runs |
-//! | 4 | `registry`, `worker`, `wait` | the scheduler |
-//! | 5 | `spawn`, `install`, `queue` | one public operation each |
-//! | 6 | `thread`, `shutdown`, `builder`, `pool`, `global` | configuration and life cycle |
+//! | 3 | `job`, `inbox` | what runs |
+//! | 4 | `registry`, `worker`, `fork`, `wait` | the scheduler |
+//! | 5 | `join`, `scope`, `broadcast`, `yields`, `spawn`, `install`, `queue` | one public operation each |
+//! | 6 | `thread`, `shutdown`, `builder`, `pool`, `pool_fork`, `global` | configuration and life cycle |
 //!
 //! Decisions, and what was rejected, are in [`design`].
 

@@ -75,9 +75,6 @@ fn give_way(run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
 }
 
 fn give_way_if(wanted: impl Fn(&Worker) -> bool, run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
-    let outcome = |worker: &Worker| {
-        worker.expose_all();
-        if run(worker) { Yield::Executed } else { Yield::Idle }
-    };
+    let outcome = |worker: &Worker| if run(worker) { Yield::Executed } else { Yield::Idle };
     with_current(|worker| worker.filter(|worker| wanted(worker)).map(outcome))
 }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{LIMIT, within};
+use common::{Gate, LIMIT, within};
 use filch::{CountLatch, Pool};
 
 fn pool(workers: usize) -> Pool {
@@ -89,5 +89,36 @@ fn a_queue_that_is_full() {
         let pool = pool(2);
         let jobs = pool.queue().capacity(1).build(|_: u32| ()).unwrap();
         once(&pool, || (0..4).for_each(|n| jobs.submit(n).unwrap()));
+    });
+}
+
+/// Whoever waits for room runs a job, and that may be the second side, which makes room in turn.
+#[test]
+fn a_queue_that_only_the_second_side_frees() {
+    within(LIMIT, || {
+        for _ in 0..50 {
+            let pool = pool(2);
+            let gate = Gate::default();
+            let held = gate.clone();
+            let jobs = pool.queue().capacity(1).concurrency(1).build(move |_: u32| held.wait()).unwrap();
+            // One blocks a worker, the other fills the queue.
+            (0..2).for_each(|n| jobs.submit(n).unwrap());
+            let spawned = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&spawned);
+            let seconds = AtomicUsize::new(0);
+            pool.install(|| {
+                let first = || {
+                    jobs.submit(2).unwrap();
+                    filch::execute(move || _ = count.fetch_add(1, Ordering::Relaxed)).unwrap();
+                };
+                let second = || {
+                    gate.open();
+                    seconds.fetch_add(1, Ordering::Relaxed);
+                };
+                filch::join(first, second);
+            });
+            pool.shutdown().unwrap();
+            assert_eq!((seconds.into_inner(), spawned.load(Ordering::Relaxed)), (1, 1));
+        }
     });
 }

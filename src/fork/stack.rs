@@ -276,6 +276,17 @@ impl Stack {
         self.top() <= bottom
     }
 
+    /// Whether there is a job, a raid that is under way waited for: one that is given up leaves its job here.
+    pub(crate) fn holds_any(&self) -> bool {
+        let top = self.top();
+        if self.bottom() != top {
+            // Below, it holds jobs; above, a raider looks at none.
+            return self.bottom() < top;
+        }
+        let _no_raid = lock(&self.shared.buffer);
+        self.bottom() < top
+    }
+
     /// Where a fork goes, or `None` if it is to be a plain call: enough jobs wait, and nobody wants one.
     #[inline(always)]
     pub(crate) fn room_for_fork(&self) -> Option<usize> {

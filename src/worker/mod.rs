@@ -187,7 +187,7 @@ impl Worker {
     /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
     /// tells; and what is pushed then must not take the place that the fork believes to be its own.
     pub(crate) fn expose_all(&self) {
-        if !self.stack.is_empty() {
+        if self.stack.holds_any() {
             self.stack.expose(|private| private, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
         }
@@ -238,13 +238,13 @@ impl Worker {
         f()
     }
 
-    /// Runs one job, if there is one.
+    /// Runs one job, if there is one. It may be called anywhere inside a job.
     pub(crate) fn run_one(&self) -> bool {
         self.expose_all();
         self.find(Help::Any).map(|job| self.run(job)).is_some()
     }
 
-    /// Runs one job of its own, if there is one.
+    /// Runs one job of its own, if there is one: a newer one than the fork that it is in the midst of.
     pub(crate) fn run_own(&self) -> bool {
         self.own().map(|job| self.run(job)).is_some()
     }

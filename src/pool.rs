@@ -78,7 +78,13 @@ impl Pool {
 
     pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
         let traces = threads.traces();
-        Pool { registry, threads: Mutex::new(Some(threads)), joined: CountLatch::new(1), traces, detached: false }
+        Pool {
+            registry,
+            threads: Mutex::new(Some(threads)),
+            joined: CountLatch::new(1),
+            traces,
+            detached: false,
+        }
     }
 
     pub(crate) fn registry(&self) -> &Shared {

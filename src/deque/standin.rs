@@ -199,7 +199,10 @@ impl<T> Stealer<T> {
         let Some(first) = claim(front) else { return Steal::Retry };
         let target = &*dest.inner;
         let mut dest_back = target.back.load(DEQUE_OWNER_BACK.get());
-        assert!(dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY, "model: the stand-in does not grow");
+        assert!(
+            dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY,
+            "model: the stand-in does not grow"
+        );
         for _ in 0..batch {
             front += 1;
             // The owner pops at the other end and only exchanges for what it takes for the last one.

@@ -7,6 +7,7 @@
 //! Both sides always end before anything unwinds. A drop guard sees to that, instead of catching and resuming: a
 //! result that may be a payload goes through memory and makes each level's frame larger.
 
+mod buffer;
 mod job;
 mod stack;
 

@@ -45,15 +45,15 @@
 //! the thief a system call and all others an interrupt, 13 µs where it was measured.
 
 use std::cell::Cell;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crossbeam_utils::CachePadded;
 
+use super::buffer::{Buffer, View};
 use crate::barrier;
 use crate::job::Job;
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, UnsafeCell, fence, light_fence, lock, yield_now};
+use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, fence, light_fence, lock, yield_now};
 
 /// So many private jobs are enough for any thief to come: with more, a fork is a plain call of both sides.
 const WINDOW: usize = if MODEL { 2 } else { 4 };
@@ -68,62 +68,6 @@ const SLOTS: usize = if MODEL { 4 } else { 64 };
 
 /// A buffer of more slots than this is given back when it has become empty.
 const KEEP: usize = 1 << 14;
-
-type Slot = UnsafeCell<MaybeUninit<Job>>;
-
-/// Slots by position modulo their number, a power of two.
-struct Buffer(Box<[Slot]>);
-
-impl Buffer {
-    fn new(slots: usize) -> Buffer {
-        debug_assert!(slots.is_power_of_two());
-        Buffer((0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect())
-    }
-
-    fn view(&self) -> View {
-        View { first: self.0.as_ptr(), mask: self.0.len() - 1 }
-    }
-}
-
-/// Where the slots of a buffer are. Invariant: that buffer lives for as long as the view is used.
-#[derive(Clone, Copy)]
-struct View {
-    first: *const Slot,
-    mask: usize,
-}
-
-impl View {
-    #[inline(always)]
-    fn slot(&self, at: usize) -> &Slot {
-        // SAFETY: the mask keeps the offset below the number of slots.
-        let slot = unsafe { self.first.add(at & self.mask) };
-        // SAFETY: by the invariant.
-        unsafe { &*slot }
-    }
-
-    /// # Safety
-    /// Nobody else may access the slot now.
-    #[inline(always)]
-    unsafe fn write(&self, at: usize, job: Job) {
-        self.slot(at).with_mut(|slot| {
-            // SAFETY: by the caller's promise.
-            let slot = unsafe { &mut *slot };
-            slot.write(job);
-        });
-    }
-
-    /// # Safety
-    /// The slot was written, is read once, and nobody writes it now.
-    #[inline(always)]
-    unsafe fn read(&self, at: usize) -> Job {
-        self.slot(at).with_mut(|slot| {
-            // SAFETY: by the caller's promise.
-            let slot = unsafe { &*slot };
-            // SAFETY: likewise.
-            unsafe { slot.assume_init_read() }
-        })
-    }
-}
 
 /// What owner and thieves share.
 pub(crate) struct Shared {
@@ -261,7 +205,7 @@ impl Stack {
     pub(crate) fn is_empty(&self) -> bool {
         let top = self.top();
         // No lower than the bottom was when the owner last had the lock: nothing to look for.
-        let settled = self.full.get() - self.view.get().mask;
+        let settled = self.full.get() - self.view.get().mask();
         top <= self.bottom() && (top <= settled || self.is_empty_now())
     }
 
@@ -272,7 +216,7 @@ impl Stack {
     fn is_empty_now(&self) -> bool {
         let buffer = lock(&self.shared.buffer);
         let bottom = self.bottom();
-        self.full.set(bottom + buffer.0.len() - 1);
+        self.full.set(bottom + buffer.len() - 1);
         self.top() <= bottom
     }
 
@@ -367,7 +311,7 @@ impl Stack {
         }
         let edge = &self.shared.edge;
         edge.bottom.store(at, FORK_BOTTOM_MOVE.get());
-        self.full.set(at + buffer.0.len() - 1);
+        self.full.set(at + buffer.len() - 1);
         if !self.is_wanted() {
             edge.limit.store(self.limit_above(at), FORK_LIMIT_SET.get());
         }
@@ -385,13 +329,13 @@ impl Stack {
     fn make_room(&self, at: usize) {
         let mut buffer = lock(&self.shared.buffer);
         let bottom = self.bottom();
-        if at - bottom + 1 >= buffer.0.len() {
-            let slots = buffer.0.len() * 2;
+        if at - bottom + 1 >= buffer.len() {
+            let slots = buffer.len() * 2;
             self.move_to(&mut buffer, slots, bottom..at);
-        } else if at == bottom && buffer.0.len() > KEEP {
+        } else if at == bottom && buffer.len() > KEEP {
             self.move_to(&mut buffer, SLOTS, bottom..at);
         }
-        self.full.set(bottom + buffer.0.len() - 1);
+        self.full.set(bottom + buffer.len() - 1);
     }
 
     fn move_to(&self, buffer: &mut Buffer, slots: usize, live: Range<usize>) {
@@ -438,7 +382,7 @@ impl Stack {
             expose(&mut oldest.map(|at| unsafe { buffer.view().read(at) }));
             edge.bottom.store(bottom, FORK_BOTTOM_MOVE.get());
         }
-        self.full.set(bottom + buffer.0.len() - 1);
+        self.full.set(bottom + buffer.len() - 1);
         self.credit.set(CREDIT);
         bottom - first
     }

@@ -231,6 +231,12 @@ impl Stack {
         self.bottom() < top
     }
 
+    /// Whether there are jobs, about: a raid that is under way may hide one.
+    #[inline(always)]
+    pub(crate) fn seems_filled(&self) -> bool {
+        self.top() > self.bottom()
+    }
+
     /// Where a fork goes, or `None` if it is to be a plain call: enough jobs wait, and nobody wants one.
     #[inline(always)]
     pub(crate) fn room_for_fork(&self) -> Option<usize> {

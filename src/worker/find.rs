@@ -42,7 +42,7 @@ impl Worker {
 
     /// A job of its own: the newest.
     pub(super) fn own(&self) -> Option<Job> {
-        if !self.stack.is_empty() && self.stack.is_wanted() {
+        if self.stack.is_wanted() && self.stack.seems_filled() {
             self.answer_lazily();
         }
         self.stack.pop().or_else(|| self.pop_deque())

@@ -1,21 +1,18 @@
-//! A pool's life: made, used, shut down.
+//! A pool as its users have it: made, and given jobs. Its end is in [`crate::shutdown`].
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use crate::builder::PoolBuilder;
-use crate::error::{BuildError, Closed, ShutdownError};
+use crate::error::{BuildError, Closed};
 use crate::install;
 use crate::latch::CountLatch;
 use crate::queue::QueueBuilder;
 use crate::registry::Shared;
-use crate::shutdown::Shutdown;
 use crate::spawn::{self, JoinHandle};
 use crate::stats::{Stats, WorkerStats};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex};
 use crate::thread::{Threads, Trace};
-use crate::wait;
-use crate::worker::{Wait, return_abandoned_host, return_host, with_current};
+use crate::worker::{Wait, with_current};
 
 /// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
 ///
@@ -34,14 +31,14 @@ use crate::worker::{Wait, return_abandoned_host, return_host, with_current};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Pool {
-    registry: Shared,
+    pub(crate) registry: Shared,
     /// Taken by who joins them, or lets them go.
-    threads: Mutex<Option<Threads>>,
+    pub(crate) threads: Mutex<Option<Threads>>,
     /// Opens when they were.
-    joined: CountLatch,
+    pub(crate) joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
-    traces: Vec<Trace>,
-    detached: bool,
+    pub(crate) traces: Vec<Trace>,
+    pub(crate) detached: bool,
 }
 
 impl Pool {
@@ -289,163 +286,6 @@ impl Pool {
             })
             .collect();
         Stats { workers, injected: taken + injector_depth as u64, injector_depth }
-    }
-
-    /// Shuts the pool down and reports: refuses jobs from outside, runs all that was accepted and what that
-    /// submits in turn, ends and joins the threads.
-    ///
-    /// May be called by several threads and again; each gets the report. A thread that was lent with
-    /// [`use_current_thread`](PoolBuilder::use_current_thread) helps, and is returned; if it is the only worker and
-    /// another thread calls this, that waits until it has run what is left.
-    ///
-    /// # Errors
-    /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
-    /// child. Nothing is changed then.
-    pub fn shutdown(&self) -> Result<Shutdown, ShutdownError> {
-        self.shutdown_until(None)
-    }
-
-    /// As [`shutdown`](Self::shutdown), but stops waiting after `timeout`. The pool is closed then, and drains;
-    /// a later call, or the drop of the pool, waits for the rest.
-    ///
-    /// # Errors
-    /// As for [`shutdown`](Self::shutdown); and [`ShutdownError::Timeout`] with the names of the threads that
-    /// have not ended.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::sync::mpsc::channel;
-    /// use std::time::Duration;
-    ///
-    /// let pool = filch::Pool::builder().workers(1).build()?;
-    /// let (release, blocked) = channel::<()>();
-    /// pool.execute(move || drop(blocked.recv()))?;
-    /// let stuck = filch::ShutdownError::Timeout { stuck: vec!["filch-0".into()] };
-    /// assert_eq!(pool.shutdown_timeout(Duration::from_millis(10)), Err(stuck));
-    /// drop(release);
-    /// assert_eq!(pool.shutdown()?.run, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn shutdown_timeout(&self, timeout: Duration) -> Result<Shutdown, ShutdownError> {
-        self.shutdown_until(wait::deadline(timeout))
-    }
-
-    /// Closes the pool and lets its threads go, at once: they finish what was accepted, and end. From any thread, also one
-    /// of its own workers. A thread that was lent with [`use_current_thread`](PoolBuilder::use_current_thread) is returned
-    /// if it is the calling one and in none of the pool's jobs; what it was to run goes to the others, or is run here if
-    /// there are none.
-    ///
-    /// # Examples
-    /// ```
-    /// let pool = filch::Pool::builder().workers(1).build()?;
-    /// let (release, blocked) = std::sync::mpsc::channel();
-    /// let job = pool.spawn(move || blocked.recv());
-    /// pool.detach(); // would wait here for ever, if it did
-    /// release.send(7)?;
-    /// assert_eq!(job.join()?, Ok(7));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn detach(mut self) {
-        self.detached = true;
-    }
-
-    fn let_go(&self) {
-        if let Some(threads) = lock(&self.threads).take()
-            && self.registry.forked()
-        {
-            threads.forget();
-            return;
-        }
-        self.registry.close();
-        let lent = with_current(|worker| {
-            let host =
-                worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry) && !worker.inside());
-            if let Some(host) = host {
-                host.empty_inbox();
-                if self.registry.threads() == 0 {
-                    host.drain(None);
-                }
-            }
-            host.is_some()
-        });
-        if lent {
-            return_host(&self.registry);
-        }
-    }
-
-    fn shutdown_until(&self, deadline: Option<Instant>) -> Result<Shutdown, ShutdownError> {
-        let registry = &self.registry;
-        if registry.forked() {
-            return Err(ShutdownError::ForkedProcess);
-        }
-        let own = |worker: &crate::worker::Worker| Arc::ptr_eq(&worker.registry, registry);
-        // A worker in its exit hook is outside the pool, and is waited for all the same.
-        let waited_for = |worker: &crate::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
-        let inside = with_current(|worker| worker.is_some_and(waited_for));
-        let this = std::thread::current().id();
-        if inside || self.traces.iter().any(|trace| trace.id == this) {
-            return Err(ShutdownError::WouldDeadlock);
-        }
-        registry.close();
-        with_current(|worker| {
-            if let Some(host) = worker.filter(|worker| own(worker)) {
-                host.drain(deadline);
-            }
-        });
-        let stuck = |stuck| ShutdownError::Timeout { stuck };
-        if deadline.is_some() && registry.threads() == 0 {
-            // Before the thread is returned: if time is up it is still needed.
-            registry.wait_left(deadline).map_err(stuck)?;
-        }
-        return_host(registry);
-        registry.wait_left(deadline).map_err(stuck)?;
-        self.join_threads(deadline).map_err(stuck)?;
-        Ok(Shutdown::of(registry))
-    }
-}
-
-impl Pool {
-    /// Joins the threads, or waits for who does; the names of those that still run at `deadline`.
-    fn join_threads(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
-        let names = |running: &dyn Fn(&Trace) -> bool| -> Vec<String> {
-            let traces = self.traces.iter().filter(|trace| running(trace));
-            traces.map(|trace| trace.name.clone()).collect()
-        };
-        // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
-        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline)) {
-            let running = names(&|trace| trace.gone.count() > 0);
-            if !running.is_empty() {
-                return Err(running);
-            }
-        }
-        let threads = lock(&self.threads).take();
-        if let Some(threads) = threads {
-            threads.join();
-            self.joined.count_down();
-            return Ok(());
-        }
-        if self.joined.wait_until(deadline) { Ok(()) } else { Err(names(&|_| true)) }
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        if self.detached {
-            self.let_go();
-        } else {
-            match self.shutdown() {
-                Ok(_) => {}
-                Err(ShutdownError::ForkedProcess) => {
-                    if let Some(threads) = lock(&self.threads).take() {
-                        threads.forget();
-                    }
-                }
-                Err(_) => self.registry.close(),
-            }
-        }
-        // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
-        self.registry.abandon();
-        return_abandoned_host();
     }
 }
 

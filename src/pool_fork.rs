@@ -9,11 +9,11 @@ use crate::worker::Wait;
 use crate::yields::{self, Yield};
 
 impl Pool {
-    /// [`join`](crate::join) on this pool. From another thread than its workers', both closures run on workers and
+    /// [`join`](crate::join()) on this pool. From another thread than its workers', both closures run on workers and
     /// the caller waits.
     ///
     /// # Panics
-    /// As [`join`](crate::join); from outside also if the pool is shut down or this is a forked child.
+    /// As [`join`](crate::join()); from outside also if the pool is shut down or this is a forked child.
     ///
     /// # Examples
     /// ```

@@ -1,4 +1,4 @@
-//! Fork and join on a worker: the engine of [`crate::join`].
+//! Fork and join on a worker: the engine of [`crate::join()`].
 //!
 //! A fork pushes its second side onto the worker's [private stack](stack), calls the first, and pops. If the job is
 //! still there, it is called as a function: no latch, no result slot, nothing caught. Only if it left, on demand or by

@@ -51,7 +51,7 @@ pub struct ScopeFifo<'scope> {
     base: *const Base,
     queues: Arc<Queues>,
     /// Invariant, as in `Scope`.
-    marker: PhantomData<Box<dyn FnOnce(&ScopeFifo<'scope>) + Send + Sync + 'scope>>,
+    marker: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
 // SAFETY: a pointer to a base, which is Sync, and queues behind locks.
@@ -138,10 +138,10 @@ impl fmt::Debug for ScopeFifo<'_> {
     }
 }
 
-/// As [`scope`](crate::scope), for a [`ScopeFifo`].
+/// As [`scope`](crate::scope()), for a [`ScopeFifo`].
 ///
 /// # Panics
-/// As [`scope`](crate::scope).
+/// As [`scope`](crate::scope()).
 pub fn scope_fifo<'scope, F, R>(f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -153,7 +153,7 @@ where
 /// As [`in_place_scope`](crate::in_place_scope), for a [`ScopeFifo`].
 ///
 /// # Panics
-/// As [`scope`](crate::scope).
+/// As [`scope`](crate::scope()).
 pub fn in_place_scope_fifo<'scope, F, R>(f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R,

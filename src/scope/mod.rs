@@ -28,7 +28,7 @@ use crate::worker::Wait;
 pub struct Scope<'scope> {
     base: *const Base,
     /// Invariant: a scope that took closures of a longer life could hand out one of a shorter.
-    marker: PhantomData<Box<dyn FnOnce(&Scope<'scope>) + Send + Sync + 'scope>>,
+    marker: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
 // SAFETY: a scope is a pointer to its base, which is Sync.

@@ -31,7 +31,7 @@ pub enum Wait {
 pub(crate) enum Help {
     /// All: what it waits for may be any job of the pool.
     Any,
-    /// Its own; those of others as long as its stack is [short](Registry::help_stack). What it waits for runs elsewhere, so
+    /// Its own; those of others as long as its stack is [short](crate::registry::Registry::help_stack). What it waits for runs elsewhere, so
     /// it comes to an end without this worker.
     Near,
     /// Its own.

@@ -32,7 +32,7 @@ fn an_empty_scope() {
             }
             assert_eq!(pool.install(|| filch::scope(|_| filch::in_place_scope(|_| 7))), 7);
         }
-        assert_eq!(filch::scope(|_| filch::current_worker().is_some()), true, "on the global pool");
+        assert!(filch::scope(|_| filch::current_worker().is_some()), "on the global pool");
     });
 }
 

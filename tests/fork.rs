@@ -222,3 +222,83 @@ fn the_child_of_a_job() {
     });
     assert_eq!(code, Some(0));
 }
+
+// --- fork-join ---
+
+/// The text that `f` panics with, if it does.
+fn refused<R>(f: impl FnOnce() -> R) -> Option<String> {
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err()?;
+    Some(common::text_of(&*payload).to_owned())
+}
+
+#[test]
+fn fork_join_in_the_child_says_so() {
+    let code = within(Duration::from_secs(60), || {
+        let pool = Pool::builder().workers(2).build().unwrap();
+        assert_eq!(pool.join(|| 1, || 2), (1, 2));
+        let code = in_fork(|| {
+            limit();
+            std::panic::set_hook(Box::new(|_| ()));
+            let forked = |text: Option<String>| text.is_some_and(|text| text.contains("forked"));
+            if !forked(refused(|| pool.join(|| (), || ()))) {
+                return 1;
+            }
+            if !forked(refused(|| pool.scope(|_| ()))) || !forked(refused(|| pool.scope_fifo(|_| ()))) {
+                return 2;
+            }
+            if !forked(refused(|| pool.in_place_scope(|_| ()))) {
+                return 3;
+            }
+            if !forked(refused(|| pool.broadcast(|_| ()))) {
+                return 4;
+            }
+            i32::from(pool.spawn_broadcast(|_| ()).is_ok()) * 5
+        });
+        assert_eq!(pool.join(|| 1, || 2), (1, 2), "the parent goes on");
+        code
+    });
+    assert_eq!(code, Some(0));
+}
+
+/// A pool of the child's own, whose workers raid each other.
+#[test]
+fn fork_join_on_a_pool_of_the_childs() {
+    let code = within(Duration::from_secs(60), || {
+        let parents = Pool::builder().workers(2).build().unwrap();
+        parents.broadcast(|_| ());
+        in_fork(|| {
+            limit();
+            let pool = Pool::builder().workers(2).build().unwrap();
+            for _ in 0..20 {
+                let gate = common::Gate::default();
+                pool.install(|| filch::join(|| filch::join(|| gate.wait(), || gate.open()), || ()));
+            }
+            let ran = AtomicUsize::new(0);
+            pool.scope(|s| (0..100).for_each(|_| s.spawn(|_| _ = ran.fetch_add(1, Ordering::Relaxed))));
+            i32::from(ran.into_inner() != 100 || pool.broadcast(|index| index) != [0, 1])
+        })
+    });
+    assert_eq!(code, Some(0));
+}
+
+/// In the child of a job the thread is alone: it does both sides, and is refused what needs others.
+#[test]
+fn fork_join_in_the_child_of_a_job() {
+    let code = within(Duration::from_secs(60), || {
+        let pool = Pool::builder().workers(2).build().unwrap();
+        pool.install(|| {
+            in_fork(|| {
+                limit();
+                std::panic::set_hook(Box::new(|_| ()));
+                if (0..100).any(|n| filch::join(|| filch::join(|| n, || 1), || 2) != ((n, 1), 2)) {
+                    return 1;
+                }
+                if refused(|| filch::scope(|s| s.spawn(|_| ()))).is_none() {
+                    return 2;
+                }
+                i32::from(refused(|| filch::broadcast(|_| ())).is_none()) * 3
+            })
+        })
+    });
+    assert_eq!(code, Some(0));
+}

@@ -20,9 +20,13 @@ pub enum Wait {
     /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
     /// every wait inside the call, too, and for other workers in what they take of it. In an `install` on another
     /// pool, where nothing is its own: none.
+    ///
+    /// What needs a certain other worker may so wait for ever: two such calls at once that each
+    /// [broadcast](crate::Pool::broadcast), or jobs that another thread spawns on the scope while all other workers
+    /// are blocked.
     OwnScope,
-    /// Runs nothing while it waits for the end: other workers must be there for that. On a pool with one worker,
-    /// which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
+    /// Runs nothing while it waits for the end: other workers must be there for that, and not all be blocked on what
+    /// the caller holds. On a pool with one worker, which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
     Park,
 }
 

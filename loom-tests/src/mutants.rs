@@ -17,8 +17,11 @@ use crate::sync::site::{CORE, STANDIN};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mutants.txt");
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
-/// So many mutants are a sample, and so long may one take.
+/// So many mutants are a sample.
 const SAMPLE: usize = 24;
+
+/// For how long each model looks for a mutant of which nothing is known yet (`--search`).
+const SEARCH: Duration = Duration::from_secs(12);
 
 /// What the table says of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,10 +136,14 @@ fn kills(model: &str, mutant: &str, limit: Duration) -> bool {
 }
 
 /// The first model that rejects the mutant: cheap ones first.
-fn killer(mutant: &str, survey: &[(&'static str, BTreeSet<String>, Duration)]) -> Option<&'static str> {
+fn killer(
+    mutant: &str,
+    survey: &[(&'static str, BTreeSet<String>, Duration)],
+    limit: Duration,
+) -> Option<&'static str> {
     let site = mutant.split_once('=').map_or(mutant, |(site, _)| site);
     let touching = survey.iter().filter(|(_, touched, _)| touched.contains(site));
-    touching.map(|&(model, ..)| model).find(|model| kills(model, mutant, LIMIT))
+    touching.map(|&(model, ..)| model).find(|model| kills(model, mutant, limit))
 }
 
 /// `SITE=Ordering` for those, `--full` for all, `--seed N` for another sample, `--list` for the checks without runs.
@@ -178,15 +185,16 @@ pub fn run() -> ExitCode {
     let survivors =
         search || chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
     let survey = if survivors { survey() } else { Vec::new() };
+    let limit = if search { SEARCH } else { LIMIT };
     let begun = Instant::now();
     let results = side_by_side(&chosen, |mutant| {
         let (ok, text) = match table.get(mutant.as_str()) {
             Some(Verdict::Killed(model)) if kills(model, mutant, LIMIT) => (true, format!("killed by {model}")),
-            Some(Verdict::Survives(why)) => match killer(mutant, &survey) {
+            Some(Verdict::Survives(why)) => match killer(mutant, &survey, limit) {
                 None => (true, why.clone()),
                 Some(model) => (false, format!("killed by {model}, listed as {why}")),
             },
-            known => match killer(mutant, &survey) {
+            known => match killer(mutant, &survey, limit) {
                 Some(model) => (known.is_none(), format!("killed by {model}")),
                 None => (false, "SURVIVES".to_owned()),
             },

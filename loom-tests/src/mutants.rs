@@ -17,8 +17,55 @@ use crate::sync::site::{CORE, STANDIN};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mutants.txt");
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
-/// So many mutants are a sample, and so long may one take.
+/// So many mutants are a sample.
 const SAMPLE: usize = 24;
+
+/// For how long each model looks for a mutant of which nothing is known yet (`--search`).
+const SEARCH: Duration = Duration::from_secs(5);
+
+/// The models to ask first, by how a site's name begins: where nothing is known, or `--search`.
+const LIKELY: &[(&str, &[&str])] = &[
+    ("PARK", &["parker_token", "latch_set", "sleep_inject"]),
+    ("UNPARK", &["parker_token", "latch_set", "sleep_inject"]),
+    ("LATCH", &["latch_set", "pool_join"]),
+    ("TASK", &["stack_job_raided", "scope_nested", "stack_job_exposed", "scope_two_thieves"]),
+    ("SIGNAL", &["latch_last_decrement", "queue_vs_shutdown", "queue_backpressure"]),
+    ("COUNT", &["latch_last_decrement", "submit_vs_shutdown"]),
+    (
+        "SLEEP",
+        &["sleep_inject", "submit_vs_shutdown", "sleep_local_push", "sleep_accounting", "queue_vs_shutdown"],
+    ),
+    ("ASLEEP", &["sleep_inject", "sleep_local_push", "sleep_accounting", "submit_vs_shutdown"]),
+    (
+        "FORK",
+        &[
+            "fork_demand_in_search",
+            "fork_raid",
+            "fork_demand",
+            "fork_two_raiders",
+            "fork_raid_and_grow",
+            "fork_exposure",
+        ],
+    ),
+    ("SCOPE", &["scope_nested", "scope_two_thieves", "pool_scope"]),
+    (
+        "RING",
+        &["ring_wrap", "ring_hand_over", "queue_vs_shutdown", "queue_backpressure", "queue_two_producers"],
+    ),
+    ("RUNNERS", &["queue_vs_shutdown", "queue_backpressure", "queue_two_producers"]),
+    (
+        "DEQUE",
+        &[
+            "deque_publish",
+            "deque_last_item",
+            "deque_batch",
+            "deque_two_thieves",
+            "deque_wrap",
+            "sleep_local_push",
+        ],
+    ),
+    ("INJECTOR", &["sleep_inject", "sleep_accounting", "submit_vs_shutdown"]),
+];
 
 /// What the table says of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,8 +158,11 @@ fn check_sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
+/// A model, the sites that it comes by, and how long it takes.
+type Surveyed = (&'static str, BTreeSet<String>, Duration);
+
 /// The sites that each model comes by, and how long it takes; cheapest first.
-fn survey() -> Vec<(&'static str, BTreeSet<String>, Duration)> {
+fn survey() -> Vec<Surveyed> {
     let models: Vec<_> = MODELS.iter().collect();
     let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, None, LIMIT))
         .into_iter()
@@ -132,11 +182,15 @@ fn kills(model: &str, mutant: &str, limit: Duration) -> bool {
     child(model, Some(&Defect::Weaken(mutant.to_owned().into())), limit).killed
 }
 
-/// The first model that rejects the mutant: cheap ones first.
-fn killer(mutant: &str, survey: &[(&'static str, BTreeSet<String>, Duration)]) -> Option<&'static str> {
+/// The first model that rejects the mutant: the likely ones first, then of those in `survey` that come by its site the
+/// cheap ones.
+fn killer(mutant: &str, survey: &[Surveyed], limit: Duration) -> Option<&'static str> {
     let site = mutant.split_once('=').map_or(mutant, |(site, _)| site);
-    let touching = survey.iter().filter(|(_, touched, _)| touched.contains(site));
-    touching.map(|&(model, ..)| model).find(|model| kills(model, mutant, LIMIT))
+    let likely =
+        LIKELY.iter().find(|(prefix, _)| site.starts_with(prefix)).map_or(&[][..], |(_, models)| *models);
+    let touching = survey.iter().filter(|(_, touched, _)| touched.contains(site)).map(|&(model, ..)| model);
+    let rest = touching.filter(|model| !likely.contains(model));
+    likely.iter().copied().chain(rest).find(|model| kills(model, mutant, limit))
 }
 
 /// `SITE=Ordering` for those, `--full` for all, `--seed N` for another sample, `--list` for the checks without runs.
@@ -178,15 +232,16 @@ pub fn run() -> ExitCode {
     let survivors =
         search || chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
     let survey = if survivors { survey() } else { Vec::new() };
+    let limit = if search { SEARCH } else { LIMIT };
     let begun = Instant::now();
     let results = side_by_side(&chosen, |mutant| {
         let (ok, text) = match table.get(mutant.as_str()) {
             Some(Verdict::Killed(model)) if kills(model, mutant, LIMIT) => (true, format!("killed by {model}")),
-            Some(Verdict::Survives(why)) => match killer(mutant, &survey) {
+            Some(Verdict::Survives(why)) => match killer(mutant, &survey, limit) {
                 None => (true, why.clone()),
                 Some(model) => (false, format!("killed by {model}, listed as {why}")),
             },
-            known => match killer(mutant, &survey) {
+            known => match killer(mutant, &survey, limit) {
                 Some(model) => (known.is_none(), format!("killed by {model}")),
                 None => (false, "SURVIVES".to_owned()),
             },

@@ -67,6 +67,7 @@ impl Site {
 
 /// What the driver of mutants asks.
 #[cfg(all(loom, feature = "loom"))]
+#[allow(dead_code, reason = "the driver is in another package, which compiles these sources")]
 impl Site {
     pub(crate) fn name(self) -> &'static str {
         self.name

@@ -18,7 +18,7 @@ use crate::sync::{MODEL, fence};
 const NAP: Duration = Duration::from_micros(50);
 
 /// After so many looks in vain it sleeps until it is woken, which costs whoever forks next a system call.
-const NAPS: u32 = 20;
+const NAPS: u32 = 100;
 
 /// What a worker runs jobs, searches and sleeps for.
 pub(crate) trait Until {

@@ -158,13 +158,13 @@ fn check_sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A model, the sites that it comes by, and how long it takes.
+/// A model, the sites that it comes by, and how long its first executions take.
 type Surveyed = (&'static str, BTreeSet<String>, Duration);
 
 /// The sites that each model comes by, and how long it takes; cheapest first.
 fn survey() -> Vec<Surveyed> {
     let models: Vec<_> = MODELS.iter().collect();
-    let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, None, LIMIT))
+    let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, Some(&Defect::Survey), LIMIT))
         .into_iter()
         .map(|(model, outcome)| {
             let touched =
@@ -230,7 +230,7 @@ pub fn run() -> ExitCode {
     };
     let chosen: Vec<&String> = chosen.iter().collect();
     let survivors =
-        search || chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
+        !search && chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
     let survey = if survivors { survey() } else { Vec::new() };
     let limit = if search { SEARCH } else { LIMIT };
     let begun = Instant::now();

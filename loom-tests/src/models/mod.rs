@@ -67,6 +67,7 @@ pub(crate) const MODELS: &[Model] = &[
     whole("sleep_inject", 2, None, sleep::inject),
     whole("sleep_local_push", 3, Some(3), sleep::local_push),
     whole("latch_set", 2, None, latch::set_and_free),
+    whole("latch_probe", 2, None, latch::probe),
     whole("latch_last_decrement", 3, None, latch::last_decrement),
     whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
     part("queue_backpressure", 2, Some(2), queue::backpressure),

@@ -115,6 +115,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
     Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
     Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
+    Canary { defect: Defect::Code("claim_believed"), model: "scope_two_thieves" },
     Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
     Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
 ];

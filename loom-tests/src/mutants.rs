@@ -30,7 +30,7 @@ const LIKELY: &[(&str, &[&str])] = &[
     ("LATCH", &["latch_set", "pool_join"]),
     ("TASK", &["stack_job_raided", "scope_nested", "stack_job_exposed", "scope_two_thieves"]),
     ("SIGNAL", &["latch_last_decrement", "queue_vs_shutdown", "queue_backpressure"]),
-    ("COUNT", &["latch_last_decrement", "submit_vs_shutdown"]),
+    ("COUNT", &["latch_probe", "latch_last_decrement", "submit_vs_shutdown"]),
     (
         "SLEEP",
         &["sleep_inject", "submit_vs_shutdown", "sleep_local_push", "sleep_accounting", "queue_vs_shutdown"],
@@ -71,7 +71,7 @@ const LIKELY: &[(&str, &[&str])] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
     Killed(String),
-    /// No model can tell, and why: `conservative` or `loom-blind`.
+    /// No model can tell, and why: `conservative` or `loom-blind`. Or it is not known yet: `open`.
     Survives(String),
 }
 
@@ -109,7 +109,7 @@ fn table() -> Result<BTreeMap<String, Verdict>, String> {
                 return Err(format!("no such model: {line}"));
             }
             Verdict::Killed(model.to_owned())
-        } else if ["conservative: ", "loom-blind: "].iter().any(|kind| verdict.starts_with(kind)) {
+        } else if ["conservative: ", "loom-blind: ", "open: "].iter().any(|kind| verdict.starts_with(kind)) {
             Verdict::Survives(verdict.to_owned())
         } else {
             return Err(format!("neither killed nor explained: {line}"));
@@ -158,13 +158,13 @@ fn check_sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A model, the sites that it comes by, and how long it takes.
+/// A model, the sites that it comes by, and how long its first executions take.
 type Surveyed = (&'static str, BTreeSet<String>, Duration);
 
 /// The sites that each model comes by, and how long it takes; cheapest first.
 fn survey() -> Vec<Surveyed> {
     let models: Vec<_> = MODELS.iter().collect();
-    let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, None, LIMIT))
+    let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, Some(&Defect::Survey), LIMIT))
         .into_iter()
         .map(|(model, outcome)| {
             let touched =
@@ -230,7 +230,7 @@ pub fn run() -> ExitCode {
     };
     let chosen: Vec<&String> = chosen.iter().collect();
     let survivors =
-        search || chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
+        !search && chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
     let survey = if survivors { survey() } else { Vec::new() };
     let limit = if search { SEARCH } else { LIMIT };
     let begun = Instant::now();

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use crate::models::{CANARIES, Canary, Defect, MODELS, Model};
+use crate::models::{CANARIES, Canary, Defect, MODELS, Model, SURVEY};
 use crate::sync::site::{CORE, STANDIN};
 
 /// How long one model may compute.
@@ -78,6 +78,7 @@ impl Canary {
         let what = match &self.defect {
             Defect::Weaken(what) => what,
             Defect::Code(what) => *what,
+            Defect::Survey => "nothing",
         };
         format!("  canary {} with {what}", self.model)
     }
@@ -127,7 +128,7 @@ pub(crate) fn child(model: &str, defect: Option<&Defect>, limit: Duration) -> Ou
     let file = fs::File::create(&log).expect("a log in the temporary folder");
     let mut command = Command::new(env::current_exe().expect("the path of this program"));
     command.env(CHILD, model).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
-    command.env_remove("FILCH_WEAKEN").env_remove("FILCH_DEFECT");
+    command.env_remove("FILCH_WEAKEN").env_remove("FILCH_DEFECT").env_remove(SURVEY);
     for limit in ["LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_PREEMPTIONS", "LOOM_CHECKPOINT_FILE"]
     {
         command.env_remove(limit);
@@ -135,6 +136,7 @@ pub(crate) fn child(model: &str, defect: Option<&Defect>, limit: Duration) -> Ou
     match defect {
         Some(Defect::Weaken(what)) => drop(command.env("FILCH_WEAKEN", &**what)),
         Some(Defect::Code(what)) => drop(command.env("FILCH_DEFECT", what)),
+        Some(Defect::Survey) => drop(command.env(SURVEY, "1")),
         None => {}
     }
     command.stdout(file.try_clone().expect("a second handle of the log")).stderr(file);

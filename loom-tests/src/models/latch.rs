@@ -69,3 +69,27 @@ pub(super) fn last_decrement() {
         worker.join().unwrap();
     }
 }
+
+/// Proves: a wait that finds the count at zero, at once or later, sees what was done before the last count-down.
+/// 2 threads, exhaustive.
+pub(super) fn probe() {
+    let latch = Arc::new(CountLatch::new(1));
+    let data = Arc::new(UnsafeCell::new(0));
+    let worker = {
+        let (latch, data) = (Arc::clone(&latch), Arc::clone(&data));
+        thread::spawn(move || {
+            data.with_mut(|data| {
+                // SAFETY: the waiter looks only when the count is zero.
+                unsafe { *data = 1 }
+            });
+            latch.count_down();
+        })
+    };
+    latch.wait();
+    let seen = data.with(|data| {
+        // SAFETY: the count is zero.
+        unsafe { *data }
+    });
+    assert_eq!(seen, 1);
+    worker.join().unwrap();
+}

@@ -105,10 +105,14 @@ impl Shared {
         self.top.load(FORK_TOP_HINT.get()).saturating_sub(bottom)
     }
 
-    /// Takes the oldest private job of an owner that has not answered the last demand, unless another thread has
-    /// the lock.
+    /// Whether the owner has not answered the last demand.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.edge.limit.load(FORK_LIMIT.get()) == 0
+    }
+
+    /// Takes the oldest private job, unless another thread has the lock.
     pub(crate) fn raid(&self) -> Option<Job> {
-        if self.len() == 0 || self.edge.limit.load(FORK_LIMIT.get()) != 0 || !barrier::available() {
+        if self.len() == 0 || !barrier::available() {
             return None;
         }
         let Ok(buffer) = self.buffer.try_lock() else {
@@ -218,17 +222,6 @@ impl Stack {
         let bottom = self.bottom();
         self.full.set(bottom + buffer.len() - 1);
         self.top() <= bottom
-    }
-
-    /// Whether there is a job, a raid that is under way waited for: one that is given up leaves its job here.
-    pub(crate) fn holds_any(&self) -> bool {
-        let top = self.top();
-        if self.bottom() != top {
-            // Below, it holds jobs; above, a raider looks at none.
-            return self.bottom() < top;
-        }
-        let _no_raid = lock(&self.shared.buffer);
-        self.bottom() < top
     }
 
     /// Whether there are jobs, about: a raid that is under way may hide one.

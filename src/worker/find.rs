@@ -161,7 +161,10 @@ impl Worker {
     pub(super) fn raid(&self) -> Option<Job> {
         let others = self.registry.peers.iter().enumerate().filter(|&(index, _)| index != self.index);
         for (_, peer) in others {
-            if let Some(job) = peer.private.raid() {
+            // An owner that answers demands needs no raid, which would interrupt it.
+            if peer.private.is_unanswered()
+                && let Some(job) = peer.private.raid()
+            {
                 self.me().counters.stolen.add(1);
                 return Some(job);
             }

@@ -187,7 +187,7 @@ impl Worker {
     /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
     /// tells; and what is pushed then must not take the place that the fork believes to be its own.
     pub(crate) fn expose_all(&self) {
-        if self.stack.holds_any() {
+        if !self.stack.is_empty() {
             self.stack.expose(|private| private, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
         }

@@ -91,9 +91,16 @@ where
     let guard = AbortOnUnwind("the frame of a running job was about to unwind");
     // SAFETY: `job` stays in this frame until `wait` below has seen the latch set, and the guard holds
     // off unwinding until then. It is erased once.
-    entry.inject(unsafe { Job::borrowed(&job) });
+    let erased = unsafe { Job::borrowed(&job) };
+    let make_way = match waiter {
+        Waiter::Thread(_) => entry.inject_and_wait(erased),
+        Waiter::Worker(_) => {
+            entry.inject(erased);
+            false
+        }
+    };
     drop(entry);
-    waiter.wait(job.latch(), wait);
+    waiter.wait(job.latch(), wait, make_way);
     std::mem::forget(guard);
     Ok(job.into_result())
 }

@@ -305,6 +305,15 @@ impl Entry<'_> {
     }
 }
 
+impl Entry<'_> {
+    /// As [`inject`](Self::inject), for a thread that then waits for the job: whether it should sleep at once, on a
+    /// core that a worker is waiting for.
+    pub(crate) fn inject_and_wait(&self, job: Job) -> bool {
+        self.registry.injector.push(job);
+        self.registry.sleep.published_by_waiter()
+    }
+}
+
 impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -62,15 +62,15 @@ impl Waiter<'_> {
     }
 
     /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker runs jobs meanwhile or not, as
-    /// `wait` says: none of them is what it waits for.
-    pub(crate) fn wait(&self, latch: &Latch, wait: Wait) {
+    /// `wait` says: none of them is what it waits for. Another thread spins first, unless it is to `make_way`.
+    pub(crate) fn wait(&self, latch: &Latch, wait: Wait, make_way: bool) {
         let help = if wait == Wait::Steal { Help::Any } else { Help::Nothing };
         match self {
             Waiter::Worker(worker) => worker.wait_until(latch, help),
             Waiter::Thread(parker) => {
                 let mut spin = Spin::new(WAKE);
                 while !latch.probe() {
-                    if !spin.again() && latch.arm() {
+                    if (make_way || !spin.again()) && latch.arm() {
                         parker.park(None);
                     }
                 }

@@ -107,6 +107,21 @@ impl Sleep {
         }
     }
 
+    /// As [`published`](Self::published), for a thread that is about to wait for that job. If it must wake somebody, it
+    /// makes way: rather a worker of its own core, which then begins as soon as this thread sleeps (`true`), than
+    /// one whose core may have to be brought back from idle.
+    pub(crate) fn published_by_waiter(&self) -> bool {
+        fence(SLEEP_PRODUCER_FENCE);
+        let seen = self.word.load();
+        if seen.wants_wake() {
+            return self.wake(true);
+        }
+        if seen.only_watched() {
+            self.nudge_watcher();
+        }
+        false
+    }
+
     /// As [`published`](Self::published), but leaves the job to a worker that watches: it looks within a nap.
     pub(crate) fn published_lazily(&self) {
         fence(SLEEP_PRODUCER_FENCE);
@@ -246,15 +261,23 @@ impl Sleep {
     /// not bound to the core this thread is on, where it could not run before this thread makes way.
     #[cold]
     fn wake_one(&self) {
+        self.wake(false);
+    }
+
+    /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
+    fn wake(&self, near: bool) -> bool {
         if !self.word.reserve() {
-            return;
+            return false;
         }
         // There are at least as many bits as reservations, so one is left for us.
         let here = current_core();
         let mut backoff = Backoff::new();
         loop {
+            if near && here.is_some() && self.wake_where(|index| self.home(index) == here) {
+                return true;
+            }
             if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
-                return;
+                return false;
             }
             backoff.pause();
         }

@@ -99,7 +99,8 @@ impl PoolBuilder {
         self
     }
 
-    /// The size of each thread's stack in bytes; std's default (2 MiB, or `RUST_MIN_STACK`) if not given.
+    /// The size of each thread's stack in bytes; `RUST_MIN_STACK`, or else 8 MiB, if not given. What is not used costs
+    /// address space only. Threads of [`spawn_with`](Self::spawn_with) have what their host gives them.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

@@ -18,6 +18,11 @@ type Handle = std::thread::JoinHandle<()>;
 #[cfg(all(loom, feature = "loom"))]
 type Handle = loom::thread::JoinHandle<()>;
 
+/// The stack of a thread that std starts for us, in bytes: as much as main threads have, because what recurses there
+/// by calls recurses here by forks. Pages are committed as they are used.
+#[cfg(not(all(loom, feature = "loom")))]
+const DEFAULT_STACK: usize = 8 << 20;
+
 /// Who starts threads.
 pub(crate) enum Starter<'f> {
     Std,
@@ -225,7 +230,9 @@ fn spawn_thread(
     let gone = Arc::new(CountLatch::new(1));
     let last = Last(Arc::clone(&gone));
     let mut builder = std::thread::Builder::new().name(name.clone());
-    if let Some(bytes) = stack_size {
+    // std knows what the environment asks for.
+    let default = || std::env::var_os("RUST_MIN_STACK").is_none().then_some(DEFAULT_STACK);
+    if let Some(bytes) = stack_size.or_else(default) {
         builder = builder.stack_size(bytes);
     }
     let handle = builder.spawn(|| {

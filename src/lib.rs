@@ -58,12 +58,12 @@ pub mod design {}
 pub use affinity::unpin_current_thread;
 pub use broadcast::{BroadcastContext, broadcast, broadcast_context, spawn_broadcast};
 pub use builder::{Placement, PoolBuilder};
-pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError, SubmitError};
+pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 pub use global::{current_worker, current_workers, execute, execute_fifo, spawn};
 pub use join::{FnContext, join, join_context};
 pub use latch::{CountLatch, CountWait};
 pub use pool::Pool;
-pub use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
+pub use queue::{NoRoom, Queue, QueueBuilder, StatefulQueueBuilder, SubmitError};
 pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
 pub use shutdown::{Shutdown, WorkerReport};
 pub use sleep::MAX_WORKERS;

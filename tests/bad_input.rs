@@ -3,17 +3,18 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::within;
-use filch::{BuildError, Placement, Pool, PoolBuilder};
+use filch::{BuildError, CountLatch, Placement, Pool, PoolBuilder, SubmitError};
 
 fn refused(builder: PoolBuilder) -> BuildError {
     within(Duration::from_secs(60), || builder.build().map(drop).expect_err("bad input was accepted"))
 }
 
 /// The text names each of `parts`.
-fn says(error: &BuildError, parts: &[&str]) {
+fn says(error: &impl std::error::Error, parts: &[&str]) {
     let text = error.to_string();
     for part in parts {
         assert!(text.contains(part), "{text:?} does not say {part:?}");
@@ -119,6 +120,45 @@ fn queues() {
     let error = refused(1, 1);
     assert!(matches!(error, BuildError::Closed), "{error:?}");
     says(&error, &["shut down"]);
+}
+
+#[test]
+fn jobs_that_a_queue_has_no_room_for() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    for capacity in [1, 3] {
+        let (begun, gate) = (Arc::new(CountLatch::new(1)), Arc::new(CountLatch::new(1)));
+        let queue = pool.queue().capacity(capacity).build({
+            let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+            move |job| {
+                if job == 0 {
+                    begun.count_down();
+                    gate.wait();
+                }
+            }
+        });
+        let queue = queue.unwrap();
+        queue.submit(0).unwrap();
+        begun.wait();
+        assert_eq!(queue.submit_all(1..=capacity).unwrap(), capacity);
+        let error = queue.try_submit(7).unwrap_err();
+        says(&error, &["full", &format!("holds {capacity} job")]);
+        assert_eq!(error.into_inner(), 7);
+        for timeout in [Duration::ZERO, Duration::from_micros(1_500)] {
+            let error = queue.submit_timeout(8, timeout).unwrap_err();
+            says(&error, &[&format!("capacity {capacity}"), &format!("{timeout:?}")]);
+            assert!(format!("{error:?}").contains(&format!("capacity: {capacity}, timeout: {timeout:?}")));
+            let SubmitError::Timeout(late) = error else { panic!("{error:?}") };
+            assert_eq!((late.job, late.capacity, late.timeout), (8, capacity, timeout));
+        }
+        queue.close();
+        for error in [queue.submit(9), queue.try_submit(9), queue.submit_timeout(9, Duration::MAX)] {
+            let error = error.unwrap_err();
+            says(&error, &["closed"]);
+            assert_eq!(error.into_inner(), 9);
+        }
+        gate.count_down();
+        queue.wait();
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ sources! {
 // The names that the sources expect at their root.
 use broadcast::{BroadcastContext, broadcast, broadcast_context};
 use builder::Placement;
-use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError, SubmitError};
+use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 use join::{FnContext, join, join_context};
 use latch::{CountLatch, CountWait};
 use pool::Pool;

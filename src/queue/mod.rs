@@ -2,17 +2,18 @@
 
 mod builder;
 mod core;
+mod error;
 mod room;
 mod runners;
 mod submit;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};
+pub use error::{NoRoom, SubmitError};
 
 use std::fmt;
 use std::time::Duration;
 
 use self::core::CoreRef;
-use crate::error::SubmitError;
 use crate::ring::{CLOSED, OUTSIDE_CLOSED};
 use crate::sync::Arc;
 use crate::wait::{deadline, on_signal};
@@ -86,7 +87,7 @@ impl<J: Send + 'static> Queue<J> {
     /// until the drain has ended), or in a forked child.
     #[inline]
     pub fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
-        self.handle.core.submit(job, None)
+        self.handle.core.submit(job)
     }
 
     /// Puts a job in if there is room now.
@@ -104,16 +105,13 @@ impl<J: Send + 'static> Queue<J> {
     /// # Errors
     /// The job back: as for [`submit`](Self::submit), or because the time is up.
     pub fn submit_timeout(&self, job: J, timeout: Duration) -> Result<(), SubmitError<J>> {
-        if timeout.is_zero() {
-            return self.try_submit(job).map_err(|error| match error {
-                SubmitError::Full(job) => SubmitError::Timeout(job),
-                other => other,
-            });
-        }
-        match self.try_submit(job) {
-            Err(SubmitError::Full(job)) => self.handle.core.submit(job, deadline(timeout)),
+        let result = match self.try_submit(job) {
+            Err(SubmitError::Full(full)) if !timeout.is_zero() => {
+                self.handle.core.submit_patiently(full.job, deadline(timeout))
+            }
             done => done,
-        }
+        };
+        result.map_err(|error| error.after(timeout))
     }
 
     /// Puts all `jobs` in, in order, waiting while the queue is full, and returns how many there were.

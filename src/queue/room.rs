@@ -24,9 +24,9 @@
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
-use crate::error::SubmitError;
 use crate::latch::{Signal, Wake};
 use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
 use crate::room::Wait;
@@ -36,6 +36,7 @@ use crate::wait::on_signal;
 use crate::worker::{Nested, Worker, with_current};
 
 use super::core::{Core, CoreRef};
+use super::error::SubmitError;
 
 /// What a worker finds when it is about to sleep for room.
 enum Outlook {
@@ -48,6 +49,7 @@ enum Outlook {
 }
 
 impl<J: Send + 'static> CoreRef<J> {
+    /// Waits for room, until `deadline`: [`Full`](SubmitError::Full) then.
     #[cold]
     pub(super) fn submit_patiently(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
         with_current(|worker| match worker {
@@ -62,15 +64,20 @@ impl<J: Send + 'static> CoreRef<J> {
         })
     }
 
-    /// Tries once more.
-    fn retry(&self, job: J, inside: bool, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+    /// Tries once more. Goes on, with the job, if the queue is full and there is time.
+    fn retry(
+        &self,
+        job: J,
+        inside: bool,
+        deadline: Option<Instant>,
+    ) -> ControlFlow<Result<(), SubmitError<J>>, J> {
         match self.push(job, inside) {
-            Ok(()) => Ok(()),
-            Err(PushError::Closed(job)) => Err(SubmitError::Closed(job)),
+            Ok(()) => Break(Ok(())),
+            Err(PushError::Closed(job)) => Break(Err(SubmitError::Closed(job))),
             Err(PushError::Full(job)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                Err(SubmitError::Timeout(job))
+                Break(Err(SubmitError::full(job, self.ring.capacity())))
             }
-            Err(PushError::Full(job)) => Err(SubmitError::Full(job)),
+            Err(PushError::Full(job)) => Continue(job),
         }
     }
 
@@ -85,8 +92,8 @@ impl<J: Send + 'static> CoreRef<J> {
     ) -> Result<(), SubmitError<J>> {
         loop {
             job = match self.retry(job, true, deadline) {
-                Err(SubmitError::Full(job)) => job,
-                done => return done,
+                Continue(job) => job,
+                Break(done) => return done,
             };
             if self.help(worker) || may_run && worker.run_one() {
                 continue;
@@ -154,8 +161,8 @@ impl<J: Send + 'static> CoreRef<J> {
         let mut spin = self.spin();
         loop {
             job = match self.retry(job, false, deadline) {
-                Err(SubmitError::Full(job)) => job,
-                done => return done,
+                Continue(job) => job,
+                Break(done) => return done,
             };
             if !self.await_some_room(&mut spin) {
                 self.sleep_for_room(deadline, deep);

@@ -1,12 +1,10 @@
 //! Putting jobs in, one or many. What happens where there is no room is in [`super::room`].
 
-use std::time::Instant;
-
-use crate::error::SubmitError;
 use crate::ring::{CLOSED, KICK, OUTSIDE_CLOSED, PushError};
 use crate::worker::{Worker, with_current};
 
 use super::core::CoreRef;
+use super::error::SubmitError;
 
 impl<J: Send + 'static> CoreRef<J> {
     /// Pushes one job for a caller inside or outside the pool.
@@ -31,15 +29,15 @@ impl<J: Send + 'static> CoreRef<J> {
             return Err(SubmitError::ForkedProcess(job));
         }
         self.with_caller(|worker| self.push(job, worker.is_some())).map_err(|error| match error {
-            PushError::Full(job) => SubmitError::Full(job),
+            PushError::Full(job) => SubmitError::full(job, self.ring.capacity()),
             PushError::Closed(job) => SubmitError::Closed(job),
         })
     }
 
     #[inline]
-    pub(super) fn submit(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+    pub(super) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
         match self.try_submit(job) {
-            Err(SubmitError::Full(job)) => self.submit_patiently(job, deadline),
+            Err(SubmitError::Full(full)) => self.submit_patiently(full.job, None),
             done => done,
         }
     }

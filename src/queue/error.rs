@@ -1,0 +1,135 @@
+//! Why a queue did not take a job, with the job.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// A job that a [`Queue`](crate::Queue) did not take, handed back.
+///
+/// # Examples
+/// ```
+/// use filch::{CountLatch, Pool, SubmitError};
+/// use std::sync::Arc;
+///
+/// let pool = Pool::builder().workers(1).build()?;
+/// let gate = Arc::new(CountLatch::new(1));
+/// let queue = pool.queue().capacity(1).build({
+///     let gate = Arc::clone(&gate);
+///     move |_job: u8| gate.wait()
+/// })?;
+/// let refused = (0..3).find_map(|job| queue.try_submit(job).err()).expect("one runs, one waits");
+/// assert_eq!(refused.to_string(), "the queue is full: it holds 1 job, its capacity");
+/// match refused {
+///     SubmitError::Full(no_room) => assert_eq!(no_room.capacity, 1),
+///     other => panic!("{other}"),
+/// }
+/// gate.count_down();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubmitError<J> {
+    /// The queue holds as many jobs as its capacity allows.
+    Full(NoRoom<J>),
+    /// The queue was closed, or its pool shut down.
+    Closed(J),
+    /// The queue stayed full for the whole time given.
+    Timeout(NoRoom<J>),
+    /// This process is a forked child of the one that built the pool.
+    ForkedProcess(J),
+}
+
+/// A job for which a [`Queue`](crate::Queue) had no room, and what was asked of the queue.
+#[derive(PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoRoom<J> {
+    /// The job, which will not run.
+    pub job: J,
+    /// How many jobs may wait in the queue.
+    pub capacity: usize,
+    /// For how long the call might have waited for room: zero for one try.
+    pub timeout: Duration,
+}
+
+impl<J> SubmitError<J> {
+    pub(super) fn full(job: J, capacity: usize) -> Self {
+        SubmitError::Full(NoRoom { job, capacity, timeout: Duration::ZERO })
+    }
+
+    /// What it is for a caller that was given `timeout` to wait.
+    pub(super) fn after(self, timeout: Duration) -> Self {
+        match self {
+            SubmitError::Full(no_room) => SubmitError::Timeout(NoRoom { timeout, ..no_room }),
+            other => other,
+        }
+    }
+
+    /// The job, which will not run.
+    #[must_use]
+    pub fn into_inner(self) -> J {
+        match self {
+            SubmitError::Full(NoRoom { job, .. })
+            | SubmitError::Timeout(NoRoom { job, .. })
+            | SubmitError::Closed(job)
+            | SubmitError::ForkedProcess(job) => job,
+        }
+    }
+
+    /// Whether it was [`Full`](Self::Full).
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, SubmitError::Full(_))
+    }
+
+    /// Whether it was [`Closed`](Self::Closed).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, SubmitError::Closed(_))
+    }
+
+    /// Whether it was a [`Timeout`](Self::Timeout).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, SubmitError::Timeout(_))
+    }
+}
+
+/// Without the job, which need not be `Debug`.
+impl<J> fmt::Debug for SubmitError<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Full(no_room) => f.debug_tuple("Full").field(no_room).finish(),
+            SubmitError::Timeout(no_room) => f.debug_tuple("Timeout").field(no_room).finish(),
+            SubmitError::Closed(_) => f.debug_tuple("Closed").finish_non_exhaustive(),
+            SubmitError::ForkedProcess(_) => f.debug_tuple("ForkedProcess").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Without the job, which need not be `Debug`.
+impl<J> fmt::Debug for NoRoom<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("NoRoom");
+        fields.field("capacity", &self.capacity).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl<J> fmt::Display for SubmitError<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Full(NoRoom { capacity, .. }) => {
+                let jobs = if *capacity == 1 { "job" } else { "jobs" };
+                write!(f, "the queue is full: it holds {capacity} {jobs}, its capacity")
+            }
+            SubmitError::Timeout(NoRoom { capacity, timeout, .. }) => {
+                write!(f, "the queue, of capacity {capacity}, stayed full for the {timeout:?} that were given")
+            }
+            SubmitError::Closed(_) => f.write_str("the queue is closed, or its pool is shut down"),
+            SubmitError::ForkedProcess(_) => f.write_str(
+                "this process was forked from the one that built the pool and has none of its threads",
+            ),
+        }
+    }
+}
+
+impl<J> Error for SubmitError<J> {}

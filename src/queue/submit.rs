@@ -36,6 +36,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     #[inline]
     pub(super) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
+        self.linger(|| self.ring.has_room(1));
         match self.try_submit(job) {
             Err(SubmitError::Full(full)) => self.submit_patiently(full.job, None),
             done => done,
@@ -49,6 +50,7 @@ impl<J: Send + 'static> CoreRef<J> {
             if self.registry.forked() {
                 return Err(SubmitError::ForkedProcess(job));
             }
+            self.linger(|| self.ring.has_room(1));
             match self.push(job, inside) {
                 Ok(()) => {}
                 Err(PushError::Full(job)) => self.submit_patiently(job, None)?,

@@ -5,6 +5,7 @@ mod core;
 mod error;
 mod room;
 mod runners;
+mod serve;
 mod submit;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};

@@ -27,17 +27,20 @@ where
     B: FnOnce(bool) -> RB + Send,
     RB: Send,
 {
-    let Some(at) = worker.stack.room_for_fork() else {
+    let here = 0u8;
+    let here = (&raw const here).addr();
+    let Some(at) = worker.stack.room_for_fork(here) else {
         return both(a, b);
     };
     let job = ForkJob::new(worker, b);
     // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds.
     let erased = unsafe { job.erase() };
-    let joining = Joining { worker, job: &job, at };
+    let joining = Joining { worker, job: &job, at, reach: worker.stack.begin_reach(here) };
     if worker.stack.place(at, erased) {
         worker.answer_lazily();
     }
     let left = a();
+    worker.stack.end_reach(joining.reach);
     forget(joining);
     if worker.stack.unfork(at) || worker.rejoin(at, &job.latch, &job.id(), Help::Near) {
         // SAFETY: the job did not leave, or came back; it is taken here only.
@@ -91,12 +94,14 @@ struct Joining<'f, F: FnOnce(bool) -> R + Send, R: Send> {
     worker: &'f Worker,
     job: &'f ForkJob<F, R>,
     at: usize,
+    reach: usize,
 }
 
 impl<F: FnOnce(bool) -> R + Send, R: Send> Drop for Joining<'_, F, R> {
     #[cold]
     fn drop(&mut self) {
-        let Joining { worker, job, at } = *self;
+        let Joining { worker, job, at, reach } = *self;
+        worker.stack.end_reach(reach);
         // No job of others: it would run while this thread counts as panicking.
         if worker.stack.unfork(at) || worker.rejoin(at, &job.latch, &job.id(), Help::Own) {
             // SAFETY: the job did not leave, or came back; it is taken here only.

@@ -56,16 +56,24 @@ pub fn wakers(order: &Order) -> String {
     for first in (0..order.size).step_by(A_POOL) {
         let shared = Arc::new(OnceLock::from(Pool::builder().workers(2).build().unwrap()));
         let pool = shared.get().unwrap();
+        let begun = Arc::new(AtomicUsize::new(first));
         for round in first..order.size.min(first + A_POOL) {
-            let mut handle = pool.spawn(move || round);
-            for _ in 0..=random.below(2) {
+            // None is waiting: so this one begins at once, and ends about when the handle goes.
+            until(|| begun.load(Ordering::Relaxed) == round);
+            let begins = Arc::clone(&begun);
+            let mut handle = pool.spawn(move || {
+                begins.store(round + 1, Ordering::Relaxed);
+                round
+            });
+            for _ in 0..=random.below(3) {
                 if let Poll::Ready(result) = poll(&mut handle, &UsesPool::waker(&shared)) {
                     assert_eq!(result.unwrap(), round);
                     ready += 1;
                     break;
                 }
+                let longest = 1 << random.below(13);
+                (0..random.below(longest)).for_each(|_| std::hint::spin_loop());
             }
-            (0..random.below(30)).for_each(|_| std::hint::spin_loop());
         }
         let handles = Vec::from_iter((0..10).map(|_| pool.spawn(|| ())));
         thread::scope(|scope| {

@@ -192,7 +192,7 @@ pub fn starved(order: &Order) -> String {
 
 fn use_it(random: &mut Random) -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::builder().workers(1 + random.below(4)).stack_size(256 << 10).build()?;
-    let jobs = 1 + random.below(20_000);
+    let jobs = 1 + random.below(5_000);
     let latch = Arc::new(CountLatch::new(2 * jobs));
     let counts = Arc::clone(&latch);
     let capacity = 1 << random.below(20);

@@ -79,7 +79,7 @@ const CASES: &[Case] = &[
     #[cfg(target_os = "linux")]
     case("masks", "rounds", [1_000, 50_000], host::masks),
     #[cfg(target_os = "linux")]
-    case("memory_limits", "limits", [8, 300], host::memory_limits),
+    case("memory_limits", "limits", [6, 300], host::memory_limits),
 ];
 
 /// Run by the watchdog's own test, or by cases, never by name.

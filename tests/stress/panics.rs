@@ -1,14 +1,14 @@
 //! Panics in jobs of every kind: each goes where it belongs, with its payload, and the workers stay what they were.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use filch::Pool;
 
 use crate::Order;
-use crate::common::{Alive, Random, fail, number_of};
+use crate::common::{Alive, Random, fail, number_of, until};
 
 const WORKERS: usize = 4;
 
@@ -62,7 +62,14 @@ pub fn all_operations(order: &Order) -> String {
                 number
             }
             1 => {
-                drop(pool.spawn(panics));
+                // If it had panicked by the time the handle goes, the payload would be dropped with the handle.
+                let gone = Arc::new(AtomicBool::new(false));
+                let seen = Arc::clone(&gone);
+                drop(pool.spawn(move || {
+                    until(|| seen.load(Ordering::Relaxed));
+                    panics()
+                }));
+                gone.store(true, Ordering::Relaxed);
                 number
             }
             2 => {

@@ -55,7 +55,7 @@ pub fn lone_job(order: &Order) -> String {
 
 /// A job for each worker, each of which ends only when all have begun; from outside, or from a job.
 pub fn barrier(order: &Order) -> String {
-    const A_POOL: usize = 50;
+    const A_POOL: usize = 10;
 
     let mut random = Random::new(order.seed);
     let mut most = 0;

@@ -85,6 +85,7 @@ const CASES: &[Case] = &[
 /// Run by the watchdog's own test, or by cases, never by name.
 const HIDDEN: &[Case] = &[
     case("stuck", "", [0, 0], watch::stuck),
+    case("race", "", [0, 0], watch::race),
     #[cfg(target_os = "linux")]
     case("frozen", "", [0, 0], watch::frozen),
     #[cfg(target_os = "linux")]

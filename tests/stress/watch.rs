@@ -1,6 +1,7 @@
 //! A case in a process of its own, and the watchdog: the child shows the stacks of its threads when its time is up; if
 //! it cannot even do that, the parent shows what the system knows of them, and a debugger's view where there is one.
 
+use std::cell::UnsafeCell;
 use std::fmt::Write;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -148,6 +149,27 @@ pub fn stuck(_: &Order) -> String {
     let pool = filch::Pool::builder().workers(2).name("stuck").build().expect("two threads");
     pool.spawn(waits_for_nobody).join().expect("it does not end");
     unreachable!("nobody opened the gate")
+}
+
+/// A hidden case: two jobs write one place without any order between them. Only a checker of races sees it.
+pub fn race(_: &Order) -> String {
+    struct Place(UnsafeCell<u64>);
+    // SAFETY: it is not, and that is the point: `tsan.sh` runs this to see whether races are found.
+    unsafe impl Sync for Place {}
+
+    static PLACE: Place = Place(UnsafeCell::new(0));
+
+    let pool = filch::Pool::builder().workers(2).build().expect("two threads");
+    let write = |n: u64| {
+        for _ in 0..1_000 {
+            // SAFETY: as above; on the machines that this runs on, a write of one word is whole.
+            unsafe { PLACE.0.get().write(n) };
+            thread::yield_now();
+        }
+    };
+    let handles = [1, 2].map(|n| pool.spawn(move || write(n)));
+    handles.into_iter().for_each(|handle| handle.join().expect("it does not panic"));
+    String::new()
 }
 
 /// A hidden case: the whole process stands still, its watchdog with it.

@@ -104,8 +104,11 @@ pub fn signals(order: &Order) -> String {
 pub fn stopped(order: &Order) -> String {
     Busy::new().run(|| {
         let process = std::process::id();
-        let script =
-            format!("for i in $(seq {}); do kill -STOP {process}; kill -CONT {process}; done", order.size);
+        // A little time between two stops, or nothing would be going on that they could interrupt.
+        let script = format!(
+            "for i in $(seq {}); do kill -STOP {process}; kill -CONT {process}; sleep 0.001; done",
+            order.size
+        );
         assert!(Command::new("sh").arg("-c").arg(script).status().unwrap().success());
     })
 }

@@ -5,6 +5,7 @@ use std::cell::UnsafeCell;
 use std::fmt::Write;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -160,14 +161,19 @@ pub fn race(_: &Order) -> String {
     static PLACE: Place = Place(UnsafeCell::new(0));
 
     let pool = filch::Pool::builder().workers(2).build().expect("two threads");
-    let write = |n: u64| {
+    let both = Arc::new(Barrier::new(2));
+    let write = |both: Arc<Barrier>, n: u64| {
+        both.wait();
         for _ in 0..1_000 {
             // SAFETY: as above; on the machines that this runs on, a write of one word is whole.
             unsafe { PLACE.0.get().write(n) };
             thread::yield_now();
         }
     };
-    let handles = [1, 2].map(|n| pool.spawn(move || write(n)));
+    let handles = [1, 2].map(|n| {
+        let both = Arc::clone(&both);
+        pool.spawn(move || write(both, n))
+    });
     handles.into_iter().for_each(|handle| handle.join().expect("it does not panic"));
     String::new()
 }

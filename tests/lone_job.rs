@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use common::{LIMIT, until, within};
+use common::{until, within};
 use filch::Pool;
 
 const LONG: Duration = Duration::from_secs(240);

@@ -96,7 +96,8 @@ pub fn signals(order: &Order) -> String {
         }
     });
     let handled = HANDLED.load(Ordering::Relaxed);
-    assert!(handled > order.size / 100, "{handled} signals came through");
+    // Signals that wait for the same thread become one; but each thread was sent some, and none is lost.
+    assert!(handled >= victims.len(), "{handled} signals came through");
     format!("{note}, {handled} signals handled")
 }
 

@@ -54,10 +54,10 @@ const fn case(name: &'static str, unit: &'static str, sizes: [usize; 2], run: fn
 
 const CASES: &[Case] = &[
     case("lone_job", "jobs", [4_000, 1_000_000], wakeups::lone_job),
-    case("barrier", "meetings", [100, 3_000], wakeups::barrier),
+    case("barrier", "meetings", [1_000, 20_000], wakeups::barrier),
     case("one_worker", "jobs", [30_000, 3_000_000], wakeups::one_worker),
     case("one_blocked", "jobs", [100_000, 3_000_000], wakeups::one_blocked),
-    case("exactly_once", "jobs, 4 times", [200_000, 20_000_000], counts::exactly_once),
+    case("exactly_once", "jobs, 4 times", [500_000, 20_000_000], counts::exactly_once),
     case("growth", "jobs", [200_000, 50_000_000], counts::growth),
     case("trees", "nodes", [100_000, 50_000_000], counts::trees),
     case("near_the_limit", "steps", [100_000, 10_000_000], counts::near_the_limit),

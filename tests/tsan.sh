@@ -4,6 +4,8 @@
 #   tests/tsan.sh                  # 2 to 3 minutes, half of them to build std
 #   tests/tsan.sh growth trees     # the cases whose names contain these
 #
+# TSAN_SIZE and TSAN_SEED set the stress program's --size and --seed.
+#
 # Needs a nightly toolchain with its rust-src: std is built anew, because TSan takes what an uninstrumented one does
 # under a lock or in `park` for a race. Says "skipped" where there is none. Fails on a race that is not in tsan.supp.
 set -euo pipefail

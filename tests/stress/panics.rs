@@ -115,14 +115,13 @@ pub fn all_operations(order: &Order) -> String {
                 back
             }),
             _ => on(&mut || {
-                let within = caught(|| {
+                caught(|| {
                     pool.scope(|scope| {
                         scope.spawn(|scope| {
                             scope.spawn(|_| _ = filch::join(|| (), || fail(number)));
                         });
                     });
-                });
-                within
+                })
             }),
         };
         assert_eq!(back, number, "kind {kind}");

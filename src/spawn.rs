@@ -161,7 +161,8 @@ where
 ///
 /// [`join`](Self::join) blocks for it, or await the handle, on any executor. Dropping the handle
 /// detaches the job: it runs all the same, what it returns is dropped, and what it panics with goes
-/// to the pool's panic handler.
+/// to the pool's panic handler. If the job has ended by then, its result is dropped with the handle,
+/// also if that is what it panicked with: the handler is not told.
 #[must_use = "dropping the handle detaches the job; use `execute` if that is what you want"]
 pub struct JoinHandle<T> {
     packet: Arc<Packet<T>>,

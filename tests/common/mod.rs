@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[cfg(target_os = "linux")]
+pub mod stacks;
+
 use std::any::Any;
 use std::future::Future;
 use std::pin::pin;
@@ -19,7 +22,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub const CHILD_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs `body` on a thread of its own and returns what it returned, or panics as it did. Panics if it has
-/// not ended after `limit`: a hang fails the test instead of the whole run.
+/// not ended after `limit`: a hang fails the test instead of the whole run, and shows where all threads are.
 #[track_caller]
 pub fn within<R, F>(limit: Duration, body: F) -> R
 where
@@ -39,7 +42,11 @@ where
         .expect("a thread for the test's body");
     match ended.recv_timeout(limit) {
         Ok(()) => unreachable!("nothing is sent"),
-        Err(RecvTimeoutError::Timeout) => panic!("{name} hangs: it has not ended after {limit:?}"),
+        Err(RecvTimeoutError::Timeout) => {
+            #[cfg(target_os = "linux")]
+            eprintln!("{name} hangs. All threads:\n{}", stacks::all());
+            panic!("{name} hangs: it has not ended after {limit:?}")
+        }
         Err(RecvTimeoutError::Disconnected) => match runner.join() {
             Ok(value) => value,
             Err(payload) => std::panic::resume_unwind(payload),

@@ -1,15 +1,15 @@
-//! Four producers against a close or a shutdown, tens of thousands of times: each job either ran once, by
+//! Four producers against a close or a shutdown: each job either ran once, by
 //! the time the close is over, or was handed back; none does both, none does neither.
-
-mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{Alive, LIMIT, Ledger, Random, Token, within};
 use filch::{Pool, Queue};
+
+use crate::Order;
+use crate::common::{self, Alive, Ledger, Random, Token};
 
 const PRODUCERS: usize = 4;
 /// Jobs of each producer in each round.
@@ -21,6 +21,7 @@ struct Race<T> {
     begin: Barrier,
     end: Barrier,
     rounds: usize,
+    seed: u64,
     /// How many jobs were, or are being, put in.
     begun: AtomicUsize,
     /// What ran, and what was handed back.
@@ -30,12 +31,13 @@ struct Race<T> {
 }
 
 impl<T: Send + Sync> Race<T> {
-    fn new(rounds: usize) -> Race<T> {
+    fn new(rounds: usize, seed: u64) -> Race<T> {
         Race {
             arena: Mutex::new(None),
             begin: Barrier::new(PRODUCERS + 1),
             end: Barrier::new(PRODUCERS + 1),
             rounds,
+            seed,
             begun: AtomicUsize::new(0),
             ran: Ledger::new(PRODUCERS * JOBS),
             back: Ledger::new(PRODUCERS * JOBS),
@@ -51,13 +53,13 @@ impl<T: Send + Sync> Race<T> {
         put: impl Fn(&T, usize, &mut Random) -> bool + Sync,
         close: impl Fn(&T, usize),
         finish: impl Fn(T) -> Option<u64>,
-    ) {
+    ) -> String {
         let (mut all_ran, mut all_back) = (0, 0);
         thread::scope(|scope| {
             for producer in 0..PRODUCERS {
                 let put = &put;
                 scope.spawn(move || {
-                    let mut random = Random::new(producer as u64);
+                    let mut random = Random::new(self.seed + producer as u64);
                     for _ in 0..self.rounds {
                         self.begin.wait();
                         let arena = self.arena.lock().unwrap().clone().unwrap();
@@ -99,6 +101,7 @@ impl<T: Send + Sync> Race<T> {
             }
         });
         assert!(all_ran > 0 && all_back > 0, "there was no race: {all_ran} ran, {all_back} came back");
+        format!("{all_ran} ran, {all_back} came back")
     }
 }
 
@@ -131,28 +134,28 @@ fn submit(queue: &Queue<Job>, job: usize, token: Token, random: &mut Random) -> 
     done.map_err(|error| assert!(error.is_closed() && error.into_inner().0 == job)).is_ok()
 }
 
-#[test]
-fn closing_a_queue_against_submitting() {
-    within(LIMIT, || {
-        for (concurrency, capacity, rounds) in [(2, 2, 10_000), (1, 1, 5_000), (4, 64, 5_000)] {
-            let pool = Pool::builder().workers(4).build().unwrap();
-            let race: Race<Queue<Job>> = Race::new(rounds);
-            race.run(
-                || {
-                    let queue = pool.queue().capacity(capacity).concurrency(concurrency);
-                    queue.build(handler(&race.ran)).unwrap()
-                },
-                |queue, job, random| submit(queue, job, race.alive.token(), random),
-                |queue, _| queue.close(),
-                |queue| {
-                    queue.wait();
-                    assert!(queue.is_empty());
-                    None
-                },
-            );
-            assert_eq!(pool.shutdown().unwrap().panicked, 0);
-        }
-    });
+/// A queue is closed while four producers submit.
+pub fn close(order: &Order) -> String {
+    let kinds = [(2, 2), (1, 1), (4, 64), (3, 5)];
+    let pool = Pool::builder().workers(4).build().unwrap();
+    let race: Race<Queue<Job>> = Race::new(order.size, order.seed);
+    let made = AtomicUsize::new(0);
+    let note = race.run(
+        || {
+            let (concurrency, capacity) = kinds[made.fetch_add(1, Ordering::Relaxed) % kinds.len()];
+            let queue = pool.queue().capacity(capacity).concurrency(concurrency);
+            queue.build(handler(&race.ran)).unwrap()
+        },
+        |queue, job, random| submit(queue, job, race.alive.token(), random),
+        |queue, _| queue.close(),
+        |queue| {
+            queue.wait();
+            assert!(queue.is_empty());
+            None
+        },
+    );
+    assert_eq!(pool.shutdown().unwrap().panicked, 0);
+    note
 }
 
 struct Both {
@@ -172,76 +175,69 @@ fn shut_down(pool: &Pool, round: usize) {
     }
 }
 
-#[test]
-fn shutting_down_against_submitting_to_a_queue() {
-    within(LIMIT, || {
-        let race: Race<Both> = Race::new(4_000);
-        let workers = AtomicUsize::new(0);
-        race.run(
-            || {
-                let workers = 1 + workers.fetch_add(1, Ordering::Relaxed) % 3;
-                let pool = Pool::builder().workers(workers).build().unwrap();
-                let queue = pool.queue().capacity(workers).build(handler(&race.ran)).unwrap();
-                Both { pool, queue }
-            },
-            |both, job, random| submit(&both.queue, job, race.alive.token(), random),
-            |both, round| shut_down(&both.pool, round),
-            |both| Some(both.pool.shutdown().unwrap().run),
-        );
-    });
+/// A pool is shut down while four producers submit to a queue.
+pub fn shutdown_queue(order: &Order) -> String {
+    let race: Race<Both> = Race::new(order.size, order.seed);
+    let workers = AtomicUsize::new(0);
+    race.run(
+        || {
+            let workers = 1 + workers.fetch_add(1, Ordering::Relaxed) % 3;
+            let pool = Pool::builder().workers(workers).build().unwrap();
+            let queue = pool.queue().capacity(workers).build(handler(&race.ran)).unwrap();
+            Both { pool, queue }
+        },
+        |both, job, random| submit(&both.queue, job, race.alive.token(), random),
+        |both, round| shut_down(&both.pool, round),
+        |both| Some(both.pool.shutdown().unwrap().run),
+    )
 }
 
-#[test]
-fn shutting_down_against_closures() {
-    within(LIMIT, || {
-        let race: Race<Pool> = Race::new(4_000);
-        let workers = AtomicUsize::new(0);
-        race.run(
-            || Pool::builder().workers(1 + workers.fetch_add(1, Ordering::Relaxed) % 3).build().unwrap(),
-            |pool, job, random| {
-                let (ran, token) = (Arc::clone(&race.ran), race.alive.token());
-                let work = move || {
-                    let _token = token;
-                    ran.mark(job);
-                    job
-                };
-                match random.below(3) {
-                    0 => pool.execute(move || assert_eq!(work(), job)).is_ok(),
-                    1 => pool.spawn(work).join().map(|value| assert_eq!(value, job)).is_ok(),
-                    _ => pool.try_install(work).map(|value| assert_eq!(value, job)).is_ok(),
-                }
-            },
-            shut_down,
-            |pool| Some(pool.shutdown().unwrap().run),
-        );
-    });
+/// A pool is shut down while four threads give it closures, in each of the ways there are.
+pub fn shutdown_closures(order: &Order) -> String {
+    let race: Race<Pool> = Race::new(order.size, order.seed);
+    let workers = AtomicUsize::new(0);
+    race.run(
+        || Pool::builder().workers(1 + workers.fetch_add(1, Ordering::Relaxed) % 3).build().unwrap(),
+        |pool, job, random| {
+            let (ran, token) = (Arc::clone(&race.ran), race.alive.token());
+            let work = move || {
+                let _token = token;
+                ran.mark(job);
+                job
+            };
+            match random.below(3) {
+                0 => pool.execute(move || assert_eq!(work(), job)).is_ok(),
+                1 => pool.spawn(work).join().map(|value| assert_eq!(value, job)).is_ok(),
+                _ => pool.try_install(work).map(|value| assert_eq!(value, job)).is_ok(),
+            }
+        },
+        shut_down,
+        |pool| Some(pool.shutdown().unwrap().run),
+    )
 }
 
 /// Jobs that submit more while the pool is being shut down: what a job of the pool submits is accepted.
-#[test]
-fn shutting_down_against_jobs_that_submit() {
-    within(LIMIT, || {
-        let race: Race<Both> = Race::new(2_000);
-        race.run(
-            || {
-                let pool = Pool::builder().workers(2).build().unwrap();
-                let queue = pool.queue().capacity(1).build(handler(&race.ran)).unwrap();
-                Both { pool, queue }
-            },
-            |both, job, _| {
-                let (queue, token) = (both.queue.clone(), race.alive.token());
-                let work = move || {
-                    let inner = move || queue.submit((job, token)).expect("a job of the pool may");
-                    filch::execute(inner).expect("a job of the pool may");
-                };
-                both.pool.execute(work).is_ok()
-            },
-            |both, round| shut_down(&both.pool, round),
-            |both| {
-                let run = both.pool.shutdown().unwrap().run;
-                assert_eq!(run as usize, 3 * race.ran.ran());
-                None
-            },
-        );
-    });
+pub fn shutdown_jobs(order: &Order) -> String {
+    let race: Race<Both> = Race::new(order.size, order.seed);
+    race.run(
+        || {
+            let pool = Pool::builder().workers(2).build().unwrap();
+            let queue = pool.queue().capacity(1).build(handler(&race.ran)).unwrap();
+            Both { pool, queue }
+        },
+        |both, job, _| {
+            let (queue, token) = (both.queue.clone(), race.alive.token());
+            let work = move || {
+                let inner = move || queue.submit((job, token)).expect("a job of the pool may");
+                filch::execute(inner).expect("a job of the pool may");
+            };
+            both.pool.execute(work).is_ok()
+        },
+        |both, round| shut_down(&both.pool, round),
+        |both| {
+            let run = both.pool.shutdown().unwrap().run;
+            assert_eq!(run as usize, 3 * race.ran.ran());
+            None
+        },
+    )
 }

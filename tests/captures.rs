@@ -1,83 +1,12 @@
-//! Two million jobs on 1, 2, 4 and 32 workers, put in from outside, from jobs and through a queue, each
-//! run once and each with what it captured dropped once; and jobs whose closures do not fit a deque's slot.
+//! Jobs whose closures do not fit a deque's slot: each runs once, and drops what it captured once.
 
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
-use std::time::Duration;
 
-use common::{Alive, LIMIT, Ledger, within};
-use filch::{Pool, Queue};
-
-const JOBS: usize = 2_000_000;
-/// How many jobs a job puts into its worker's deque: more than the deque holds without growing.
-const FAN_OUT: usize = 400;
-const LONG: Duration = Duration::from_secs(240);
-
-/// One job: marks its number.
-fn mark(ledger: &Arc<Ledger>, job: usize) -> impl FnOnce() + Send + 'static {
-    let ledger = Arc::clone(ledger);
-    move || ledger.mark(job)
-}
-
-/// Half of the jobs come from jobs, a quarter from outside, a quarter through a queue.
-fn each_runs_once(workers: usize) {
-    let ledger = Ledger::new(JOBS);
-    let pool = Pool::builder().workers(workers).build().unwrap();
-    let queue: Queue<usize> = {
-        let ledger = Arc::clone(&ledger);
-        pool.queue().capacity(512).build(move |job| ledger.mark(job)).unwrap()
-    };
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for first in (0..JOBS / 2).step_by(FAN_OUT) {
-                let ledger = Arc::clone(&ledger);
-                let fan = move || {
-                    for job in first..first + FAN_OUT {
-                        filch::execute(mark(&ledger, job)).unwrap();
-                    }
-                };
-                pool.execute(fan).unwrap();
-            }
-        });
-        scope.spawn(|| {
-            for job in JOBS / 2..JOBS / 4 * 3 {
-                pool.execute(mark(&ledger, job)).unwrap();
-            }
-        });
-        assert_eq!(queue.submit_all(JOBS / 4 * 3..JOBS).unwrap(), JOBS / 4);
-    });
-    let report = pool.shutdown().unwrap();
-    ledger.assert_once();
-    assert_eq!(report.run as usize, JOBS + JOBS / 2 / FAN_OUT);
-    assert_eq!(report.workers.len(), workers);
-    assert_eq!(report.workers.iter().map(|worker| worker.run).sum::<u64>(), report.run);
-    assert_eq!(report.panicked, 0);
-    drop(queue);
-    assert_eq!(Arc::strong_count(&ledger), 1, "each job dropped what it captured");
-}
-
-#[test]
-fn on_1_worker() {
-    within(LONG, || each_runs_once(1));
-}
-
-#[test]
-fn on_2_workers() {
-    within(LONG, || each_runs_once(2));
-}
-
-#[test]
-fn on_4_workers() {
-    within(LONG, || each_runs_once(4));
-}
-
-#[test]
-fn on_32_workers() {
-    within(LONG, || each_runs_once(32));
-}
+use common::{Alive, LIMIT, within};
+use filch::Pool;
 
 /// Runs a closure with `N` bytes of captures: from outside, from a job, as `spawn` and as `install`.
 fn of_size<const N: usize>(pool: &Pool) {

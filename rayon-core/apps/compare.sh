@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
         -t) threads=$2; shift 2 ;;
         --build) measure=no; shift ;;
         --no-build) build=no; shift ;;
-        *) [ -n "${crate[$1]:-}" ] || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
+        *) [ -n "${crate[$1]:-}" ] || { sed -n '2,13s/^# \{0,1\}//p' "${0##*/}"; exit 2; }
            programs+=("$1"); shift ;;
     esac
 done
@@ -63,7 +63,10 @@ quietly() { "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }; }
 build() {
     local name=$1 which=$2
     local to=$work/$which/$name
+    # Another checkout may have used the folder before.
+    [ "$which" = real ] || grep -qsF "\"$core\"" "$to/Cargo.toml" || rm -rf "$to"
     if [ ! -d "$to" ]; then
+        rm -rf "$to.new"
         mkdir -p "$work/$which"
         cp -r "$sources/${crate[$name]}-${version[$name]}" "$to.new"
         grep -q '^\[workspace\]' "$to.new/Cargo.toml" || printf '\n[workspace]\n' >>"$to.new/Cargo.toml"

@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
         --repeat) repeat=$2; shift 2 ;;
         --suite) wanted=$2; shift 2 ;;
         --release) profile=(--release); shift ;;
-        *) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,15s/^# \{0,1\}//p' "${0##*/}"; exit 2 ;;
     esac
 done
 case $only in

@@ -4,6 +4,7 @@
 #   ./suite.sh                 both cores, once
 #   ./suite.sh --only ours     this one only (or: real)
 #   ./suite.sh --runs 20       so many times in a row; what failed or hung in any run is listed
+#   ./suite.sh --repeat 20     the same without cargo and the slow doc tests: built once, a line for every run
 #   ./suite.sh --release       optimised builds
 #   ./suite.sh --suite core    the suites whose name the expression `core` matches
 #
@@ -18,14 +19,15 @@ work=$here/target/suite
 rayon=1.12.0
 core=1.13.0
 
-only=both runs=1 profile=() wanted=""
+only=both runs=1 repeat=0 profile=() wanted=""
 while [ $# -gt 0 ]; do
     case $1 in
         --only) only=$2; shift 2 ;;
         --runs) runs=$2; shift 2 ;;
+        --repeat) repeat=$2; shift 2 ;;
         --suite) wanted=$2; shift 2 ;;
         --release) profile=(--release); shift ;;
-        *) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        *) sed -n '2,15s/^# \{0,1\}//p' "${0##*/}"; exit 2 ;;
     esac
 done
 case $only in
@@ -96,8 +98,13 @@ END
 # A workspace of rayon, and of rayon-core's tests, over one core.
 lay_out() {
     local name=$1 path=$2 at=$work/$1
+    mkdir -p "$at/filch-tests"
+    rm -rf "$at/filch-tests/tests"
+    # With their times, or all of it would be built again.
+    cp -rp "$here/tests" "$at/filch-tests/tests"
+    [ "$at/laid-out" -nt "$here/suite.sh" ] && return
     mkdir -p "$at/core-tests/src" "$at/core-docs" "$at/filch-tests/src"
-    rm -rf "$at/rayon" "$at/core-tests/tests" "$at/core-docs/src" "$at/filch-tests/tests"
+    rm -rf "$at/rayon" "$at/core-tests/tests" "$at/core-docs/src"
     cp -r "$work/published/rayon" "$at/rayon"
     rm -f "$at/rayon/.cargo-checksum.json"
     cp -r "$work/published/rayon-core/tests" "$at/core-tests/tests"
@@ -105,7 +112,6 @@ lay_out() {
     cp -r "$work/published/rayon-core/src" "$at/core-docs/src"
     unit_tests "$at/core-tests/tests"
     : >"$at/filch-tests/src/lib.rs"
-    cp -r "$here/tests" "$at/filch-tests/tests"
     cat >"$at/Cargo.toml" <<END
 [workspace]
 members = ["rayon", "core-tests", "core-docs", "filch-tests"]
@@ -156,6 +162,7 @@ crossbeam-utils = "0.8"
 [dev-dependencies]
 scoped-tls = "1.0"
 END
+    touch "$at/laid-out"
 }
 
 suites=("rayon unit" "rayon integration" "rayon doc" "rayon-core unit" "rayon-core integration" "rayon-core doc" "this package")
@@ -198,8 +205,56 @@ for name in "${cores[@]}"; do
     (cd "$work/$name" && cargo test "${profile[@]}" --no-run --quiet -p rayon -p core-tests -p filch-tests) || exit 1
 done
 
-declare -A sum
+# The test programs of a suite.
+programs() {
+    set -f
+    # shellcheck disable=SC2086  # as above
+    (cd "$work/$1" && cargo test --no-run --quiet --message-format=json "${profile[@]}" ${what[$2]}) |
+        grep -oE '"executable":"[^"]+"' | cut -d '"' -f 4
+    set +f
+}
+
+# How long a test program may take; the slowest of them takes about 10 s in a debug build.
+limit=120
+
+repeat() {
+    local name=$1 suite turn program log bad=0
+    local -a list=()
+    for suite in "${suites[@]}"; do
+        [[ $suite == *doc ]] || mapfile -t -O "${#list[@]}" list < <(programs "$name" "$suite")
+    done
+    for turn in $(seq "$repeat"); do
+        local start=$SECONDS passed=0 failed=0 hung=0 count
+        for program in "${list[@]}"; do
+            log=$work/$name/${program##*/}.$turn.log
+            (cd "$work/$name" && timeout -k 5 "$limit" "$program") >"$log" 2>&1
+            local status=$?
+            count=$(awk '/^test result:/ { print $4 }' "$log")
+            passed=$((passed + ${count:-0}))
+            if [ $status = 0 ]; then rm "$log"; continue; fi
+            if [ $status = 124 ] || [ $status = 137 ]; then
+                hung=$((hung + 1))
+                echo "hung: $log"
+            else
+                failed=$((failed + 1))
+                echo "failed: $log"
+            fi
+            grep -E '^(test .* FAILED|error)|has been running for over' "$log" | sort -u | head -n 20
+        done
+        [ $((failed + hung)) = 0 ] || bad=1
+        echo "$name, run $turn of $repeat: ${#list[@]} programs, $passed tests passed, $failed programs failed," \
+            "$hung hung, $((SECONDS - start)) s"
+    done
+    return $bad
+}
+
 bad=0
+if [ "$repeat" -gt 0 ]; then
+    for name in "${cores[@]}"; do repeat "$name" || bad=1; done
+    exit $bad
+fi
+
+declare -A sum
 for turn in $(seq "$runs"); do
     for suite in "${suites[@]}"; do
         for name in "${cores[@]}"; do

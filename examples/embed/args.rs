@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::features::Tokeniser;
 
 /// Finds text: turns the files under some paths into vectors and lists the chunks nearest to a
@@ -28,7 +28,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one())]
     pub top: usize,
 
-    /// Run the same work on one thread and on rayon as well, three times each
+    /// Run the same work on rayon, on rayon over filch and on one thread as well, three times each.
+    ///
+    /// Rayon over filch is a program of its own, rayon-core/embed in the repository. Cargo builds
+    /// it if `cargo run` started this one; otherwise it has to be built before.
     #[arg(long)]
     pub compare: bool,
 

@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use crate::Failure;
+use crate::companion::{Built, Companion};
 use crate::document::FileJob;
-use crate::pipeline::{Run, embed_all};
+use crate::failure::Failure;
+use crate::on_rayon::OnRayon;
+use crate::pipeline::embed_all;
 use crate::progress::Progress;
-use crate::runners::{OnFilch, OnRayon, OneThread};
+use crate::runners::{OnFilch, OneThread};
 use crate::slot::Runner;
 use crate::vector::checksum;
 
@@ -25,39 +27,60 @@ pub struct Row {
     pub range: (Duration, Duration),
 }
 
-/// The contenders' figures, filch's first.
+/// One run with the title given: the checksum of its vectors and how long it took.
+type Turn<'a> = Box<dyn FnMut(&str) -> Result<(u64, Duration), Failure> + 'a>;
+
+struct Contender<'a> {
+    name: String,
+    turn: Turn<'a>,
+    times: Vec<Duration>,
+}
+
+impl<'a> Contender<'a> {
+    fn new(name: String, turn: Turn<'a>) -> Contender<'a> {
+        Contender { name, turn, times: Vec::new() }
+    }
+}
+
+/// The contenders' figures, filch's first. Rayon on filch takes part where its program was built.
 pub fn compare(
     filch: &OnFilch,
+    companion: Option<&Built>,
     files: &[FileJob],
     expected: u64,
     progress: &Progress,
 ) -> Result<Vec<Row>, Failure> {
     let workers = filch.workers();
     let rayon = OnRayon::new(workers)?;
-    let names =
-        [format!("filch, {workers} workers"), format!("rayon, {workers} threads"), "one thread".to_owned()];
-    let mut times = [const { Vec::new() }; 3];
+    let mut contenders = vec![
+        Contender::new(format!("filch, {workers} workers"), here(filch, files, progress)),
+        Contender::new(format!("rayon, {workers} threads"), here(&rayon, files, progress)),
+        Contender::new("one thread".to_owned(), here(&OneThread, files, progress)),
+    ];
+    if let Some(built) = companion {
+        let mut companion = Companion::start(built, workers, files)?;
+        let turn: Turn<'_> = Box::new(move |title| {
+            // It has a bar of its own, on a standard error stream that nobody sees.
+            progress.begin(title.to_owned(), 0);
+            companion.turn(title)
+        });
+        contenders.insert(2, Contender::new(format!("rayon on filch, {workers} threads"), turn));
+    }
     for round in 0..ROUNDS {
-        for turn in 0..names.len() {
-            let contender = (round + turn) % names.len();
-            let name = &names[contender];
-            let title = format!("{}/{ROUNDS} {name}: ", round + 1);
-            let run = match contender {
-                0 => once(filch, files, progress, &title),
-                1 => once(&rayon, files, progress, &title),
-                _ => once(&OneThread, files, progress, &title),
-            }?;
-            let found = checksum(&run.vectors);
+        for turn in 0..contenders.len() {
+            let next = (round + turn) % contenders.len();
+            let Contender { name, turn, times } = &mut contenders[next];
+            let (found, wall) = turn(&format!("{}/{ROUNDS} {name}: ", round + 1))?;
             if found != expected {
                 return Err(Failure::Other(format!(
                     "{name} found other vectors ({found:016x}, not {expected:016x}); \
                      this is an error unless files changed meanwhile"
                 )));
             }
-            times[contender].push(run.wall);
+            times.push(wall);
         }
     }
-    let rows = names.into_iter().zip(times).map(|(name, mut times)| {
+    let rows = contenders.into_iter().map(|Contender { name, mut times, .. }| {
         times.sort_unstable();
         let range = (times[0], times[ROUNDS - 1]);
         Row { name, median: times[ROUNDS / 2], range }
@@ -65,6 +88,10 @@ pub fn compare(
     Ok(rows.collect())
 }
 
-fn once(runner: &impl Runner, files: &[FileJob], progress: &Progress, title: &str) -> Result<Run, Failure> {
-    embed_all(runner, files.iter().cloned(), progress, title)
+/// A contender within this program.
+fn here<'a>(runner: &'a impl Runner, files: &'a [FileJob], progress: &'a Progress) -> Turn<'a> {
+    Box::new(move |title| {
+        let run = embed_all(runner, files.iter().cloned(), progress, title)?;
+        Ok((checksum(&run.vectors), run.wall))
+    })
 }

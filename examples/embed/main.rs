@@ -9,16 +9,20 @@
 //! cargo run --release --example embed -- --compare --max-mb 64 PATH...
 //! ```
 //!
-//! `runners` is where filch is used, `pipeline` the two passes, `features` and `vector` the
-//! method with its sources. Files that cannot be read and files that are no text are counted and
-//! skipped. Exit codes: 0, 1 if no text was found or something broke, 2 for a wrong command line.
+//! `runners` is where filch is used, `pipeline` the two passes, `features` and `vector` the method
+//! with its sources, `companion` how rayon on filch takes part. Files that cannot be read and files
+//! that are no text are counted and skipped. Exit codes: 0, 1 if no text was found or something
+//! broke, 2 for a wrong command line.
 
 mod args;
 mod chunk;
+mod companion;
 mod compare;
 mod document;
+mod failure;
 mod features;
 mod murmur;
+mod on_rayon;
 mod pipeline;
 mod progress;
 mod report;
@@ -29,47 +33,18 @@ mod slot;
 mod vector;
 mod walk;
 
-use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::Args;
+use crate::failure::Failure;
 use crate::pipeline::embed_all;
 use crate::progress::Progress;
 use crate::runners::OnFilch;
 use crate::vector::checksum;
 use crate::walk::{Tally, Walk};
-
-/// Why the program gives up.
-#[derive(Debug)]
-pub enum Failure {
-    /// The command line asks for something that cannot be.
-    Usage(String),
-    /// The output cannot be written.
-    Output(io::Error),
-    /// Anything else.
-    Other(String),
-}
-
-impl Failure {
-    /// A refusal of what the command line asked for.
-    pub fn usage(error: impl Display) -> Failure {
-        Failure::Usage(error.to_string())
-    }
-
-    /// An error that is not the command line's.
-    pub fn other(error: impl Display) -> Failure {
-        Failure::Other(error.to_string())
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Output(error)
-    }
-}
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -93,6 +68,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     args.check()?;
+    let companion = args.compare.then(companion::build);
     let filch = OnFilch::new(args.workers, args.capacity)?;
     let budget = (args.max_mb as u64).saturating_mul(1_000_000);
     let roots = roots::roots(&args.paths);
@@ -119,9 +95,13 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         // The contenders hold as much again; two at a time would be twice the memory.
         drop(run);
         let progress = Progress::start();
-        let rows = compare::compare(&filch, &files, expected, &progress)?;
+        let built = companion.as_ref().and_then(|built| built.as_ref().ok());
+        let rows = compare::compare(&filch, built, &files, expected, &progress)?;
         drop(progress);
         report::comparison(out, &rows, bytes)?;
+        if let Some(Err(why)) = companion {
+            writeln!(out, "rayon on filch: not measured; {why}")?;
+        }
     }
     Ok(())
 }

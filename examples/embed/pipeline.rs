@@ -1,6 +1,7 @@
 //! Two passes, since the weights are known only after every chunk was counted: the first reads,
 //! cuts and counts, the second makes the vectors. What runs the jobs is a [`Runner`]; the program
-//! has three, and all of them run exactly this code, so that `--compare` compares schedulers.
+//! has three and its companion a fourth, and all of them run exactly this code, so that
+//! `--compare` compares schedulers.
 //!
 //! Results carry the number of their job and are sorted by it, so the order in which jobs end
 //! leaves no trace.
@@ -9,8 +10,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::Failure;
 use crate::document::{self, FileJob, Outcome, Segment, Skipped};
+use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::slot::{Runner, Slot, run_all};
 use crate::vector::{DIMENSIONS, Frequencies, Scratch, Weights};
@@ -176,8 +177,9 @@ mod tests {
 
     use super::*;
     use crate::chunk::SEGMENT_BYTES;
+    use crate::on_rayon::OnRayon;
     use crate::roots::roots;
-    use crate::runners::{OnFilch, OnRayon, OneThread};
+    use crate::runners::{OnFilch, OneThread};
     use crate::vector::{checksum, dot};
     use crate::walk::{Tally, Walk};
 

@@ -90,7 +90,7 @@ pub fn comparison(out: &mut impl Write, rows: &[Row], bytes: u64) -> io::Result<
         let rate = megabytes(bytes) / median;
         let ratio = seconds(measure.median) / median;
         let name = &row.name;
-        writeln!(out, "{name:<20} {median:>8.3} s  {low:>8.3} to {high:.3} s  {rate:>8.2} MB/s  {ratio:>6.3}")?;
+        writeln!(out, "{name:<25} {median:>8.3} s  {low:>8.3} to {high:.3} s  {rate:>8.2} MB/s  {ratio:>6.3}")?;
     }
     Ok(())
 }

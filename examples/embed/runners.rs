@@ -1,12 +1,10 @@
 //! Filch is used the way the program would use it if it were the only one: a bounded queue per
 //! pass, so that the walk waits when the workers fall behind, with each worker's slot as its
-//! state. The other two exist for `--compare`: one thread, and rayon as it is used for lists, a
-//! parallel iterator over all jobs with the slot found by the thread's index.
+//! state. One thread alone exists for `--compare`, as rayon does (`on_rayon`).
 
 use filch::{BuildError, Pool, Stats};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::slot::{Runner, Slot};
 
 /// Jobs run on a filch pool, through a queue.
@@ -95,45 +93,6 @@ impl Runner for OneThread {
         J: Send + 'static,
     {
         jobs.for_each(|job| slots[0].run(job, &work));
-        Ok(())
-    }
-}
-
-/// Jobs run on a rayon pool.
-pub struct OnRayon(rayon::ThreadPool);
-
-impl OnRayon {
-    /// A pool of so many threads.
-    pub fn new(threads: usize) -> Result<OnRayon, Failure> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.map(OnRayon).map_err(Failure::other)
-    }
-}
-
-impl Runner for OnRayon {
-    fn workers(&self) -> usize {
-        self.0.current_num_threads()
-    }
-
-    fn each<S, J>(
-        &self,
-        slots: &[Slot<S>],
-        jobs: impl Iterator<Item = J>,
-        work: impl Fn(&mut S, J) + Send + Sync + 'static,
-    ) -> Result<(), Failure>
-    where
-        S: Send + 'static,
-        J: Send + 'static,
-    {
-        // Its bridge for plain iterators takes a lock per job; a list splits without one.
-        let jobs: Vec<J> = jobs.collect();
-        self.0.install(|| {
-            jobs.into_par_iter().for_each(|job| {
-                // Inside `install` every thread is one of the pool's and so has an index.
-                let thread = rayon::current_thread_index().unwrap_or(0);
-                slots[thread].run(job, &work);
-            });
-        });
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ turns=5 filter=""
 while [ $# -gt 0 ]; do
     case $1 in
         -n) turns=$2; shift 2 ;;
-        -*) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        -*) sed -n '2,5s/^# \{0,1\}//p' "${0##*/}"; exit 2 ;;
         *) filter=$1; shift ;;
     esac
 done

@@ -7,7 +7,7 @@ use crate::deque::Steal;
 use crate::fork::Settled;
 use crate::job::{Job, JobId};
 use crate::latch::TaskLatch;
-use crate::sync::{EXHAUSTIVE, MODEL, defect, spin_loop};
+use crate::sync::{EXHAUSTIVE, MODEL, spin_loop};
 
 /// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
 /// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
@@ -78,7 +78,7 @@ impl Worker {
                     // A thief may have taken some since: the count is then low, never high.
                     let moved = self.deque.len().saturating_sub(before);
                     self.me().counters.taken.add(1 + moved as u64);
-                    if moved > 0 && !defect("batch_unannounced") {
+                    if moved > 0 {
                         // While they were under way nobody saw them, and whoever published them may have
                         // relied on a searcher that looked just then.
                         self.registry.sleep.published();

@@ -19,7 +19,7 @@ const PASSED: &str = "passed";
 const SEED: u64 = 1;
 /// What shuttle says of an execution that it gave up: no canary was found by that.
 const STEP_LIMIT: &str = "exceeded max_steps";
-/// One of so many executions is run twice to compare.
+/// One of so many executions is run twice to compare, unless that is all that is asked for.
 const TWICE: usize = 20;
 /// How long a child may take, and for each execution.
 const LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(500));
@@ -135,10 +135,9 @@ fn tasks(options: &Options) -> Vec<Task> {
     let mut tasks = Vec::new();
     for model in MODELS.iter().filter(|model| options.wants(model.name)) {
         for kind in KINDS.into_iter().filter(|&kind| options.kind.is_none_or(|wanted| wanted == kind)) {
-            let iterations = options.iterations.unwrap_or(match kind {
-                Kind::Twice => model.iterations.div_ceil(TWICE),
-                Kind::Random | Kind::Pct => model.iterations,
-            });
+            let iterations = options.iterations.unwrap_or(model.iterations);
+            let few = kind == Kind::Twice && options.kind.is_none();
+            let iterations = if few { iterations.div_ceil(TWICE) } else { iterations };
             let plan = Plan { kind, seed, iterations };
             tasks.push(Task { model, plan, defect: options.defect.clone(), canary: false });
         }

@@ -7,7 +7,7 @@
 //! without the right ordering is reported as a race.
 
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, fence, yield_now};
+use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence, yield_now};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -203,6 +203,10 @@ impl<T> Stealer<T> {
             return Steal::Empty;
         }
         let address = inner.slots.at(front).load(DEQUE_SLOT.get());
+        if defect("theft_unclaimed") {
+            inner.front.store(front + 1, DEQUE_STEAL_CAS.get());
+            return Steal::Success(inner.nodes.take(address));
+        }
         match inner.front.compare_exchange(front, front + 1, DEQUE_STEAL_CAS.get(), DEQUE_CAS_FAIL.get()) {
             Ok(_) => Steal::Success(inner.nodes.take(address)),
             Err(_) => Steal::Retry,

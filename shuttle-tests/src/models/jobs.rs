@@ -176,7 +176,12 @@ pub(super) fn shutdown() {
                         count(&ran);
                     }
                 };
-                let executed = (0..JOBS).filter(|_| pool.execute(job()).is_ok()).count();
+                let execute = |_: &usize| {
+                    // Else all is submitted before the workers have so much as woken up to the end.
+                    idle();
+                    pool.execute(job()).is_ok()
+                };
+                let executed = (0..JOBS).filter(execute).count();
                 // A handle tells the same.
                 let last = Arc::clone(&ran);
                 let spawned = match pool.spawn(move || count(&last)).join() {

@@ -116,7 +116,11 @@ pub(super) fn shutdown() {
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|producer| {
             let queue = queue.clone();
-            thread::spawn(move || (0..JOBS).filter(|job| queue.submit(producer * JOBS + job).is_ok()).count())
+            let submit = move |job: &usize| {
+                idle();
+                queue.submit(producer * JOBS + job).is_ok()
+            };
+            thread::spawn(move || (0..JOBS).filter(submit).count())
         })
         .collect();
     idle();

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 use core_affinity::CoreId;
 
+use crate::sync::MODEL;
+
 /// What the process had when the first pool asked.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -40,14 +42,17 @@ pub(crate) fn pin(core: usize) -> bool {
 }
 
 /// The core that the calling thread is on at this moment, where the system says so cheaply.
-#[cfg(all(target_os = "linux", not(all(loom, feature = "loom"))))]
+#[cfg(target_os = "linux")]
 pub(crate) fn current_core() -> Option<usize> {
+    if MODEL {
+        return None;
+    }
     // SAFETY: no arguments, no preconditions; a negative number is an error.
     let core = unsafe { libc::sched_getcpu() };
     usize::try_from(core).ok()
 }
 
-#[cfg(not(all(target_os = "linux", not(all(loom, feature = "loom")))))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn current_core() -> Option<usize> {
     None
 }

@@ -9,12 +9,12 @@
 //!
 //! Where there is no such call, [`available`] says so and whoever relies on it must do without.
 
-#[cfg(all(target_os = "linux", not(all(loom, feature = "loom"))))]
+use crate::sync::site::FORK_HEAVY;
+use crate::sync::{MODEL, fence};
+
+#[cfg(target_os = "linux")]
 mod imp {
     use std::sync::OnceLock;
-
-    use crate::sync::fence;
-    use crate::sync::site::FORK_HEAVY;
 
     /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` and the call that announces its use, as `linux/membarrier.h` has them.
     const EXPEDITED: libc::c_int = 1 << 3;
@@ -25,44 +25,39 @@ mod imp {
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
-    /// Whether [`heavy`] works. Asks the system at the first call.
-    pub(crate) fn available() -> bool {
+    /// Asks the system at the first call.
+    pub(super) fn available() -> bool {
         static AVAILABLE: OnceLock<bool> = OnceLock::new();
         *AVAILABLE.get_or_init(|| membarrier(REGISTER) && membarrier(EXPEDITED))
     }
 
-    /// Fences on every core that runs a thread of this process. Costs some microseconds.
-    pub(crate) fn heavy() {
-        // The call fences this thread, too; said again where the compiler and a reader see it.
-        fence(FORK_HEAVY);
+    pub(super) fn heavy() {
         let fenced = membarrier(EXPEDITED);
         debug_assert!(fenced, "membarrier worked before");
     }
 }
 
-#[cfg(all(loom, feature = "loom"))]
+#[cfg(not(target_os = "linux"))]
 mod imp {
-    use crate::sync::fence;
-    use crate::sync::site::FORK_HEAVY;
-
-    pub(crate) fn available() -> bool {
-        true
-    }
-
-    pub(crate) fn heavy() {
-        fence(FORK_HEAVY);
-    }
-}
-
-#[cfg(not(any(target_os = "linux", all(loom, feature = "loom"))))]
-mod imp {
-    pub(crate) fn available() -> bool {
+    pub(super) fn available() -> bool {
         false
     }
 
-    pub(crate) fn heavy() {
+    pub(super) fn heavy() {
         unreachable!("nobody may ask for what is not available");
     }
 }
 
-pub(crate) use imp::{available, heavy};
+/// Whether [`heavy`] works.
+pub(crate) fn available() -> bool {
+    MODEL || imp::available()
+}
+
+/// Fences on every core that runs a thread of this process. Costs some microseconds. Under a checker, a fence.
+pub(crate) fn heavy() {
+    // The call fences this thread, too; said again where the compiler and a reader see it.
+    fence(FORK_HEAVY);
+    if !MODEL {
+        imp::heavy();
+    }
+}

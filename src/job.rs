@@ -212,7 +212,7 @@ impl<F: FnOnce() -> R + Send, R: Send> StackJob<F, R> {
     }
 }
 
-#[cfg(all(test, not(all(loom, feature = "loom"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::Job;
     use std::sync::Arc;

@@ -104,7 +104,7 @@ impl Unparker {
     }
 }
 
-#[cfg(all(test, not(all(loom, feature = "loom"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::Parker;
     use std::time::{Duration, Instant};

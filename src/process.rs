@@ -8,6 +8,8 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sync::MODEL;
+
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// How often this process image was forked. Starts watching at the first call.
@@ -25,10 +27,13 @@ pub(crate) fn current() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-#[cfg(all(unix, not(all(loom, feature = "loom"))))]
+#[cfg(unix)]
 fn watch() {
     extern "C" fn child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+    if MODEL {
+        return;
     }
     // SAFETY: the handler is a plain function that lives as long as the program and does nothing
     // but an atomic addition, which is safe in a child between `fork` and whatever follows.
@@ -37,5 +42,5 @@ fn watch() {
     debug_assert_eq!(code, 0, "pthread_atfork");
 }
 
-#[cfg(not(all(unix, not(all(loom, feature = "loom")))))]
+#[cfg(not(unix))]
 fn watch() {}

@@ -17,7 +17,7 @@ use crate::room::Rooms;
 use crate::sleep::Sleep;
 use crate::stats::Counters;
 use crate::sync::site::{ABANDONED, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, lock};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, lock};
 use crate::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
@@ -232,6 +232,8 @@ impl Registry {
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
     pub(crate) fn handle_panic(&self, payload: Payload) {
         match &self.hooks.panic_handler {
+            // A check that goes on would pass: nobody hears of what a job asserted.
+            None if MODEL => unwind::unheard(),
             // The panic hook has reported it by now; a pool keeps its worker.
             None => unwind::discard(payload),
             Some(handler) => {

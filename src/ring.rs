@@ -275,7 +275,7 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-#[cfg(all(test, not(all(loom, feature = "loom"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::Ring;
 

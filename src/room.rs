@@ -80,7 +80,7 @@ impl Rooms {
     }
 }
 
-#[cfg(all(test, not(all(loom, feature = "loom"))))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::{Wait, Waits};
     use crate::latch::Signal;

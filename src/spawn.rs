@@ -15,14 +15,9 @@ use crate::job::Job;
 use crate::latch::{CountLatch, Ticket};
 use crate::process;
 use crate::registry::Shared;
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, Mutex, lock, thread_local};
 use crate::unwind::{self, Payload};
 use crate::worker::{Worker, with_current};
-
-#[cfg(all(loom, feature = "loom"))]
-use loom::thread_local;
-#[cfg(not(all(loom, feature = "loom")))]
-use std::thread_local;
 
 /// Hands `f` to the pool: onto the deque of the calling worker, or through the injector.
 #[inline]

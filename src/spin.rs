@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::{MODEL, spin_loop, yield_now};
+use crate::sync::{EXHAUSTIVE, MODEL, spin_loop, yield_now};
 
 /// About what one wake costs from the waker's call to the sleeper's first instruction: 5 µs on a core
 /// that is awake, up to 50 µs on one that must be brought back from idle.
@@ -22,6 +22,9 @@ const PAUSES: u32 = 64;
 const ROUND: u32 = 8;
 /// In a close one. A pause takes 8 ns on one Xeon.
 const CLOSE: u32 = 2;
+
+/// Rounds of a spin under shuttle, where no time passes.
+const MODEL_ROUNDS: u32 = 2;
 
 /// A bounded spin.
 pub(crate) struct Spin {
@@ -51,11 +54,16 @@ impl Spin {
         Spin { round: CLOSE, ..self }
     }
 
-    /// Passes a moment and says whether to look again. Under the checker, never: a spin cannot change
-    /// what is possible, only how long it takes to explore.
+    /// Passes a moment and says whether to look again. Under loom, never: a spin cannot change
+    /// what is possible, only how long it takes to explore. Under shuttle, some times.
     pub(crate) fn again(&mut self) -> bool {
         if MODEL {
-            return false;
+            let again = !EXHAUSTIVE && self.pauses < MODEL_ROUNDS;
+            self.pauses += 1;
+            if again {
+                yield_now();
+            }
+            return again;
         }
         for _ in 0..self.round {
             spin_loop();

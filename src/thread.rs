@@ -1,6 +1,6 @@
 //! The threads that workers run on: started by std or by the host, waited for, joined.
 
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -10,18 +10,14 @@ use std::time::Instant;
 use crate::affinity;
 use crate::latch::CountLatch;
 use crate::registry::Registry;
-use crate::sync::Arc;
+use crate::sync::{Arc, JoinHandle, MODEL, ThreadBuilder};
 use crate::worker::{Current, Seat, Worker, with_current};
 
-#[cfg(not(all(loom, feature = "loom")))]
-type Handle = std::thread::JoinHandle<()>;
-#[cfg(all(loom, feature = "loom"))]
-type Handle = loom::thread::JoinHandle<()>;
+type Handle = JoinHandle<()>;
 
 /// The stack of a thread that std starts for us, in bytes: as much as main threads have, because what recurses there
-/// by calls recurses here by forks. Pages are committed as they are used.
-#[cfg(not(all(loom, feature = "loom")))]
-const DEFAULT_STACK: usize = 8 << 20;
+/// by calls recurses here by forks. Pages are committed as they are used. Under a checker each execution has new ones.
+const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 
 /// Who starts threads.
 pub(crate) enum Starter<'f> {
@@ -207,7 +203,7 @@ impl Threads {
     }
 }
 
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
@@ -229,7 +225,7 @@ fn spawn_thread(
 
     let gone = Arc::new(CountLatch::new(1));
     let last = Last(Arc::clone(&gone));
-    let mut builder = std::thread::Builder::new().name(name.clone());
+    let mut builder = ThreadBuilder::new().name(name.clone());
     // std knows what the environment asks for.
     let default = || std::env::var_os("RUST_MIN_STACK").is_none().then_some(DEFAULT_STACK);
     if let Some(bytes) = stack_size.or_else(default) {
@@ -243,12 +239,13 @@ fn spawn_thread(
     Ok((handle, Some(Trace { id, name, gone })))
 }
 
-/// Under the checker a thread has no end but its handle's.
-#[cfg(all(loom, feature = "loom"))]
+/// Under a checker a thread has no end but its handle's.
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 fn spawn_thread(
     name: String,
-    _: Option<usize>,
+    stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
 ) -> io::Result<(Handle, Option<Trace>)> {
-    Ok((loom::thread::Builder::new().name(name).spawn(run)?, None))
+    let builder = ThreadBuilder::new().name(name).stack_size(stack_size.unwrap_or(DEFAULT_STACK));
+    Ok((builder.spawn(run)?, None))
 }

@@ -6,6 +6,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::sync::MODEL;
+
 /// What a panic carried.
 pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 
@@ -15,8 +17,8 @@ pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 /// named a handler for it, as with `std::thread::spawn`.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     let result = catch_unwind(AssertUnwindSafe(f));
-    #[cfg(all(loom, feature = "loom"))]
-    if let Err(payload) = &result
+    if MODEL
+        && let Err(payload) = &result
         && from_checker(payload)
     {
         std::process::abort();
@@ -48,8 +50,15 @@ impl Drop for AbortOnUnwind {
     }
 }
 
+/// Under a checker, ends the process: a job panicked, and the pool has no handler for that.
+pub(crate) fn unheard() -> ! {
+    eprintln!(
+        "filch: a job panicked and the pool has no panic handler; under a checker that is a failure; aborting"
+    );
+    std::process::abort();
+}
+
 /// The text of a payload, where it has one.
-#[cfg(all(loom, feature = "loom"))]
 fn text(payload: &Payload) -> Option<&str> {
     payload
         .downcast_ref::<String>()
@@ -59,7 +68,6 @@ fn text(payload: &Payload) -> Option<&str> {
 
 /// Whether the checker itself, or a check of a model, panicked. Such a panic must not be taken for the job's: the execution
 /// it reports on is already over. The checker has printed its report by then.
-#[cfg(all(loom, feature = "loom"))]
 fn from_checker(payload: &Payload) -> bool {
     const MARKS: [&str; 7] = [
         "Causality violation",

@@ -7,13 +7,8 @@ use std::time::{Duration, Instant};
 use crate::latch::{CountLatch, Latch, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
-use crate::sync::Arc;
+use crate::sync::{Arc, MODEL, thread_local};
 use crate::worker::{Help, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
-
-#[cfg(all(loom, feature = "loom"))]
-use loom::thread_local;
-#[cfg(not(all(loom, feature = "loom")))]
-use std::thread_local;
 
 thread_local! {
     /// The parker of a thread that is no worker, made when it first blocks.
@@ -92,9 +87,9 @@ impl Waiter<'_> {
     }
 }
 
-/// The moment `timeout` from now; `None`, for ever, if that is further away than time can tell.
+/// The moment `timeout` from now; `None`, for ever, if that is further away than time can tell, and under a checker.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
-    Instant::now().checked_add(timeout)
+    if MODEL { None } else { Instant::now().checked_add(timeout) }
 }
 
 /// Blocks until a signal fires, or until `deadline`. `enter` hands the signal to whoever will fire it,

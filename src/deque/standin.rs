@@ -7,12 +7,52 @@
 //! without the right ordering is reported as a race.
 
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, UnsafeCell, fence, yield_now};
+use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence, yield_now};
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Slots of a deque and of an injector. A model that fills one has a bug of its own.
-const CAPACITY: usize = 4;
+/// Slots of a deque and of an injector. A model that fills one has a bug of its own. Under shuttle there are as
+/// many as it takes.
+const CAPACITY: usize = if EXHAUSTIVE { 4 } else { usize::MAX / 4 };
+
+/// Where a deque begins: `back - 1` must not wrap when the owner pops an empty one.
+const FIRST: usize = 4;
+
+/// A fixed number of words, each used in turn.
+#[cfg(all(loom, feature = "loom"))]
+struct Slots([AtomicUsize; CAPACITY]);
+
+#[cfg(all(loom, feature = "loom"))]
+impl Slots {
+    fn new() -> Self {
+        Slots(std::array::from_fn(|_| AtomicUsize::new(0)))
+    }
+
+    fn at(&self, index: usize) -> &AtomicUsize {
+        &self.0[index % CAPACITY]
+    }
+}
+
+/// A word for each index. What the reuse of a slot may bring about is loom's to find.
+#[cfg(not(all(loom, feature = "loom")))]
+struct Slots(Mutex<Vec<Arc<AtomicUsize>>>);
+
+#[cfg(not(all(loom, feature = "loom")))]
+impl Slots {
+    fn new() -> Self {
+        Slots(Mutex::new(Vec::new()))
+    }
+
+    /// The lock is `std`'s, and held for no step of the checker.
+    fn at(&self, index: usize) -> Arc<AtomicUsize> {
+        let mut slots = self.0.lock().unwrap();
+        while slots.len() <= index {
+            slots.push(Arc::new(AtomicUsize::new(0)));
+        }
+        Arc::clone(&slots[index])
+    }
+}
 
 /// As crossbeam's.
 pub(crate) enum Steal<T> {
@@ -60,13 +100,7 @@ struct Inner<T> {
     nodes: Nodes<T>,
     front: AtomicUsize,
     back: AtomicUsize,
-    slots: [AtomicUsize; CAPACITY],
-}
-
-impl<T> Inner<T> {
-    fn slot(&self, index: usize) -> &AtomicUsize {
-        &self.slots[index % CAPACITY]
-    }
+    slots: Slots,
 }
 
 /// The owner's end.
@@ -82,12 +116,11 @@ pub(crate) struct Stealer<T> {
 
 impl<T> Deque<T> {
     pub(crate) fn new_lifo() -> Deque<T> {
-        // Positions start above zero: `back - 1` must not wrap when the owner pops an empty deque.
         let inner = Inner {
             nodes: Nodes::new(),
-            front: AtomicUsize::new(CAPACITY),
-            back: AtomicUsize::new(CAPACITY),
-            slots: std::array::from_fn(|_| AtomicUsize::new(0)),
+            front: AtomicUsize::new(FIRST),
+            back: AtomicUsize::new(FIRST),
+            slots: Slots::new(),
         };
         Deque { inner: Arc::new(inner), marker: std::marker::PhantomData }
     }
@@ -111,7 +144,7 @@ impl<T> Deque<T> {
         let back = inner.back.load(DEQUE_OWNER_BACK.get());
         let front = inner.front.load(DEQUE_PUSH_FRONT.get());
         assert!(back - front < CAPACITY, "model: the stand-in does not grow");
-        inner.slot(back).store(inner.nodes.publish(value), DEQUE_SLOT.get());
+        inner.slots.at(back).store(inner.nodes.publish(value), DEQUE_SLOT.get());
         fence(DEQUE_PUSH_FENCE);
         inner.back.store(back + 1, DEQUE_PUSH_BACK.get());
     }
@@ -131,7 +164,7 @@ impl<T> Deque<T> {
             inner.back.store(back + 1, DEQUE_POP_BACK.get());
             return None;
         }
-        let address = inner.slot(back).load(DEQUE_SLOT.get());
+        let address = inner.slots.at(back).load(DEQUE_SLOT.get());
         if back > front {
             return Some(inner.nodes.take(address));
         }
@@ -169,7 +202,11 @@ impl<T> Stealer<T> {
         if back <= front {
             return Steal::Empty;
         }
-        let address = inner.slot(front).load(DEQUE_SLOT.get());
+        let address = inner.slots.at(front).load(DEQUE_SLOT.get());
+        if defect("theft_unclaimed") {
+            inner.front.store(front + 1, DEQUE_STEAL_CAS.get());
+            return Steal::Success(inner.nodes.take(address));
+        }
         match inner.front.compare_exchange(front, front + 1, DEQUE_STEAL_CAS.get(), DEQUE_CAS_FAIL.get()) {
             Ok(_) => Steal::Success(inner.nodes.take(address)),
             Err(_) => Steal::Retry,
@@ -191,7 +228,7 @@ impl<T> Stealer<T> {
         }
         let batch = ((back - front - 1) / 2).min(limit - 1);
         let claim = |front: usize| {
-            let address = source.slot(front).load(DEQUE_SLOT.get());
+            let address = source.slots.at(front).load(DEQUE_SLOT.get());
             let claimed =
                 source.front.compare_exchange(front, front + 1, DEQUE_STEAL_CAS.get(), DEQUE_CAS_FAIL.get());
             claimed.ok().map(|_| source.nodes.take(address))
@@ -211,7 +248,7 @@ impl<T> Stealer<T> {
                 break;
             }
             let Some(item) = claim(front) else { break };
-            target.slot(dest_back).store(target.nodes.publish(item), DEQUE_SLOT.get());
+            target.slots.at(dest_back).store(target.nodes.publish(item), DEQUE_SLOT.get());
             dest_back += 1;
         }
         fence(DEQUE_PUSH_FENCE);
@@ -220,17 +257,13 @@ impl<T> Stealer<T> {
     }
 }
 
-struct Slot {
-    address: AtomicUsize,
-    written: AtomicUsize,
-}
-
 /// The shared entry queue. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
 pub(crate) struct Injector<T> {
     nodes: Nodes<T>,
     head: AtomicUsize,
     tail: AtomicUsize,
-    slots: [Slot; CAPACITY],
+    addresses: Slots,
+    written: Slots,
 }
 
 impl<T> Injector<T> {
@@ -239,7 +272,8 @@ impl<T> Injector<T> {
             nodes: Nodes::new(),
             head: AtomicUsize::new(0),
             tail: AtomicUsize::new(0),
-            slots: std::array::from_fn(|_| Slot { address: AtomicUsize::new(0), written: AtomicUsize::new(0) }),
+            addresses: Slots::new(),
+            written: Slots::new(),
         }
     }
 
@@ -252,33 +286,66 @@ impl<T> Injector<T> {
                 Err(seen) => tail = seen,
             }
         }
-        self.slots[tail].address.store(self.nodes.publish(value), DEQUE_SLOT.get());
-        self.slots[tail].written.fetch_or(1, INJECTOR_PUBLISH.get());
+        self.addresses.at(tail).store(self.nodes.publish(value), DEQUE_SLOT.get());
+        self.written.at(tail).fetch_or(1, INJECTOR_PUBLISH.get());
     }
 
     pub(crate) fn steal(&self) -> Steal<T> {
+        match self.claim(1) {
+            Steal::Success(claimed) => Steal::Success(self.take(claimed.start)),
+            Steal::Empty => Steal::Empty,
+            Steal::Retry => Steal::Retry,
+        }
+    }
+
+    /// The oldest job, and of what is left up to half, and fewer than `limit`, to `dest`: claimed at once, and seen by
+    /// nobody until `dest` shows them at the end. How many crossbeam moves is unspecified; under loom, none but the
+    /// first.
+    pub(crate) fn steal_batch_with_limit_and_pop(&self, dest: &Deque<T>, limit: usize) -> Steal<T> {
+        if EXHAUSTIVE {
+            return self.steal();
+        }
+        let claimed = match self.claim(limit) {
+            Steal::Success(claimed) => claimed,
+            Steal::Empty => return Steal::Empty,
+            Steal::Retry => return Steal::Retry,
+        };
+        let first = self.take(claimed.start);
+        if claimed.len() > 1 {
+            let target = &*dest.inner;
+            let mut back = target.back.load(DEQUE_OWNER_BACK.get());
+            for at in claimed.skip(1) {
+                target.slots.at(back).store(target.nodes.publish(self.take(at)), DEQUE_SLOT.get());
+                back += 1;
+            }
+            fence(DEQUE_PUSH_FENCE);
+            target.back.store(back, DEQUE_PUSH_BACK.get());
+        }
+        Steal::Success(first)
+    }
+
+    /// Claims one job, or half of them, and at most `limit`.
+    fn claim(&self, limit: usize) -> Steal<Range<usize>> {
         let head = self.head.load(INJECTOR_STEAL_HEAD.get());
         fence(INJECTOR_STEAL_FENCE);
         let tail = self.tail.load(INJECTOR_STEAL_TAIL.get());
         if head >= tail {
             return Steal::Empty;
         }
-        if self
-            .head
-            .compare_exchange(head, head + 1, INJECTOR_STEAL_CAS.get(), INJECTOR_CAS_FAIL.get())
-            .is_err()
-        {
-            return Steal::Retry;
+        let end = head + (tail - head).div_ceil(2).min(limit);
+        match self.head.compare_exchange(head, end, INJECTOR_STEAL_CAS.get(), INJECTOR_CAS_FAIL.get()) {
+            Ok(_) => Steal::Success(head..end),
+            Err(_) => Steal::Retry,
         }
-        while self.slots[head].written.load(INJECTOR_WRITTEN.get()) == 0 {
-            yield_now();
-        }
-        Steal::Success(self.nodes.take(self.slots[head].address.load(DEQUE_SLOT.get())))
     }
 
-    /// One job is a batch: how many crossbeam moves at once is unspecified.
-    pub(crate) fn steal_batch_with_limit_and_pop(&self, _dest: &Deque<T>, _limit: usize) -> Steal<T> {
-        self.steal()
+    /// The job of a claimed slot, once it is written.
+    fn take(&self, at: usize) -> T {
+        let written = self.written.at(at);
+        while written.load(INJECTOR_WRITTEN.get()) == 0 {
+            yield_now();
+        }
+        self.nodes.take(self.addresses.at(at).load(DEQUE_SLOT.get()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

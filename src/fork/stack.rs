@@ -53,7 +53,7 @@ use super::buffer::{Buffer, View};
 use crate::barrier;
 use crate::job::Job;
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, defect, fence, light_fence, lock, yield_now};
+use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, defect, fence, light_fence, lock, try_lock, yield_now};
 
 /// So many private jobs are enough for any thief to come: with more, a fork is a plain call of both sides.
 const WINDOW: usize = if MODEL { 2 } else { 4 };
@@ -121,7 +121,7 @@ impl Shared {
         if self.len() == 0 || !barrier::available() {
             return None;
         }
-        let Ok(buffer) = self.buffer.try_lock() else {
+        let Some(buffer) = try_lock(&self.buffer) else {
             if MODEL {
                 // The checker would try for ever before it lets the holder go on.
                 yield_now();

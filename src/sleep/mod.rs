@@ -13,7 +13,7 @@ use crate::spin::Backoff;
 use crate::sync::site::{
     ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_WATCHER,
 };
-use crate::sync::{AtomicU64, AtomicUsize, fence};
+use crate::sync::{AtomicU64, AtomicUsize, defect, fence};
 use word::Word;
 
 /// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
@@ -73,7 +73,7 @@ impl Sleep {
     /// one [`leave`](Self::leave), and each submission in between by one [`published`](Self::published).
     #[inline]
     pub(crate) fn enter(&self) -> bool {
-        if !self.word.enter().closed() {
+        if !self.word.enter().closed() || defect("closing_unheeded") {
             return true;
         }
         self.leave();

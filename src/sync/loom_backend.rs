@@ -4,7 +4,10 @@ pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
-pub(crate) use loom::thread::yield_now;
+pub(crate) use loom::thread::{Builder as ThreadBuilder, JoinHandle, yield_now};
+pub(crate) use loom::thread_local;
+
+pub(crate) use super::defect::defect;
 
 use loom::sync::Condvar;
 use std::time::Duration;
@@ -59,13 +62,6 @@ macro_rules! local {
     };
 }
 pub(crate) use local;
-
-/// Whether the run asked for the deliberate defect `name` (`FILCH_DEFECT`): a broken variant that
-/// the models must reject, or they prove nothing.
-pub(crate) fn defect(name: &str) -> bool {
-    static DEFECT: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    DEFECT.get_or_init(|| std::env::var("FILCH_DEFECT").ok()).as_deref() == Some(name)
-}
 
 /// A cell that each use of an object reads and its drop writes: loom reports a use that is not ordered
 /// before the drop as the race that it is.

@@ -1,31 +1,56 @@
-//! The only place that chooses between `std` and the model checker.
+//! The only place that chooses between `std` and the checkers, loom and shuttle.
 //!
 //! Everything above names atomics, cells, locks and threads through this module, so that the code
-//! which loom explores is the code that ships. The choice is gated on the `loom` cfg *and* the
-//! `loom` feature: the cfg alone would change builds of other crates that use it, the feature alone
+//! which they explore is the code that ships. The choice is gated on the cfg `loom` (`shuttle`) *and* the
+//! feature of that name: the cfg alone would change builds of other crates that use it, the feature alone
 //! would break a normal build that happens to unify it. `cfg(test)` plays no part.
 //!
 //! Orderings do not appear outside this module either: each access names a [`site`], so that a
 //! model can weaken one of them and must then fail.
 
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+mod defect;
+#[cfg(not(all(loom, feature = "loom")))]
+mod plain;
 pub(crate) mod site;
+
+#[cfg(all(loom, feature = "loom", shuttle, feature = "shuttle"))]
+compile_error!("one checker at a time: `--cfg loom` or `--cfg shuttle`");
 
 #[cfg(all(loom, feature = "loom"))]
 #[path = "loom_backend.rs"]
 mod backend;
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(all(shuttle, feature = "shuttle", not(all(loom, feature = "loom"))))]
+#[path = "shuttle_backend.rs"]
+mod backend;
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 #[path = "std_backend.rs"]
 mod backend;
 
 pub(crate) use backend::*;
 
-/// `true` where the model checker runs the show: loops shrink, timeouts never fire, nothing is pinned.
-pub(crate) const MODEL: bool = cfg!(all(loom, feature = "loom"));
+use std::sync::{PoisonError, TryLockError};
+
+/// `true` where a checker runs the show: timeouts never fire, windows shrink, nothing is pinned.
+pub(crate) const MODEL: bool = cfg!(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")));
+
+/// `true` where the checker explores all executions, and so each step that can be spared is: no spinning, no
+/// choice of victims, no batches.
+pub(crate) const EXHAUSTIVE: bool = cfg!(all(loom, feature = "loom"));
 
 /// Locks `mutex`, whether or not a holder panicked.
 ///
 /// Every critical section in this crate leaves its data valid at each point where it could unwind,
 /// so poisoning carries no information here.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`lock`], unless another thread has it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

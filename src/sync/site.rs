@@ -20,11 +20,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// The ordering to use.
+    /// The ordering to use. shuttle knows one only, and warns where it is given another.
     #[inline(always)]
     #[cfg(not(all(loom, feature = "loom")))]
     pub(crate) const fn get(self) -> Ordering {
-        self.order
+        if super::MODEL { Ordering::SeqCst } else { self.order }
     }
 
     /// The ordering to use.
@@ -301,7 +301,7 @@ sites! { CORE:
     PLACED = Relaxed;
 }
 
-#[cfg(all(loom, feature = "loom"))]
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 sites! { STANDIN:
     // As crossbeam-deque 0.8 has them; the partners are the deque's own and those of `sleep`.
 

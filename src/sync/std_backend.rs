@@ -1,9 +1,12 @@
-//! The normal build: `std`, with two thin wrappers to match the shape of the checker's types.
+//! The normal build: `std`, with thin wrappers to match the shape of the checkers' types.
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
-pub(crate) use std::thread::yield_now;
+pub(crate) use std::thread::{Builder as ThreadBuilder, JoinHandle, yield_now};
+pub(crate) use std::thread_local;
+
+pub(crate) use super::plain::{Life, UnsafeCell};
 
 use std::sync::OnceLock;
 use std::thread::Thread;
@@ -22,23 +25,6 @@ pub(crate) fn fence(site: Site) {
 #[inline(always)]
 pub(crate) fn light_fence(site: Site) {
     std::sync::atomic::compiler_fence(site.get());
-}
-
-/// `std::cell::UnsafeCell` with the checker's closure-shaped access.
-#[derive(Debug)]
-#[repr(transparent)]
-pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
-
-impl<T> UnsafeCell<T> {
-    #[inline(always)]
-    pub(crate) const fn new(value: T) -> Self {
-        UnsafeCell(std::cell::UnsafeCell::new(value))
-    }
-
-    #[inline(always)]
-    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-        f(self.0.get())
-    }
 }
 
 /// What a parker blocks on: the thread that owns it.
@@ -80,23 +66,8 @@ macro_rules! local {
 }
 pub(crate) use local;
 
-/// Deliberate defects exist only under the checker.
+/// Deliberate defects exist only under a checker.
 #[inline(always)]
 pub(crate) const fn defect(_name: &str) -> bool {
     false
-}
-
-/// Where the checker is told that an object is alive: a touch that is not ordered before the drop is
-/// reported. Nothing in a normal build.
-#[derive(Debug)]
-pub(crate) struct Life;
-
-impl Life {
-    #[inline(always)]
-    pub(crate) const fn new() -> Life {
-        Life
-    }
-
-    #[inline(always)]
-    pub(crate) const fn touch(&self) {}
 }

@@ -7,7 +7,7 @@ use crate::deque::Steal;
 use crate::fork::Settled;
 use crate::job::{Job, JobId};
 use crate::latch::TaskLatch;
-use crate::sync::{MODEL, spin_loop};
+use crate::sync::{EXHAUSTIVE, MODEL, spin_loop};
 
 /// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
 /// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
@@ -94,7 +94,7 @@ impl Worker {
     /// Takes the oldest job of some peer, and asks those for one that have none to take.
     fn steal(&self, first: Option<usize>) -> Option<Job> {
         let peers = &self.registry.peers;
-        let start = first.unwrap_or_else(|| if MODEL { self.index } else { self.rng.below(peers.len()) });
+        let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(peers.len()) });
         let impatient = self.may_demand();
         loop {
             let mut lost_a_race = false;
@@ -121,7 +121,7 @@ impl Worker {
     /// than it saved.
     fn may_demand(&self) -> bool {
         let Some(begun) = self.bundle_begun.get() else { return true };
-        if begun.elapsed() < WORTHWHILE {
+        if !MODEL && begun.elapsed() < WORTHWHILE {
             return false;
         }
         self.bundle_begun.set(None);
@@ -135,7 +135,7 @@ impl Worker {
         if stealer.is_empty() {
             return Steal::Empty;
         }
-        let stolen = if self.depth.get() > 0 || MODEL {
+        let stolen = if self.depth.get() > 0 || EXHAUSTIVE {
             stealer.steal()
         } else {
             stealer.steal_batch_with_limit_and_pop(&self.deque, LOOT)

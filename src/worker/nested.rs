@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Worker;
 use crate::latch::TaskOwner;
-use crate::sync::MODEL;
+use crate::sync::{EXHAUSTIVE, MODEL};
 
 /// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
 /// [`install`](crate::Pool::install_with).
@@ -76,8 +76,8 @@ impl Worker {
         match help {
             _ if self.isolation.get().is_some() => false,
             Help::Any => true,
-            // The checker's threads have small stacks of unknown place; its models are shallow.
-            Help::Near => MODEL || self.base.saturating_sub(stack_position()) < self.registry.help_stack,
+            // loom's threads have small stacks of unknown place; its models are shallow.
+            Help::Near => EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack,
             Help::Own | Help::Nothing => false,
         }
     }

@@ -1,0 +1,66 @@
+//! The models. Each says in its head what it shows, as far as random schedules show anything. They know filch by
+//! its public interface only, and draw the number of workers, 4 to 8, with each execution.
+
+mod jobs;
+mod queues;
+
+use filch::Pool;
+use shuttle::rand::{Rng, thread_rng};
+
+use crate::schedule::Kind;
+
+/// One model.
+pub(crate) struct Model {
+    pub(crate) name: &'static str,
+    /// Executions under each scheduler, where nobody says otherwise.
+    pub(crate) iterations: usize,
+    pub(crate) body: fn(),
+}
+
+/// A broken variant of filch, by its name in `FILCH_DEFECT`, and the model that must reject it.
+pub(crate) struct Canary {
+    pub(crate) defect: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) kind: Kind,
+    /// Within so many executions.
+    pub(crate) iterations: usize,
+}
+
+pub(crate) const MODELS: &[Model] = &[
+    Model { name: "lone_job", iterations: 1000, body: jobs::lone_job },
+    Model { name: "barrier", iterations: 1000, body: jobs::barrier },
+    Model { name: "stealing", iterations: 1000, body: jobs::stealing },
+    Model { name: "handles", iterations: 1000, body: jobs::handles },
+    Model { name: "scope", iterations: 1000, body: jobs::scope },
+    Model { name: "shutdown", iterations: 1000, body: jobs::shutdown },
+    Model { name: "backpressure", iterations: 1000, body: queues::backpressure },
+    Model { name: "circle", iterations: 1000, body: queues::circle },
+    Model { name: "queue_shutdown", iterations: 1000, body: queues::shutdown },
+];
+
+pub(crate) const CANARIES: &[Canary] = &[
+    Canary { defect: "sleeps_unlooked", model: "lone_job", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "sleeps_unlooked", model: "lone_job", kind: Kind::Pct, iterations: 2000 },
+    Canary { defect: "theft_unclaimed", model: "stealing", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "closing_unheeded", model: "shutdown", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "runner_leaves_unlooked", model: "backpressure", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "room_unasked", model: "backpressure", kind: Kind::Pct, iterations: 2000 },
+    Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
+];
+
+/// A pool of 4 to 8 workers.
+fn pool() -> Pool {
+    Pool::builder().workers(below(5) + 4).build().expect("a pool")
+}
+
+/// A number that is part of the schedule.
+fn below(bound: usize) -> usize {
+    thread_rng().gen_range(0..bound)
+}
+
+/// Lets others run for a while that is part of the schedule.
+fn idle() {
+    for _ in 0..below(100) {
+        shuttle::thread::yield_now();
+    }
+}

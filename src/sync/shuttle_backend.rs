@@ -1,0 +1,70 @@
+//! The build for schedules drawn at random: shuttle's types behind the same names.
+//!
+//! shuttle runs all threads as coroutines of one, and takes every access for sequentially consistent: fences are
+//! nothing to it, and the orderings that [`site`](super::site) names do not reach it.
+
+pub(crate) use shuttle::hint::spin_loop;
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use shuttle::thread::{Builder as ThreadBuilder, JoinHandle, yield_now};
+pub(crate) use shuttle::thread_local;
+
+pub(crate) use super::defect::defect;
+pub(crate) use super::plain::{Life, UnsafeCell};
+
+use shuttle::rand::Rng;
+use shuttle::sync::Condvar;
+use std::time::Duration;
+
+use super::site::Site;
+
+/// Nothing: there is one order of all accesses.
+pub(crate) fn fence(_site: Site) {}
+
+pub(crate) use fence as light_fence;
+
+/// One of so many calls of [`Blocker::block`] returns for no reason.
+const SPURIOUS: u32 = 16;
+
+/// A lock and a condition. shuttle's `park` may return spuriously at each step, so that most steps of a pool at
+/// rest would go to workers that look and park again; here the schedule says once a sleep whether it does.
+#[derive(Debug)]
+pub(crate) struct Blocker {
+    woken: Mutex<bool>,
+    condition: Condvar,
+}
+
+impl Default for Blocker {
+    fn default() -> Self {
+        Blocker { woken: Mutex::new(false), condition: Condvar::new() }
+    }
+}
+
+impl Blocker {
+    pub(crate) fn adopt(&self) {}
+
+    /// Timeouts never fire under the checker: a program must not need them to make progress.
+    pub(crate) fn block(&self, _timeout: Option<Duration>) {
+        if shuttle::rand::thread_rng().gen_ratio(1, SPURIOUS) {
+            yield_now();
+            return;
+        }
+        let mut woken = super::lock(&self.woken);
+        while !*woken {
+            woken = self.condition.wait(woken).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        *woken = false;
+    }
+
+    pub(crate) fn wake(&self) {
+        *super::lock(&self.woken) = true;
+        self.condition.notify_one();
+    }
+}
+
+macro_rules! local {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        shuttle::thread_local! { $(#[$meta])* static $name: $ty = $init; }
+    };
+}
+pub(crate) use local;

@@ -63,7 +63,7 @@ impl Waiter<'_> {
         match self {
             Waiter::Worker(worker) => worker.wait_until(latch, help),
             Waiter::Thread(parker) => {
-                let mut spin = Spin::new(WAKE);
+                let mut spin = Spin::new(WAKE).beside();
                 while !latch.probe() {
                     if (make_way || !spin.again()) && latch.arm() {
                         parker.park(None);
@@ -130,7 +130,7 @@ impl CountLatch {
 
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let outside = with_current(|worker| worker.is_none());
-        let mut spin = Spin::new(WAKE);
+        let mut spin = Spin::new(WAKE).beside();
         while self.count() > 0 {
             if !outside || !spin.again() {
                 return on_signal(deadline, |wake| self.register(wake), |ticket| self.deregister(ticket));

@@ -101,7 +101,7 @@ where
 {
     with_current(|worker| match worker {
         Some(worker) if worker.inside() => fork::fork(worker, || a(false), b),
-        _ => join_from_outside(&global::current(), a, b),
+        _ => join_from_anywhere(a, b),
     })
 }
 
@@ -142,6 +142,19 @@ where
         Some(worker) => fork::fork(worker, || a(false), b),
         None => join_from_outside(registry, a, b),
     })
+}
+
+/// As [`join_from_outside`], on the pool that is current. A function of its own, so that a fork's frame has no room for it.
+#[cold]
+#[inline(never)]
+fn join_from_anywhere<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(bool) -> RA + Send,
+    B: FnOnce(bool) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    join_from_outside(&global::current(), a, b)
 }
 
 #[cold]

@@ -29,9 +29,20 @@ where
 {
     let here = 0u8;
     let here = (&raw const here).addr();
-    let Some(at) = worker.stack.room_for_fork(here) else {
-        return both(a, b);
-    };
+    match worker.stack.room_for_fork(here) {
+        None => both(a, b),
+        Some(at) => push_and_run(worker, at, here, a, b),
+    }
+}
+
+/// Pushes `b` at `at`, runs `a`, then `b` if nobody else has.
+#[inline(never)]
+fn push_and_run<A, B, RA, RB>(worker: &Worker, at: usize, here: usize, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA,
+    B: FnOnce(bool) -> RB + Send,
+    RB: Send,
+{
     let job = ForkJob::new(worker, b);
     // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds.
     let erased = unsafe { job.erase() };

@@ -151,7 +151,10 @@ pub(crate) struct Stack {
     full: Cell<usize>,
     /// So many forks are still pushed though enough wait; see [`CREDIT`].
     credit: Cell<u32>,
-    /// Down to which address on the thread's stack forks may be plain calls if enough wait; see [`REACH`].
+    /// Down to which address on the thread's stack forks are in [`REACH`] of one that was pushed.
+    reach: Cell<usize>,
+    /// Down to which address forks are plain calls if enough wait: `reach`, or without limit while there is credit. One
+    /// number, so that a plain call has one thing to look at.
     plain_down_to: Cell<usize>,
     /// Whether raids are to be had. If not, nothing stays private: demand is never taken back.
     raids: bool,
@@ -183,6 +186,7 @@ impl Stack {
             view,
             full: Cell::new(SLOTS - 1),
             credit: Cell::new(CREDIT),
+            reach: Cell::new(usize::MAX),
             plain_down_to: Cell::new(usize::MAX),
             raids: barrier::available(),
         }
@@ -249,12 +253,10 @@ impl Stack {
             return Some(at);
         }
         if limit != 0 {
-            let credit = self.credit.get();
-            if credit > 0 {
-                self.credit.set(credit - 1);
-            } else if here >= self.plain_down_to.get() {
+            if here >= self.plain_down_to.get() {
                 return None;
             }
+            self.use_credit();
         }
         if at >= self.full.get() {
             self.make_room(at);
@@ -265,12 +267,25 @@ impl Stack {
     /// A fork was pushed by a frame at the address `here`. What to [restore](Self::end_reach) when it is over.
     #[inline(always)]
     pub(super) fn begin_reach(&self, here: usize) -> usize {
-        self.plain_down_to.replace(here.saturating_sub(REACH))
+        let before = self.reach.get();
+        self.end_reach(here.saturating_sub(REACH));
+        before
     }
 
     #[inline(always)]
     pub(super) fn end_reach(&self, before: usize) {
-        self.plain_down_to.set(before);
+        self.reach.set(before);
+        if self.credit.get() == 0 {
+            self.plain_down_to.set(before);
+        }
+    }
+
+    fn use_credit(&self) {
+        let left = self.credit.get().saturating_sub(1);
+        self.credit.set(left);
+        if left == 0 {
+            self.plain_down_to.set(self.reach.get());
+        }
     }
 
     /// Pushes a job. Whether one is wanted.
@@ -405,6 +420,7 @@ impl Stack {
         }
         self.full.set(bottom + buffer.len() - 1);
         self.credit.set(CREDIT);
+        self.plain_down_to.set(usize::MAX);
         bottom - first
     }
 }

@@ -1,13 +1,11 @@
 //! Where a worker looks for its next job.
 
-use std::time::Duration;
-
 use super::{Help, Worker};
 use crate::deque::Steal;
 use crate::fork::Settled;
 use crate::job::{Job, JobId};
 use crate::latch::TaskLatch;
-use crate::sync::{EXHAUSTIVE, MODEL, spin_loop};
+use crate::sync::{EXHAUSTIVE, spin_loop};
 
 /// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
 /// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
@@ -21,9 +19,6 @@ const BATCH: usize = 32;
 
 /// The most jobs that one theft takes; half of what there is at most.
 const LOOT: usize = 16;
-
-/// A bundle whose jobs take less than this together is not worth its way to another core.
-const WORTHWHILE: Duration = Duration::from_micros(10);
 
 impl Worker {
     /// The next job, from wherever `help` allows.
@@ -95,7 +90,7 @@ impl Worker {
     fn steal(&self, first: Option<usize>) -> Option<Job> {
         let peers = &self.registry.peers;
         let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(peers.len()) });
-        let impatient = self.may_demand();
+        let hungry = self.appetite.wants_more();
         loop {
             let mut lost_a_race = false;
             for offset in 0..peers.len() {
@@ -105,7 +100,7 @@ impl Worker {
                 }
                 match self.steal_from(victim) {
                     Steal::Success(job) => return Some(job),
-                    Steal::Empty if impatient => peers[victim].private.demand(),
+                    Steal::Empty if hungry => peers[victim].private.demand(),
                     Steal::Empty => {}
                     Steal::Retry => lost_a_race = true,
                 }
@@ -115,17 +110,6 @@ impl Worker {
             }
             spin_loop();
         }
-    }
-
-    /// Whether to ask for more: not while a bundle that just ended, small jobs all, would have cost its owner more
-    /// than it saved.
-    fn may_demand(&self) -> bool {
-        let Some(begun) = self.bundle_begun.get() else { return true };
-        if !MODEL && begun.elapsed() < WORTHWHILE {
-            return false;
-        }
-        self.bundle_begun.set(None);
-        true
     }
 
     fn steal_from(&self, victim: usize) -> Steal<Job> {
@@ -142,6 +126,7 @@ impl Worker {
         };
         if let Steal::Success(_) = stolen {
             self.me().counters.stolen.add(1);
+            self.appetite.note_theft();
             // What was taken comes before what is injected: its owner may wait for it apart, and hold a lock that
             // somebody wants who is injected.
             self.tick.set(0);

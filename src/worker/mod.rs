@@ -5,6 +5,7 @@
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::sleep`].
 
+mod appetite;
 mod current;
 mod find;
 mod idle;
@@ -27,6 +28,7 @@ use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
 use crate::unwind;
+use appetite::Appetite;
 
 /// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
 /// a theft each would cost more than they.
@@ -39,7 +41,7 @@ fn bundle(jobs: Vec<Job>) -> Job {
             let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
             // Nobody submitted the bundle.
             worker.me().counters.activations.add(1);
-            worker.bundle_begun.set(Some(Instant::now()));
+            worker.appetite.note_bundle();
             worker.tick.set(0);
             jobs.into_iter().for_each(|job| worker.push_lazily(job));
         });
@@ -66,8 +68,7 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
-    /// When the last bundle began that this worker ran, until that is long ago.
-    bundle_begun: Cell<Option<Instant>>,
+    appetite: Appetite,
     /// A thread that the host lent: it has no main loop.
     lent: bool,
     /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
@@ -101,7 +102,7 @@ impl Worker {
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
             depth: Cell::new(0),
-            bundle_begun: Cell::new(None),
+            appetite: Appetite::default(),
             lent,
             outside: Cell::new(lent),
             base: nested::stack_position(),

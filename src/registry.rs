@@ -224,9 +224,10 @@ impl Registry {
         !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
     }
 
-    /// Whether no queue holds a job, those included that only one worker may run. To be asked with all asleep.
+    /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
+    /// itself in a job and left there. To be asked with all asleep.
     pub(crate) fn is_drained(&self) -> bool {
-        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty())
+        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty() && peer.private.len() == 0)
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.

@@ -47,9 +47,15 @@ pub(crate) fn current_core() -> Option<usize> {
     usize::try_from(core).ok()
 }
 
-#[cfg(not(all(target_os = "linux", not(all(loom, feature = "loom")))))]
+#[cfg(not(any(target_os = "linux", all(loom, feature = "loom"))))]
 pub(crate) fn current_core() -> Option<usize> {
     None
+}
+
+/// Under the checker all threads are on core 0, where no worker is bound but those that a model binds there.
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) fn current_core() -> Option<usize> {
+    Some(0)
 }
 
 /// Lets the calling thread run on every core that the process had when its first pool was built.

@@ -395,7 +395,7 @@ pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Source for QueueSource<J> {
     fn close_outside(&self) {
-        if self.0.refuse(OUTSIDE_CLOSED) {
+        if self.0.refuse(OUTSIDE_CLOSED) && !defect("closed_unkicked") {
             // A producer that was faster may not have come to start a runner, and is about to find the
             // pool closed.
             self.0.kick();

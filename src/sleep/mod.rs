@@ -13,7 +13,7 @@ use crate::spin::Backoff;
 use crate::sync::site::{
     ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_WATCHER,
 };
-use crate::sync::{AtomicU64, AtomicUsize, fence};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, defect, fence, lock};
 use word::Word;
 
 /// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
@@ -28,6 +28,8 @@ pub(crate) struct Sleep {
     watcher: AtomicUsize,
     /// How many may search at once.
     cap: usize,
+    /// Held by who decides whether a closed pool is at its end.
+    ending: Mutex<()>,
 }
 
 /// How a sleep ended.
@@ -52,6 +54,7 @@ impl Sleep {
             homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
+            ending: Mutex::new(()),
         }
     }
 
@@ -82,14 +85,16 @@ impl Sleep {
 
     /// As [`enter`](Self::enter) for a thread that helps to drain the pool: closed or not.
     pub(crate) fn hold(&self) {
-        let _ = self.word.enter();
+        if self.word.enter().closed() {
+            self.let_decide();
+        }
     }
 
     /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began.
     #[inline]
     pub(crate) fn leave(&self) {
         let after = self.word.leave();
-        if after.closed() && after.entered() == 0 {
+        if after.closed() && after.entered() == 0 && !defect("last_to_leave_silent") {
             // The last sleeper may have put off ending the pool because of us: have it look again.
             self.nudge_all();
         }
@@ -151,7 +156,7 @@ impl Sleep {
         let after = self.word.end_search();
         if after.wants_wake() || after.only_watched() {
             fence(SLEEP_RECHECK_FENCE);
-            if work_left(after) {
+            if work_left(after) && !defect("search_ends_unlooked") {
                 self.published();
             }
         }
@@ -200,7 +205,9 @@ impl Sleep {
                     break Woken::ByItself;
                 }
                 // A waker was faster, by a reservation of its own: ours is some other sleeper's.
-                self.word.unreserve();
+                if !defect("reservation_kept") {
+                    self.word.unreserve();
+                }
                 break Woken::Claimed;
             }
             // Wakers have reserved every sleeper, us among them, and are about to clear our bit.
@@ -208,6 +215,9 @@ impl Sleep {
         };
         if in_job {
             self.word.resume_job();
+        }
+        if self.word.load().closed() {
+            self.let_decide();
         }
         woken
     }
@@ -220,6 +230,22 @@ impl Sleep {
         let before = self.word.close();
         self.nudge_all();
         !before.closed()
+    }
+
+    /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes to
+    /// work waits before its first look.
+    pub(crate) fn decide(&self, is_over: impl FnOnce(Snapshot) -> bool) -> bool {
+        let _deciding = lock(&self.ending);
+        is_over(self.word.load())
+    }
+
+    /// By who has just come to work in a closed pool and is counted: whoever looks for its end at this moment may not
+    /// have seen that, and is not to find a queue empty because of what the caller takes.
+    #[cold]
+    fn let_decide(&self) {
+        if !defect("end_undecided") {
+            drop(lock(&self.ending));
+        }
     }
 
     /// Lets all workers leave.
@@ -266,6 +292,9 @@ impl Sleep {
 
     /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
     fn wake(&self, near: bool) -> bool {
+        if defect("claimed_before_counted") {
+            return self.wake_where(|_| true) && self.word.reserve() && near;
+        }
         if !self.word.reserve() {
             return false;
         }
@@ -279,6 +308,11 @@ impl Sleep {
             if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
                 return false;
             }
+            if defect("near_or_nobody") && near {
+                return true;
+            }
+            // A bit goes up before its count.
+            debug_assert!(self.unparkers.len() > 1, "the only worker was reserved, and its bit is not there");
             backoff.pause();
         }
     }

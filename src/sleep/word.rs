@@ -17,8 +17,8 @@
 
 use std::fmt;
 
-use crate::sync::AtomicU64;
 use crate::sync::site::*;
+use crate::sync::{AtomicU64, defect};
 
 /// The most workers that a pool may have.
 pub const MAX_WORKERS: usize = WORKER_FIELD as usize;
@@ -84,7 +84,8 @@ impl Snapshot {
     /// Whether all `workers` of a closed pool sleep in their main loops and nobody is about to submit:
     /// if their queues are empty too, they stay so.
     pub(crate) fn at_rest(self, workers: usize) -> bool {
-        self.closed() && self.entered() == 0 && self.waiting() == 0 && self.asleep() == workers
+        let entered = self.entered() > 0 && !defect("entered_ignored");
+        self.closed() && !entered && self.waiting() == 0 && self.asleep() == workers
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) use loom::thread::yield_now;
 use loom::sync::Condvar;
 use std::time::Duration;
 
-use super::site::{Site, Strength};
+use super::site::{Ordering, Site, Strength};
 
 /// A memory fence of the strength that `site` names; a mutant may have removed it.
 pub(crate) fn fence(site: Site) {
@@ -25,18 +25,22 @@ pub(crate) use fence as light_fence;
 /// so would hide a missing ordering in the parker's own state.
 #[derive(Debug)]
 pub(crate) struct Blocker {
+    /// Stands for the owner's handle: written by `adopt`, and to be seen by who wakes it.
+    owner: AtomicBool,
     woken: Mutex<bool>,
     condition: Condvar,
 }
 
 impl Default for Blocker {
     fn default() -> Self {
-        Blocker { woken: Mutex::new(false), condition: Condvar::new() }
+        Blocker { owner: AtomicBool::new(false), woken: Mutex::new(false), condition: Condvar::new() }
     }
 }
 
 impl Blocker {
-    pub(crate) fn adopt(&self) {}
+    pub(crate) fn adopt(&self) {
+        self.owner.store(true, Ordering::Relaxed);
+    }
 
     /// Timeouts never fire under the checker: a program must not need them to make progress.
     pub(crate) fn block(&self, _timeout: Option<Duration>) {
@@ -48,6 +52,10 @@ impl Blocker {
     }
 
     pub(crate) fn wake(&self) {
+        // Whoever does not see the handle wakes nobody.
+        if !self.owner.load(Ordering::Relaxed) {
+            return;
+        }
         *super::lock(&self.woken) = true;
         self.condition.notify_one();
     }

@@ -50,9 +50,9 @@ impl Drop for Current<'_> {
     }
 }
 
-thread_local! {
+local! {
     /// The worker of a thread that its host lent to a pool.
-    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+    static HOST: RefCell<Option<Host>> = RefCell::new(None);
 }
 
 struct Host(Box<Worker>);

@@ -11,7 +11,7 @@ use crate::registry::Registry;
 use crate::sleep::Woken;
 use crate::spin::{Spin, WAKE};
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::sync::{MODEL, fence};
+use crate::sync::{MODEL, defect, fence};
 
 /// How long a worker that watches sleeps between its looks: the longest that a fork waits to be seen while the
 /// machine has a core for it, beside what the system's timers add.
@@ -199,11 +199,11 @@ impl Worker {
                 continue;
             }
             let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
-            if !U::IN_JOB && after.at_rest(self.registry.threads()) && self.registry.is_drained() {
-                sleep.end();
+            if !U::IN_JOB && after.at_rest(self.registry.threads()) {
+                self.registry.end_at_rest();
             }
             if !until.done(&self.registry)
-                && !self.registry.has_work()
+                && (!self.registry.has_work() || defect("sleep_unlooked"))
                 && self.me().inbox.is_empty()
                 && !self.others_have_forks(after.idle())
             {

@@ -4,6 +4,7 @@
 mod deque;
 mod fork;
 mod latch;
+mod lent;
 mod litmus;
 mod parker;
 mod pool;
@@ -64,12 +65,24 @@ pub(crate) const MODELS: &[Model] = &[
     whole("parker_token", 2, None, parker::token),
     whole("ring_hand_over", 3, Some(3), ring::hand_over),
     whole("ring_wrap", 2, None, ring::wrap),
+    whole("ring_len", 2, None, ring::len),
     whole("sleep_inject", 2, None, sleep::inject),
     whole("sleep_local_push", 3, Some(3), sleep::local_push),
+    whole("sleep_again", 2, None, sleep::again),
+    whole("sleep_watch", 3, Some(3), sleep::watch),
+    whole("sleep_waiter", 3, Some(2), sleep::waiter),
     whole("latch_set", 2, None, latch::set_and_free),
     whole("latch_probe", 2, None, latch::probe),
     whole("latch_last_decrement", 3, None, latch::last_decrement),
+    whole("latch_waker", 2, None, latch::waker),
     whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
+    whole("pool_start_fails", 2, Some(2), pool::start_fails),
+    whole("pool_dropped_inside", 2, Some(2), pool::dropped_inside),
+    part("pool_install_twice", 2, Some(3), pool::install_twice),
+    part("end_vs_get_up", 2, Some(3), pool::end_vs_get_up),
+    whole("lent_vs_shutdown", 2, Some(3), lent::vs_shutdown),
+    whole("lent_shut_down_by_another", 2, Some(2), lent::shut_down_by_another),
+    whole("queue_idle", 2, Some(2), queue::idle),
     part("queue_backpressure", 2, Some(2), queue::backpressure),
     part("queue_two_producers", 3, Some(1), queue::two_producers),
     part("queue_wait_again", 2, Some(2), queue::wait_again),
@@ -80,6 +93,7 @@ pub(crate) const MODELS: &[Model] = &[
     whole("queue_vs_shutdown", 3, Some(2), queue::submit_vs_shutdown),
     whole("stack_job_raided", 2, None, fork::stack_job_raided),
     whole("stack_job_exposed", 2, None, fork::stack_job_exposed),
+    whole("fork_unwinding", 2, Some(2), fork::unwinding),
     whole("fork_raid", 2, None, fork::raid),
     whole("fork_raid_and_grow", 2, Some(4), fork::raid_and_grow),
     whole("fork_two_raiders", 3, Some(4), fork::two_raiders),
@@ -88,6 +102,10 @@ pub(crate) const MODELS: &[Model] = &[
     whole("fork_demand_in_search", 2, None, fork::demand_in_search),
     whole("scope_nested", 2, Some(4), scope::nested),
     whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
+    whole("scope_panics", 2, Some(3), scope::panics),
+    whole("scope_with_lock", 2, Some(3), scope::with_lock),
+    whole("injector_steal", 2, None, deque::injector_steal),
+    whole("injector_len", 2, None, deque::injector_len),
     whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
     whole("deque_wrap", 2, Some(4), deque::wrap),
     whole("deque_batch", 3, Some(4), deque::batch),

@@ -1,6 +1,7 @@
 //! The bounded queue on a pool.
 
-use crate::Pool;
+use super::staff::{self, Data};
+use crate::{Pool, QueueBuilder};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -207,4 +208,23 @@ pub(super) fn worker_waits() {
     loom::stop_exploring();
     drop(queue);
     pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what that ran.
+/// 2 threads (a worker without a pool around it, the waiter), exhaustive. The waiter comes last, see
+/// [`ring::len`](super::ring::len).
+pub(super) fn idle() {
+    let [seat] = staff::seats();
+    let data = std::sync::Arc::new(Data::new());
+    let queue = {
+        let data = std::sync::Arc::clone(&data);
+        QueueBuilder::new(&seat.registry).capacity(1).build(move |()| data.write()).expect("a queue")
+    };
+    queue.submit(()).expect("an open queue");
+    let waiter = thread::spawn(move || {
+        queue.wait();
+        assert_eq!(data.read(), 1, "model: a wait ended before the job that it waits for");
+    });
+    staff::work(seat, |worker| assert!(worker.run_one()));
+    waiter.join().unwrap();
 }

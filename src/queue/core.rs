@@ -359,12 +359,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Whether all that was accepted has ended.
     pub(super) fn is_idle(&self) -> bool {
-        // In this order: what was popped before the first look was popped by runners that were active then, and that
-        // have noted in the same word what they set aside.
-        self.ring.is_empty() && {
-            let crew = self.runners.load();
-            crew.active() == 0 && !crew.aside()
-        }
+        self.runners.have_ended(&self.ring)
     }
 
     fn note_idle(&self, crew: Crew) {

@@ -3,7 +3,7 @@
 mod builder;
 mod core;
 mod room;
-mod runners;
+pub(crate) mod runners;
 mod submit;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};

@@ -305,11 +305,12 @@ impl Sleep {
             if near && here.is_some() && self.wake_where(|index| self.home(index) == here) {
                 return true;
             }
+            if near && defect("near_or_nobody") {
+                self.word.unreserve();
+                return true;
+            }
             if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
                 return false;
-            }
-            if defect("near_or_nobody") && near {
-                return true;
             }
             // A bit goes up before its count.
             debug_assert!(self.unparkers.len() > 1, "the only worker was reserved, and its bit is not there");

@@ -192,10 +192,10 @@ sites! { CORE:
     SLEEP_RESERVE = Acquire;
     /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
     SLEEP_CANCEL = Relaxed;
-    /// The watch begins or ends. Release: the number of who watches goes out before the flag; Acquire: it comes
-    /// in with it. Partners: itself, `SLEEP_LOAD`.
-    SLEEP_WATCH = AcqRel;
-    /// Who watches. Relaxed: `SLEEP_WATCH` carries it; a stale number wakes a worker that then looks in vain.
+    /// The watch begins or ends. Acquire: the number that the last one left comes before the own one; the fence behind
+    /// that store releases it. Partner: itself, with `SLEEP_RECHECK_FENCE`.
+    SLEEP_WATCH = Acquire;
+    /// Who watches. Relaxed: `SLEEP_WATCH` orders one after the other; a stale number wakes a worker that then looks in vain.
     SLEEP_WATCHER = Relaxed;
     /// The pool is closed, or ended. Relaxed: what the closer submitted went out when it left, as with all others;
     /// who reads "closed" or "ended" needs what those did who left or fell asleep, and the word's other changes

@@ -78,11 +78,11 @@ pub(crate) const MODELS: &[Model] = &[
     whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
     whole("pool_start_fails", 2, Some(2), pool::start_fails),
     whole("pool_dropped_inside", 2, Some(2), pool::dropped_inside),
-    part("pool_install_twice", 2, Some(3), pool::install_twice),
+    part("pool_stale_token", 2, Some(2), pool::stale_token),
     part("end_vs_get_up", 2, Some(3), pool::end_vs_get_up),
     whole("lent_vs_shutdown", 2, Some(3), lent::vs_shutdown),
-    whole("lent_shut_down_by_another", 2, Some(2), lent::shut_down_by_another),
-    whole("queue_idle", 2, Some(2), queue::idle),
+    whole("lent_shut_down_by_another", 2, Some(3), lent::shut_down_by_another),
+    whole("queue_idle", 2, None, queue::idle),
     part("queue_backpressure", 2, Some(2), queue::backpressure),
     part("queue_two_producers", 3, Some(1), queue::two_producers),
     part("queue_wait_again", 2, Some(2), queue::wait_again),
@@ -114,18 +114,15 @@ pub(crate) const MODELS: &[Model] = &[
     part("pool_scope", 3, Some(2), pool::scope),
 ];
 
-const fn weaken(what: &'static str) -> Defect {
+pub(crate) const fn weaken(what: &'static str) -> Defect {
     Defect::Weaken(std::borrow::Cow::Borrowed(what))
 }
 
 pub(crate) static CANARIES: &[Canary] = &[
-    Canary { defect: weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
     Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
-    Canary { defect: Defect::Code("latch_touched_after_set"), model: "latch_set" },
     Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
     Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
     Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
-    Canary { defect: weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
     Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
     Canary { defect: weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
@@ -139,9 +136,16 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
     Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
     Canary { defect: Defect::Code("claim_believed"), model: "scope_two_thieves" },
-    Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
     Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
-    Canary { defect: Defect::Code("runner_leaves_unlooked"), model: "queue_backpressure" },
+    Canary { defect: weaken("RING_POP=Relaxed"), model: "ring_len" },
+    Canary { defect: weaken("RUNNERS_LOAD=Relaxed"), model: "queue_idle" },
+    Canary { defect: weaken("SLEEP_RESERVE=Relaxed"), model: "sleep_again" },
+    Canary { defect: weaken("SLEEP_WATCH=Relaxed"), model: "sleep_watch" },
+    Canary { defect: Defect::Code("near_or_nobody"), model: "sleep_waiter" },
+    Canary { defect: Defect::Code("entered_ignored"), model: "lent_vs_shutdown" },
+    Canary { defect: Defect::Code("end_undecided"), model: "lent_shut_down_by_another" },
+    Canary { defect: weaken("INJECTOR_STEAL_FENCE=none"), model: "injector_steal" },
+    Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },

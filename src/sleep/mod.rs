@@ -200,8 +200,11 @@ impl Sleep {
             if !self.is_set(index) {
                 break Woken::Claimed;
             }
-            if self.word.reserve_self() {
+            if let Some(after) = self.word.reserve_self() {
                 if self.claim(index) {
+                    if after.closed() {
+                        self.let_decide();
+                    }
                     break Woken::ByItself;
                 }
                 // A waker was faster, by a reservation of its own: ours is some other sleeper's.
@@ -215,9 +218,6 @@ impl Sleep {
         };
         if in_job {
             self.word.resume_job();
-        }
-        if self.word.load().closed() {
-            self.let_decide();
         }
         woken
     }
@@ -240,7 +240,8 @@ impl Sleep {
     }
 
     /// By who has just come to work in a closed pool and is counted: whoever looks for its end at this moment may not
-    /// have seen that, and is not to find a queue empty because of what the caller takes.
+    /// have seen that, and is not to find a queue empty because of what the caller takes. Who is woken by another's
+    /// claim need not: it is that other's coming which matters.
     #[cold]
     fn let_decide(&self) {
         if !defect("end_undecided") {

@@ -172,9 +172,10 @@ sites! { CORE:
     /// who left or fell asleep before; a publisher's decision rests on its fence, not on this. Partners:
     /// `SLEEP_LEAVE`, `SLEEP_PREPARE`.
     SLEEP_LOAD = Acquire;
-    /// An outside thread comes in. Relaxed: that it came before the pool closed, or after, is in the one word; it
-    /// reads nothing on the strength of either.
-    SLEEP_ENTER = Relaxed;
+    /// An outside thread comes in. That it came before the pool closed, or after, is in the one word, and it reads
+    /// nothing on the strength of either: Relaxed would do, but the models of queues would not end. Partner:
+    /// `SLEEP_LEAVE`.
+    SLEEP_ENTER = Acquire;
     /// It goes. Release: who reads "nobody entered" must see what it submitted, and what a lent thread ran. What it
     /// does if it is the last is to nudge, and to look for the end by `SLEEP_LOAD`. Partners: `SLEEP_LOAD`,
     /// `SLEEP_PREPARE`.
@@ -274,14 +275,15 @@ sites! { CORE:
     /// The slot is handed on, with what was written to it or read from it. Partner: `RING_STAMP_LOAD`.
     RING_STAMP_STORE = Release;
     /// A position of the tail is claimed. Release: who sees it sees the head that made room for it, so that no more
-    /// values are counted than there are slots. Not Acquire: a push that reads `KICK` looks at the crew once more
-    /// after it has cleared the flag, and `RING_FLAG` acquires. Partner: `RING_TAIL_LOAD`.
-    RING_PUSH = Release;
+    /// values are counted than there are slots. Acquire: a push that reads `KICK` sees that the runner has left; if it
+    /// did not, it would look at the crew once more after it has cleared the flag. Partners: `RING_TAIL_LOAD`,
+    /// `RING_FLAG`.
+    RING_PUSH = AcqRel;
     /// A position of the head is claimed. Release: who sees it sees that its consumer is active, and the tail that it
-    /// follows. Not Acquire: a pop that reads `BLOCKED` takes the lock under which that was set. Partner:
-    /// `RING_HEAD_LOAD`.
-    RING_POP = Release;
-    /// Flags are changed. Partner: itself.
+    /// follows. Acquire: with `BLOCKED` comes what its setter did, which the list's lock would bring as well. Partners:
+    /// `RING_HEAD_LOAD`, `RING_FLAG`.
+    RING_POP = AcqRel;
+    /// Flags are changed. Partners: `RING_PUSH`, `RING_POP`, itself.
     RING_FLAG = AcqRel;
     /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`.
     RING_TAIL_LOAD = Acquire;

@@ -13,7 +13,7 @@ use crate::latch::CountLatch;
 use crate::pool::Pool;
 use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
-use crate::sync::{Arc, MODEL};
+use crate::sync::{Arc, MODEL, defect};
 use crate::thread::{Starter, Threads, WorkerThread};
 use crate::unwind::{self, Payload};
 use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
@@ -278,7 +278,9 @@ impl PoolBuilder {
             for missing in index + 1..plan.len() {
                 registry.lose(missing);
             }
-            registry.close();
+            if !defect("start_not_undone") {
+                registry.close();
+            }
             return_host(&registry);
             return Err(Failed::Midway { cause, registry, started });
         }

@@ -14,10 +14,10 @@ use crate::latch::CountLatch;
 use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
-use crate::sleep::Sleep;
+use crate::sleep::{Sleep, Snapshot};
 use crate::stats::Counters;
 use crate::sync::site::{ABANDONED, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, lock};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, defect, lock};
 use crate::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
@@ -172,8 +172,9 @@ impl Registry {
         if self.threads() > 0 {
             return;
         }
-        let now = self.sleep.snapshot();
-        if now.closed() && now.entered() == 0 && self.is_drained() {
+        let is_left = |now: Snapshot| now.entered() == 0 || defect("entered_ignored");
+        let is_over = |now: Snapshot| now.closed() && is_left(now) && self.is_drained();
+        if self.sleep.snapshot().closed() && self.sleep.decide(is_over) {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();
@@ -219,14 +220,23 @@ impl Registry {
         Entry { registry: self }
     }
 
+    /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
+    pub(crate) fn end_at_rest(&self) {
+        if self.sleep.decide(|now| now.at_rest(self.threads()) && self.is_drained()) {
+            self.sleep.end();
+        }
+    }
+
     /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
     }
 
-    /// Whether no queue holds a job, those included that only one worker may run. To be asked with all asleep.
+    /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
+    /// itself in a job and left there. To be asked with all asleep.
     pub(crate) fn is_drained(&self) -> bool {
-        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty())
+        let keeps = |peer: &Peer| peer.private.len() > 0 && !defect("private_forgotten");
+        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::latch::{CountLatch, Latch, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, thread_local};
+use crate::sync::{Arc, MODEL, defect, thread_local};
 use crate::worker::{Help, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
 
 thread_local! {
@@ -67,6 +67,9 @@ impl Waiter<'_> {
                 while !latch.probe() {
                     if (make_way || !spin.again()) && latch.arm() {
                         parker.park(None);
+                        if defect("token_believed") {
+                            break;
+                        }
                     }
                 }
             }

@@ -75,6 +75,10 @@ fn give_way(run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
 }
 
 fn give_way_if(wanted: impl Fn(&Worker) -> bool, run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
-    let outcome = |worker: &Worker| if run(worker) { Yield::Executed } else { Yield::Idle };
+    let outcome = |worker: &Worker| {
+        // A lent thread outside any job delays the end of the pool while it works for it.
+        let _hold = (!worker.inside()).then(|| worker.registry.hold());
+        if run(worker) { Yield::Executed } else { Yield::Idle }
+    };
     with_current(|worker| worker.filter(|worker| wanted(worker)).map(outcome))
 }

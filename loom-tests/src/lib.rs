@@ -66,6 +66,7 @@ use thread::WorkerThread;
 use worker::Wait;
 use yields::{Yield, yield_local, yield_now};
 
+mod bugs;
 mod models;
 mod mutants;
 mod runner;

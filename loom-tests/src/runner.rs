@@ -9,6 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use crate::bugs::{self, BUGS, Bug};
 use crate::models::{CANARIES, Canary, Defect, MODELS, Model, SURVEY};
 use crate::sync::site::{CORE, STANDIN};
 
@@ -68,6 +69,19 @@ pub fn run() -> ExitCode {
         let model = find(canary.model).unwrap_or_else(|| panic!("a canary names no model: {}", canary.model));
         let ok = outcome.killed;
         row(&canary.label(), model, outcome, ok);
+    }
+    let bugs: Vec<&Bug> = BUGS.iter().filter(|bug| is_wanted(bug.model)).collect();
+    println!("{:<46} {:<26} {:<26} {:>7}", "bug put back", "as in", "caught by", "seconds");
+    let limit = bugs::LIMIT;
+    for (bug, outcome) in side_by_side(&bugs, |bug| child(bug.model, Some(&bug.defect), limit)) {
+        let caught = if outcome.killed { bug.model } else { "NOBODY" };
+        println!("{:<46} {:<26} {caught:<26} {:>7.1}", bug.what, bug.seen, outcome.time.as_secs_f64());
+        if outcome.killed {
+            passed += 1;
+        } else {
+            failed += 1;
+            println!("{}: {}\n{}", bug.model, outcome.why, outcome.output);
+        }
     }
     println!("{passed} passed, {failed} failed");
     if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -15,6 +15,7 @@ pub(crate) use stack::{Settled, Shared, Stack};
 
 use std::mem::forget;
 
+use crate::sync::defect;
 use crate::unwind;
 use crate::worker::{Help, Worker};
 use job::ForkJob;
@@ -113,6 +114,9 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> Drop for Joining<'_, F, R> {
     fn drop(&mut self) {
         let Joining { worker, job, at, reach } = *self;
         worker.stack.end_reach(reach);
+        if defect("unwound_unjoined") {
+            return;
+        }
         // No job of others: it would run while this thread counts as panicking.
         if worker.stack.unfork(at) || worker.rejoin(at, &job.latch, &job.id(), Help::Own) {
             // SAFETY: the job did not leave, or came back; it is taken here only.

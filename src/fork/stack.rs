@@ -329,7 +329,7 @@ impl Stack {
         let at = self.top() - 1;
         self.shared.top.store(at, FORK_POP.get());
         light_fence(FORK_LIGHT);
-        if self.bottom() > at && self.settle(at) == Settled::Left {
+        if self.bottom() > at && !defect("bottom_unlooked") && self.settle(at) == Settled::Left {
             return None;
         }
         // SAFETY: it was pushed, and no raider has a claim: see the module's text.

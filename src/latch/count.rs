@@ -18,8 +18,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::waiters::{Ticket, WaitList, Wake};
-use crate::sync::AtomicUsize;
 use crate::sync::site::{COUNT_ADD, COUNT_DOWN, COUNT_HINT, COUNT_PROBE, COUNT_REGISTER, COUNT_RELEASE};
+use crate::sync::{AtomicUsize, defect};
 use crate::unwind;
 
 const WAITERS: usize = 1;
@@ -126,6 +126,9 @@ impl CountLatch {
         let waiters = {
             let mut entries = self.waiters.lock();
             self.word.fetch_and(!WAITERS, COUNT_RELEASE.get());
+            if defect("woken_under_lock") {
+                entries.take().into_iter().for_each(|(_, wake)| wake.wake());
+            }
             entries.take()
         };
         // A waker is foreign code: if one panics, the others must be woken all the same.

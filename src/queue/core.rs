@@ -175,12 +175,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Whether all that was accepted has ended.
     pub(super) fn is_idle(&self) -> bool {
-        // In this order: what was popped before the first look was popped by runners that were active then, and that
-        // have noted in the same word what they set aside.
-        self.ring.is_empty() && {
-            let crew = self.runners.load();
-            crew.active() == 0 && !crew.aside()
-        }
+        self.runners.have_ended(&self.ring)
     }
 
     pub(super) fn note_idle(&self, crew: Crew) {
@@ -211,7 +206,7 @@ pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Source for QueueSource<J> {
     fn close_outside(&self) {
-        if self.0.refuse(OUTSIDE_CLOSED) {
+        if self.0.refuse(OUTSIDE_CLOSED) && !defect("closed_unkicked") {
             // A producer that was faster may not have come to start a runner, and is about to find the
             // pool closed.
             self.0.kick();

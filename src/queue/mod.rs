@@ -4,7 +4,7 @@ mod builder;
 mod core;
 mod error;
 mod room;
-mod runners;
+pub(crate) mod runners;
 mod serve;
 mod submit;
 

@@ -20,6 +20,7 @@
 //! Attached runners and, apart from them, calls are never more than the pool has workers, at most 4,095, so no
 //! field can bleed.
 
+use crate::ring::Ring;
 use crate::sync::AtomicU64;
 use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};
 
@@ -94,6 +95,16 @@ impl Runners {
     #[inline]
     pub(crate) fn load(&self) -> Crew {
         Crew(self.0.load(RUNNERS_LOAD.get()))
+    }
+
+    /// Whether all that was taken out of `ring` has ended, and nothing is left.
+    pub(crate) fn have_ended<T>(&self, ring: &Ring<T>) -> bool {
+        // In this order: what was popped before the first look was popped by runners that were active then, and that
+        // have noted in the same word what they set aside.
+        ring.is_empty() && {
+            let crew = self.load();
+            crew.active() == 0 && !crew.aside()
+        }
     }
 
     fn change(&self, mut change: impl FnMut(Crew) -> Option<u64>) -> Option<Crew> {

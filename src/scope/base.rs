@@ -20,7 +20,7 @@ use crate::job::Job;
 use crate::latch::{Latch, TaskLatch};
 use crate::registry::Shared;
 use crate::sync::site::{SCOPE_ADD, SCOPE_DONE};
-use crate::sync::{Arc, AtomicUsize, Mutex, lock};
+use crate::sync::{Arc, AtomicUsize, Mutex, defect, lock};
 use crate::unwind::{self, Payload};
 use crate::wait::Waiter;
 use crate::worker::{Help, Wait, Worker, with_current};
@@ -82,7 +82,7 @@ impl Base {
         let value = unwind::catch(|| body(&base));
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
         // Kept at once: the jobs that run from here on panic later.
-        let value = value.map_err(|payload| base.keep_panic(payload)).ok();
+        let value = value.map_err(|payload| unwind::discard(base.keep_panic(payload))).ok();
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
             (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
@@ -182,8 +182,11 @@ impl Base {
     unsafe fn run_here(this: *const Base, job: impl FnOnce()) {
         // SAFETY: alive: the job itself counts.
         let base = unsafe { &*this };
-        if let Err(payload) = unwind::catch(job) {
-            base.keep_panic(payload);
+        let mut late = None;
+        if let Err(payload) = unwind::catch(job)
+            && let Some(surplus) = base.keep_panic(payload)
+        {
+            if defect("payload_dropped_late") { late = Some(surplus) } else { unwind::discard(surplus) }
         }
         with_current(|worker| {
             if base.is_local(worker) {
@@ -193,6 +196,7 @@ impl Base {
                 unsafe { Base::end(this, worker) };
             }
         });
+        drop(late);
     }
 
     /// # Safety
@@ -215,15 +219,14 @@ impl Base {
         }
     }
 
-    /// Keeps the first payload; the others go here, before the job that they come from counts as ended.
+    /// Keeps the first payload. The others come back, and must go before the job that they come from counts as ended.
     #[cold]
-    fn keep_panic(&self, payload: Payload) {
+    fn keep_panic(&self, payload: Payload) -> Option<Payload> {
         let mut first = lock(&self.panic);
-        if first.is_none() {
-            *first = Some(payload);
-            return;
+        if first.is_some() {
+            return Some(payload);
         }
-        drop(first);
-        unwind::discard(payload);
+        *first = Some(payload);
+        None
     }
 }

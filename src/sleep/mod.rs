@@ -13,7 +13,7 @@ use crate::spin::Backoff;
 use crate::sync::site::{
     ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_WATCHER,
 };
-use crate::sync::{AtomicU64, AtomicUsize, defect, fence};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, defect, fence, lock};
 use word::Word;
 
 /// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
@@ -28,6 +28,8 @@ pub(crate) struct Sleep {
     watcher: AtomicUsize,
     /// How many may search at once.
     cap: usize,
+    /// Held by who decides whether a closed pool is at its end.
+    ending: Mutex<()>,
 }
 
 /// How a sleep ended.
@@ -52,6 +54,7 @@ impl Sleep {
             homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
+            ending: Mutex::new(()),
         }
     }
 
@@ -82,14 +85,16 @@ impl Sleep {
 
     /// As [`enter`](Self::enter) for a thread that helps to drain the pool: closed or not.
     pub(crate) fn hold(&self) {
-        let _ = self.word.enter();
+        if self.word.enter().closed() {
+            self.let_decide();
+        }
     }
 
     /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began.
     #[inline]
     pub(crate) fn leave(&self) {
         let after = self.word.leave();
-        if after.closed() && after.entered() == 0 {
+        if after.closed() && after.entered() == 0 && !defect("last_to_leave_silent") {
             // The last sleeper may have put off ending the pool because of us: have it look again.
             self.nudge_all();
         }
@@ -151,7 +156,7 @@ impl Sleep {
         let after = self.word.end_search();
         if after.wants_wake() || after.only_watched() {
             fence(SLEEP_RECHECK_FENCE);
-            if work_left(after) {
+            if work_left(after) && !defect("search_ends_unlooked") {
                 self.published();
             }
         }
@@ -195,12 +200,17 @@ impl Sleep {
             if !self.is_set(index) {
                 break Woken::Claimed;
             }
-            if self.word.reserve_self() {
+            if let Some(after) = self.word.reserve_self() {
                 if self.claim(index) {
+                    if after.closed() {
+                        self.let_decide();
+                    }
                     break Woken::ByItself;
                 }
                 // A waker was faster, by a reservation of its own: ours is some other sleeper's.
-                self.word.unreserve();
+                if !defect("reservation_kept") {
+                    self.word.unreserve();
+                }
                 break Woken::Claimed;
             }
             // Wakers have reserved every sleeper, us among them, and are about to clear our bit.
@@ -220,6 +230,23 @@ impl Sleep {
         let before = self.word.close();
         self.nudge_all();
         !before.closed()
+    }
+
+    /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes to
+    /// work waits before its first look.
+    pub(crate) fn decide(&self, is_over: impl FnOnce(Snapshot) -> bool) -> bool {
+        let _deciding = lock(&self.ending);
+        is_over(self.word.load())
+    }
+
+    /// By who has just come to work in a closed pool and is counted: whoever looks for its end at this moment may not
+    /// have seen that, and is not to find a queue empty because of what the caller takes. Who is woken by another's
+    /// claim need not: it is that other's coming which matters.
+    #[cold]
+    fn let_decide(&self) {
+        if !defect("end_undecided") {
+            drop(lock(&self.ending));
+        }
     }
 
     /// Lets all workers leave.
@@ -266,6 +293,9 @@ impl Sleep {
 
     /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
     fn wake(&self, near: bool) -> bool {
+        if defect("claimed_before_counted") {
+            return self.wake_where(|_| true) && self.word.reserve() && near;
+        }
         if !self.word.reserve() {
             return false;
         }
@@ -276,9 +306,15 @@ impl Sleep {
             if near && here.is_some() && self.wake_where(|index| self.home(index) == here) {
                 return true;
             }
+            if near && defect("near_or_nobody") {
+                self.word.unreserve();
+                return true;
+            }
             if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
                 return false;
             }
+            // A bit goes up before its count.
+            debug_assert!(self.unparkers.len() > 1, "the only worker was reserved, and its bit is not there");
             backoff.pause();
         }
     }

@@ -17,8 +17,8 @@
 
 use std::fmt;
 
-use crate::sync::AtomicU64;
 use crate::sync::site::*;
+use crate::sync::{AtomicU64, defect};
 
 /// The most workers that a pool may have.
 pub const MAX_WORKERS: usize = WORKER_FIELD as usize;
@@ -84,7 +84,8 @@ impl Snapshot {
     /// Whether all `workers` of a closed pool sleep in their main loops and nobody is about to submit:
     /// if their queues are empty too, they stay so.
     pub(crate) fn at_rest(self, workers: usize) -> bool {
-        self.closed() && self.entered() == 0 && self.waiting() == 0 && self.asleep() == workers
+        let entered = self.entered() > 0 && !defect("entered_ignored");
+        self.closed() && !entered && self.waiting() == 0 && self.asleep() == workers
     }
 }
 
@@ -168,17 +169,17 @@ impl Word {
         false
     }
 
-    /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers.
-    pub(crate) fn reserve_self(&self) -> bool {
+    /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers. The value after.
+    pub(crate) fn reserve_self(&self) -> Option<Snapshot> {
         let mut seen = self.load();
         while seen.asleep() > 0 {
             let next = seen.0 - ASLEEP + SEARCHING;
             match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE.get(), SLEEP_LOAD.get()) {
-                Ok(_) => return true,
+                Ok(_) => return Some(Snapshot(next)),
                 Err(now) => seen = Snapshot(now),
             }
         }
-        false
+        None
     }
 
     /// It was not needed: somebody else's reservation was for this sleeper.
@@ -231,9 +232,9 @@ mod tests {
         assert!(word.reserve());
         assert!(!word.reserve(), "somebody searches already");
         for _ in 1..MAX_WORKERS {
-            assert!(word.reserve_self());
+            assert!(word.reserve_self().is_some());
         }
-        assert!(!word.reserve_self());
+        assert!(word.reserve_self().is_none());
         let awake = word.load();
         assert_eq!((awake.asleep(), awake.searching(), awake.waiting()), (0, MAX_WORKERS, MAX_WORKERS));
         for _ in 0..MAX_WORKERS {

@@ -28,18 +28,25 @@ pub(crate) use fence as light_fence;
 /// so would hide a missing ordering in the parker's own state.
 #[derive(Debug)]
 pub(crate) struct Blocker {
+    /// Stands for the owner's handle: written by `adopt`, and to be seen by who wakes it.
+    owner: UnsafeCell<()>,
     woken: Mutex<bool>,
     condition: Condvar,
 }
 
+// SAFETY: the cell holds nothing; it is there to have accesses reported that are not ordered.
+unsafe impl Sync for Blocker {}
+
 impl Default for Blocker {
     fn default() -> Self {
-        Blocker { woken: Mutex::new(false), condition: Condvar::new() }
+        Blocker { owner: UnsafeCell::new(()), woken: Mutex::new(false), condition: Condvar::new() }
     }
 }
 
 impl Blocker {
-    pub(crate) fn adopt(&self) {}
+    pub(crate) fn adopt(&self) {
+        self.owner.with_mut(|_| ());
+    }
 
     /// Timeouts never fire under the checker: a program must not need them to make progress.
     pub(crate) fn block(&self, _timeout: Option<Duration>) {
@@ -51,6 +58,7 @@ impl Blocker {
     }
 
     pub(crate) fn wake(&self) {
+        self.owner.with(|_| ());
         *super::lock(&self.woken) = true;
         self.condition.notify_one();
     }

@@ -168,35 +168,40 @@ sites! { CORE:
 
     // --- sleep ---
 
-    /// A look at the word. Acquire: a worker that reads *ended* leaves; a publisher's decision rests on
-    /// its fence, not on this. Partner: `SLEEP_CLOSE`.
+    /// A look at the word. Acquire: who reads that nobody is inside, or that the pool has ended, sees what those did
+    /// who left or fell asleep before; a publisher's decision rests on its fence, not on this. Partners:
+    /// `SLEEP_LEAVE`, `SLEEP_PREPARE`.
     SLEEP_LOAD = Acquire;
-    /// An outside thread comes in. Acquire: if it finds the pool closed, it sees what the closer did before.
-    /// Partner: `SLEEP_CLOSE`.
+    /// An outside thread comes in. That it came before the pool closed, or after, is in the one word, and it reads
+    /// nothing on the strength of either: Relaxed would do, but the models of queues would not end. Partner:
+    /// `SLEEP_LEAVE`.
     SLEEP_ENTER = Acquire;
-    /// It goes. Release: the worker that reads "nobody entered" must see what it submitted. Acquire: it may be
-    /// the one that nudges. Partner: `SLEEP_PREPARE`.
-    SLEEP_LEAVE = AcqRel;
+    /// It goes. Release: who reads "nobody entered" must see what it submitted, and what a lent thread ran. What it
+    /// does if it is the last is to nudge, and to look for the end by `SLEEP_LOAD`. Partners: `SLEEP_LOAD`,
+    /// `SLEEP_PREPARE`.
+    SLEEP_LEAVE = Release;
     /// One more searches. Relaxed: a count; what it finds it finds by the queues' own orderings.
     SLEEP_SEARCH = Relaxed;
     /// One fewer. Relaxed: the fence behind it orders it against the look at the queues.
     SLEEP_END_SEARCH = Relaxed;
-    /// A sleep is announced. Release: the bit goes out before the count. Acquire: the last to fall asleep decides
-    /// that the pool is at rest, and must see what all others did. Partners: `SLEEP_RESERVE`, itself,
-    /// `SLEEP_LEAVE`.
-    SLEEP_PREPARE = AcqRel;
+    /// A sleep is announced. Release: the bit goes out before the count. The last to fall asleep, which decides that
+    /// the pool is at rest, must see what all others did: `SLEEP_RECHECK_FENCE`, which follows at once, acquires
+    /// that. Partners: `SLEEP_RESERVE`, `SLEEP_LOAD`.
+    SLEEP_PREPARE = Release;
     /// A sleeper is reserved, by a waker or itself. Acquire: its bit, set before the count went up, is seen.
     /// Partner: `SLEEP_PREPARE`.
     SLEEP_RESERVE = Acquire;
     /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
     SLEEP_CANCEL = Relaxed;
-    /// The watch begins or ends. Release: the number of who watches goes out before the flag; Acquire: it comes
-    /// in with it. Partners: itself, `SLEEP_LOAD`.
-    SLEEP_WATCH = AcqRel;
-    /// Who watches. Relaxed: `SLEEP_WATCH` carries it; a stale number wakes a worker that then looks in vain.
+    /// The watch begins or ends. Acquire: the number that the last one left comes before the own one; the fence behind
+    /// that store releases it. Partner: itself, with `SLEEP_RECHECK_FENCE`.
+    SLEEP_WATCH = Acquire;
+    /// Who watches. Relaxed: `SLEEP_WATCH` orders one after the other; a stale number wakes a worker that then looks in vain.
     SLEEP_WATCHER = Relaxed;
-    /// The pool is closed, or ended. Partners: `SLEEP_ENTER`, `SLEEP_LOAD`.
-    SLEEP_CLOSE = AcqRel;
+    /// The pool is closed, or ended. Relaxed: what the closer submitted went out when it left, as with all others;
+    /// who reads "closed" or "ended" needs what those did who left or fell asleep, and the word's other changes
+    /// carry that past this one.
+    SLEEP_CLOSE = Relaxed;
     /// The bit goes up. Relaxed: the announcement behind it releases it. Partner: `SLEEP_RESERVE`.
     ASLEEP_BIT = Relaxed;
     /// A look at the bits. Acquire: a sleeper that finds its bit cleared sees its waker's reservation, and may
@@ -269,15 +274,18 @@ sites! { CORE:
     RING_STAMP_LOAD = Acquire;
     /// The slot is handed on, with what was written to it or read from it. Partner: `RING_STAMP_LOAD`.
     RING_STAMP_STORE = Release;
-    /// A position of the tail is claimed. AcqRel: a push that reads `KICK` sees that the runner has left;
-    /// one that comes before it is seen by it. Partner: `RING_FLAG`.
+    /// A position of the tail is claimed. Release: who sees it sees the head that made room for it, so that no more
+    /// values are counted than there are slots. Acquire: a push that reads `KICK` sees that the runner has left; if it
+    /// did not, it would look at the crew once more after it has cleared the flag. Partners: `RING_TAIL_LOAD`,
+    /// `RING_FLAG`.
     RING_PUSH = AcqRel;
-    /// A position of the head is claimed. As `RING_PUSH`, with `BLOCKED`; and "the head has moved" carries that
-    /// its consumer is active. Partners: `RING_FLAG`, `RING_HEAD_LOAD`.
+    /// A position of the head is claimed. Release: who sees it sees that its consumer is active, and the tail that it
+    /// follows. Acquire: with `BLOCKED` comes what its setter did, which the list's lock would bring as well. Partners:
+    /// `RING_HEAD_LOAD`, `RING_FLAG`.
     RING_POP = AcqRel;
     /// Flags are changed. Partners: `RING_PUSH`, `RING_POP`, itself.
     RING_FLAG = AcqRel;
-    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`, `RING_FLAG`.
+    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`.
     RING_TAIL_LOAD = Acquire;
     RING_HEAD_LOAD = Acquire;
 

@@ -206,8 +206,8 @@ impl Worker {
                 continue;
             }
             let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
-            if !U::IN_JOB && after.at_rest(self.registry.threads()) && self.registry.is_drained() {
-                sleep.end();
+            if !U::IN_JOB && after.at_rest(self.registry.threads()) {
+                self.registry.end_at_rest();
             }
             if !until.done(&self.registry)
                 && (!self.registry.has_work() || defect("sleeps_unlooked"))

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Worker;
 use crate::latch::TaskOwner;
-use crate::sync::{EXHAUSTIVE, MODEL};
+use crate::sync::{EXHAUSTIVE, MODEL, defect};
 
 /// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
 /// [`install`](crate::Pool::install_with).
@@ -111,6 +111,9 @@ impl Worker {
             fn drop(&mut self) {
                 self.0.isolate(self.1);
             }
+        }
+        if defect("isolation_ignored") {
+            return f();
         }
         // So that all that is pushed onto the deque from here on was pushed in here.
         self.expose_all();

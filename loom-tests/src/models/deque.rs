@@ -1,10 +1,11 @@
 //! The deque (the stand-in, with crossbeam's orderings).
 
 use super::staff::Task;
-use crate::deque::{Deque, Steal};
+use crate::deque::{Deque, Injector, Steal};
 use crate::job::Job;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering, fence};
 use loom::thread;
 
 /// Proves: of owner and thief, exactly one gets each item, the last included, and none is lost.
@@ -150,4 +151,38 @@ pub(super) fn batch() {
     thief.join().unwrap();
     second.join().unwrap();
     finish(&deque, &tasks);
+}
+
+/// Proves: of a thief that announces itself and then looks for a job, and somebody who pushes, fences, and then looks
+/// for thieves, one sees the other: a theft has a fence between the two positions that it reads.
+/// 2 threads, exhaustive.
+pub(super) fn injector_steal() {
+    let shared = Arc::new((Injector::new(), AtomicBool::new(false)));
+    let thief = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            shared.1.store(true, Ordering::Relaxed);
+            matches!(shared.0.steal(), Steal::Success(1))
+        })
+    };
+    shared.0.push(1);
+    fence(Ordering::SeqCst);
+    let announced = shared.1.load(Ordering::Relaxed);
+    let stolen = thief.join().unwrap();
+    assert!(announced || stolen, "model: a thief and a job missed each other");
+}
+
+/// Proves: an injector that always holds something is never seen empty: a head that moved brings the tail.
+/// 2 threads, exhaustive.
+pub(super) fn injector_len() {
+    let injector = Arc::new(Injector::new());
+    injector.push(1);
+    let other = {
+        let injector = Arc::clone(&injector);
+        // Comes last: loom remembers one access of each atomic, and a theft begins with a load of its own.
+        thread::spawn(move || assert!(!injector.is_empty(), "model: seen empty"))
+    };
+    injector.push(2);
+    assert!(matches!(injector.steal(), Steal::Success(1)));
+    other.join().unwrap();
 }

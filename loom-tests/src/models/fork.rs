@@ -66,6 +66,24 @@ pub(super) fn stack_job_exposed() {
     fork_and_steal(true, true);
 }
 
+/// Proves: a fork whose first side panics goes on with that only when the second has ended, wherever it runs.
+/// 2 threads, exhaustive.
+pub(super) fn unwinding() {
+    let [owner, thief] = staff::seats();
+    let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
+    let data = StdArc::new(Data::new());
+    staff::work(owner, |worker| {
+        let write = StdArc::clone(&data);
+        let first = || unwind::resume(Box::new(7));
+        let call =
+            || worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(worker, first, move |_| write.write()));
+        let payload = unwind::catch(call).expect_err("the first side panics");
+        assert_eq!(payload.downcast_ref(), Some(&7), "model: another payload");
+        assert_eq!(data.read(), 1, "model: a side did not run");
+    });
+    thief.join().unwrap();
+}
+
 struct Owner {
     stack: Stack,
     deque: Deque<crate::job::Job>,

@@ -1,7 +1,12 @@
 //! The latches: woken once, never touched after they were set.
 
+use std::future::{Future, IntoFuture};
+use std::pin::pin;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Wake, Waker};
+
 use crate::latch::{CountLatch, Latch};
-use crate::parker::Parker;
+use crate::parker::{Parker, Unparker};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -92,4 +97,36 @@ pub(super) fn probe() {
     });
     assert_eq!(seen, 1);
     worker.join().unwrap();
+}
+
+/// A task's waker that comes back for the latch which wakes it.
+struct Polls {
+    latch: Arc<CountLatch>,
+    task: Unparker,
+}
+
+impl Wake for Polls {
+    fn wake(self: StdArc<Self>) {
+        let wait = pin!((&*self.latch).into_future());
+        assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready(), "model: woken too early");
+        self.task.unpark();
+    }
+}
+
+/// Proves: a task that awaits the latch is woken, by somebody who holds no lock of the latch meanwhile.
+/// 2 threads, exhaustive.
+pub(super) fn waker() {
+    let parker = Parker::new();
+    parker.adopt();
+    let latch = Arc::new(CountLatch::new(1));
+    let waker = Waker::from(StdArc::new(Polls { latch: Arc::clone(&latch), task: parker.unparker() }));
+    let setter = {
+        let latch = Arc::clone(&latch);
+        thread::spawn(move || latch.count_down())
+    };
+    let mut wait = pin!((&*latch).into_future());
+    while wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        parker.park(None);
+    }
+    setter.join().unwrap();
 }

@@ -4,6 +4,7 @@
 mod deque;
 mod fork;
 mod latch;
+mod lent;
 mod litmus;
 mod parker;
 mod pool;
@@ -64,12 +65,24 @@ pub(crate) const MODELS: &[Model] = &[
     whole("parker_token", 2, None, parker::token),
     whole("ring_hand_over", 3, Some(3), ring::hand_over),
     whole("ring_wrap", 2, None, ring::wrap),
+    whole("ring_len", 2, None, ring::len),
     whole("sleep_inject", 2, None, sleep::inject),
     whole("sleep_local_push", 3, Some(3), sleep::local_push),
+    whole("sleep_again", 2, None, sleep::again),
+    whole("sleep_watch", 3, Some(3), sleep::watch),
+    whole("sleep_waiter", 3, Some(2), sleep::waiter),
     whole("latch_set", 2, None, latch::set_and_free),
     whole("latch_probe", 2, None, latch::probe),
     whole("latch_last_decrement", 3, None, latch::last_decrement),
+    whole("latch_waker", 2, None, latch::waker),
     whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
+    whole("pool_start_fails", 2, Some(2), pool::start_fails),
+    whole("pool_dropped_inside", 2, Some(2), pool::dropped_inside),
+    part("pool_stale_token", 2, Some(2), pool::stale_token),
+    part("end_vs_get_up", 2, Some(3), pool::end_vs_get_up),
+    whole("lent_vs_shutdown", 2, Some(3), lent::vs_shutdown),
+    whole("lent_shut_down_by_another", 2, Some(3), lent::shut_down_by_another),
+    whole("queue_idle", 2, None, queue::idle),
     part("queue_backpressure", 2, Some(2), queue::backpressure),
     part("queue_two_producers", 3, Some(1), queue::two_producers),
     part("queue_wait_again", 2, Some(2), queue::wait_again),
@@ -80,6 +93,7 @@ pub(crate) const MODELS: &[Model] = &[
     whole("queue_vs_shutdown", 3, Some(2), queue::submit_vs_shutdown),
     whole("stack_job_raided", 2, None, fork::stack_job_raided),
     whole("stack_job_exposed", 2, None, fork::stack_job_exposed),
+    whole("fork_unwinding", 2, Some(2), fork::unwinding),
     whole("fork_raid", 2, None, fork::raid),
     whole("fork_raid_and_grow", 2, Some(4), fork::raid_and_grow),
     whole("fork_two_raiders", 3, Some(4), fork::two_raiders),
@@ -88,6 +102,10 @@ pub(crate) const MODELS: &[Model] = &[
     whole("fork_demand_in_search", 2, None, fork::demand_in_search),
     whole("scope_nested", 2, Some(4), scope::nested),
     whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
+    whole("scope_panics", 2, Some(3), scope::panics),
+    whole("scope_with_lock", 2, Some(3), scope::with_lock),
+    whole("injector_steal", 2, None, deque::injector_steal),
+    whole("injector_len", 2, None, deque::injector_len),
     whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
     whole("deque_wrap", 2, Some(4), deque::wrap),
     whole("deque_batch", 3, Some(4), deque::batch),
@@ -96,18 +114,15 @@ pub(crate) const MODELS: &[Model] = &[
     part("pool_scope", 3, Some(2), pool::scope),
 ];
 
-const fn weaken(what: &'static str) -> Defect {
+pub(crate) const fn weaken(what: &'static str) -> Defect {
     Defect::Weaken(std::borrow::Cow::Borrowed(what))
 }
 
 pub(crate) static CANARIES: &[Canary] = &[
-    Canary { defect: weaken("SLEEP_PRODUCER_FENCE=none"), model: "sleep_inject" },
     Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
-    Canary { defect: Defect::Code("latch_touched_after_set"), model: "latch_set" },
     Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
     Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
     Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
-    Canary { defect: weaken("DEQUE_POP_FENCE=none"), model: "deque_last_item" },
     Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: weaken("RING_STAMP_STORE=Relaxed"), model: "ring_hand_over" },
     Canary { defect: weaken("RING_STAMP_LOAD=Relaxed"), model: "ring_wrap" },
@@ -121,9 +136,16 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
     Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
     Canary { defect: Defect::Code("claim_believed"), model: "scope_two_thieves" },
-    Canary { defect: Defect::Code("task_touched_after_set"), model: "stack_job_raided" },
     Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
-    Canary { defect: Defect::Code("runner_leaves_unlooked"), model: "queue_backpressure" },
+    Canary { defect: weaken("RING_POP=Relaxed"), model: "ring_len" },
+    Canary { defect: weaken("RUNNERS_LOAD=Relaxed"), model: "queue_idle" },
+    Canary { defect: weaken("SLEEP_RESERVE=Relaxed"), model: "sleep_again" },
+    Canary { defect: weaken("SLEEP_WATCH=Relaxed"), model: "sleep_watch" },
+    Canary { defect: Defect::Code("near_or_nobody"), model: "sleep_waiter" },
+    Canary { defect: Defect::Code("entered_ignored"), model: "lent_vs_shutdown" },
+    Canary { defect: Defect::Code("end_undecided"), model: "lent_shut_down_by_another" },
+    Canary { defect: weaken("INJECTOR_STEAL_FENCE=none"), model: "injector_steal" },
+    Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },

@@ -1,7 +1,9 @@
 //! The pool as a whole.
 
-use super::staff::Data;
-use crate::Pool;
+use super::staff::{self, Data};
+use crate::job::Job;
+use crate::worker::with_current;
+use crate::{BuildError, Pool};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -58,4 +60,85 @@ pub(super) fn scope() {
     assert_eq!(cells.each_ref().map(Data::read), [1, 1]);
     loom::stop_exploring();
     pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a thread that waits for a job is not taken in by the token that the end of an earlier wait may have left.
+/// 2 threads, 3 preemptions, from the first call to the end of the second.
+pub(super) fn stale_token() {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let data = Data::new();
+    loom::explore();
+    pool.spawn(|| ()).join().expect("no panic");
+    pool.install(|| data.write());
+    assert_eq!(data.read(), 1);
+    loom::stop_exploring();
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a pool whose last handle may be dropped by one of its own jobs ends, and nobody waits for himself.
+/// 2 threads, 2 preemptions.
+pub(super) fn dropped_inside() {
+    let pool = Arc::new(Pool::builder().workers(1).build().expect("a pool"));
+    let own = Arc::clone(&pool);
+    pool.execute(move || drop(own)).expect("an open pool");
+    drop(pool);
+}
+
+/// Proves: if the second of two threads cannot be started, the build says so, and the first one ends.
+/// 2 threads, exhaustive.
+pub(super) fn start_fails() {
+    let mut started = None;
+    let built = Pool::builder().workers(2).build_with(|worker| {
+        if worker.index() == 1 {
+            return Err(std::io::Error::other("no thread"));
+        }
+        started = Some(thread::spawn(move || worker.run()));
+        Ok(())
+    });
+    assert!(matches!(built, Err(BuildError::Spawn { worker: 1, .. })));
+    started.expect("the first thread").join().unwrap();
+}
+
+/// Proves: a worker that is about to take the pool for one at rest, at the moment when a token of the shutdown gets another
+/// up that takes the last job, does not end it: what that job submits runs, too.
+/// 2 threads (the one that gets up, the one that decides), 3 preemptions, up to the decision. The decider comes last,
+/// see [`ring::len`](super::ring::len).
+pub(super) fn end_vs_get_up() {
+    let [decider, other] = staff::seats();
+    let registry = Arc::clone(&decider.registry);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let sleep = &registry.sleep;
+    // One sleeps and the other searches, so that nobody is woken for the job.
+    let _ = sleep.fall_asleep(1, false, false);
+    assert!(sleep.start_search());
+    let (job, more) = (count(), count());
+    registry.enter().expect("an open pool").inject(Job::new(move || {
+        job();
+        with_current(|worker| worker.expect("a worker").push(Job::new(more)));
+    }));
+    registry.close();
+    loom::explore();
+    let decider = {
+        let registry = Arc::clone(&registry);
+        thread::spawn(move || {
+            if registry.sleep.fall_asleep(0, true, false).at_rest(2) {
+                registry.end_at_rest();
+            }
+            loom::stop_exploring();
+            let _ = registry.sleep.get_up(0, false);
+            registry.sleep.end_search(|_| registry.has_work());
+            staff::main_loop(decider);
+        })
+    };
+    let _ = sleep.get_up(1, false);
+    sleep.end_search(|_| false);
+    staff::main_loop(other);
+    decider.join().unwrap();
+    assert_eq!(runs.load(Ordering::Relaxed), 2, "model: a pool ended before its jobs");
 }

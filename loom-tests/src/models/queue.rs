@@ -1,6 +1,9 @@
 //! The bounded queue on a pool.
 
+use super::staff::Data;
 use crate::Pool;
+use crate::queue::runners::Runners;
+use crate::ring::Ring;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -207,4 +210,30 @@ pub(super) fn worker_waits() {
     loom::stop_exploring();
     drop(queue);
     pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what that ran.
+/// 2 threads (the runner, the waiter), exhaustive, without a pool. The waiter comes last, see
+/// [`ring::len`](super::ring::len), and gives way where loom would not think of it: to it, a pop is no more than its
+/// first load.
+pub(super) fn idle() {
+    let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), Data::new()));
+    let (ring, runners, data) = &*shared;
+    assert!(ring.push((), 0).is_ok());
+    let waiter = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (ring, runners, data) = &*shared;
+            runners.set_awaited();
+            thread::yield_now();
+            if runners.have_ended(ring) {
+                assert_eq!(data.read(), 1, "model: a wait ended before the job that it waits for");
+            }
+        })
+    };
+    assert!(runners.attach(1));
+    assert!(ring.pop().is_some());
+    data.write();
+    let _ = runners.detach(false);
+    waiter.join().unwrap();
 }

@@ -102,3 +102,20 @@ pub(super) fn wrap() {
     let flags = consumer.join().unwrap();
     assert!(!blocked || flags & BLOCKED != 0, "a producer that waits was not seen");
 }
+
+/// Proves: who looks from outside never counts fewer than no values nor more than there are slots: a head that moved
+/// brings the tail before it, a tail that moved the head that made room for it.
+/// 2 threads, exhaustive. The one that looks must come last: loom remembers one access of each atomic, so a push's own
+/// first load would hide an earlier one of another thread.
+pub(super) fn len() {
+    let ring = Arc::new(Ring::new(1, 0).expect("memory"));
+    let other = {
+        let ring = Arc::clone(&ring);
+        // The subtraction in there is checked.
+        thread::spawn(move || assert!(ring.len() <= 1, "model: more values than slots"))
+    };
+    for number in 1..=2 {
+        assert!(ring.push(number, 0).is_ok() && ring.pop().is_some());
+    }
+    other.join().unwrap();
+}

@@ -5,8 +5,10 @@ use std::sync::Arc as StdArc;
 use loom::thread;
 
 use super::staff::{self, Data};
+use crate::job::Job;
 use crate::scope::{Scope, scope_on};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex, lock};
+use crate::unwind;
 use crate::worker::{Wait, Worker};
 
 type Cells<const N: usize> = [Data; N];
@@ -54,4 +56,56 @@ pub(super) fn two_thieves() {
             scope.spawn(move |_| cells[index].write());
         }
     });
+}
+
+/// Writes to a cell when it goes.
+struct Payload(StdArc<Cells<2>>, usize);
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.0[self.1].write();
+    }
+}
+
+/// Proves: a scope whose jobs panic ends when their payloads have been kept or dropped, not before.
+/// 2 threads, 3 preemptions.
+pub(super) fn panics() {
+    let [owner, thief] = staff::seats();
+    let registry = Arc::clone(&owner.registry);
+    let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
+    let cells: StdArc<Cells<2>> = StdArc::new([Data::new(), Data::new()]);
+    staff::work(owner, |_: &Worker| {
+        let call = || {
+            scope_on(&registry, Wait::OwnScope, |scope| {
+                for index in 0..2 {
+                    let payload = Payload(StdArc::clone(&cells), index);
+                    scope.spawn(move |_| unwind::resume(Box::new(payload)));
+                }
+            });
+        };
+        drop(unwind::catch(call));
+        assert_eq!([cells[0].read(), cells[1].read()], [1, 1], "model: a scope ended before its jobs");
+    });
+    thief.join().unwrap();
+}
+
+/// Proves: a worker that holds a lock and waits for its scope alone does not come to another job of its own that wants
+/// the lock; it would wait for itself.
+/// 2 threads, 3 preemptions.
+pub(super) fn with_lock() {
+    let [owner, thief] = staff::seats();
+    let registry = Arc::clone(&owner.registry);
+    let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
+    let (mutex, data) = (StdArc::new(Mutex::new(())), Data::new());
+    staff::work(owner, |worker| {
+        let wanted = StdArc::clone(&mutex);
+        worker.push_shown(Job::new(move || drop(lock(&wanted))));
+        {
+            let _held = lock(&mutex);
+            scope_on(&registry, Wait::OwnScope, |scope| scope.spawn(|_| data.write()));
+            assert_eq!(data.read(), 1, "model: a scope ended before its job");
+        }
+        while worker.run_own() {}
+    });
+    thief.join().unwrap();
 }

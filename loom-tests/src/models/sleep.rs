@@ -1,21 +1,39 @@
 //! The eventcount: a job that was published is run, or the execution deadlocks.
 
 use crate::deque::{Deque, Injector, Steal};
-use crate::parker::Parker;
+use crate::parker::{Parker, Unparker};
 use crate::sleep::Sleep;
 use loom::sync::Arc;
 use loom::thread;
+
+fn taken<T>(steal: Steal<T>) -> Option<T> {
+    match steal {
+        Steal::Success(job) => Some(job),
+        Steal::Empty | Steal::Retry => None,
+    }
+}
 
 /// A worker as far as sleeping goes: looks with `find`, sleeps by the protocol, until it has found something.
 fn work<T>(
     index: usize,
     sleep: &Sleep,
     parker: &Parker,
-    mut find: impl FnMut() -> Option<T>,
+    find: impl FnMut() -> Option<T>,
     has_work: impl Fn() -> bool,
 ) -> T {
     parker.adopt();
-    let mut searching = false;
+    work_on(index, sleep, parker, false, find, has_work)
+}
+
+/// The same from where it may count as searching.
+fn work_on<T>(
+    index: usize,
+    sleep: &Sleep,
+    parker: &Parker,
+    mut searching: bool,
+    mut find: impl FnMut() -> Option<T>,
+    has_work: impl Fn() -> bool,
+) -> T {
     loop {
         if let Some(found) = find() {
             if searching {
@@ -43,10 +61,7 @@ pub(super) fn inject() {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
             let (sleep, injector) = &*shared;
-            let find = || match injector.steal() {
-                Steal::Success(job) => Some(job),
-                Steal::Empty | Steal::Retry => None,
-            };
+            let find = || taken(injector.steal());
             work(0, sleep, &parker, find, || !injector.is_empty())
         })
     };
@@ -73,10 +88,7 @@ pub(super) fn local_push() {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let (sleep, stealer) = &*shared;
-                let find = || match stealer.steal() {
-                    Steal::Success(job) => Some(job),
-                    Steal::Empty | Steal::Retry => None,
-                };
+                let find = || taken(stealer.steal());
                 work(index, sleep, &parker, find, || !stealer.is_empty())
             })
         })
@@ -105,10 +117,7 @@ pub(super) fn accounting() {
                 let find = || {
                     let now = sleep.snapshot();
                     assert!(now.searching() <= 2 && now.asleep() <= 2 && now.entered() <= 1, "model: {now:?}");
-                    match injector.steal() {
-                        Steal::Success(job) => Some(job),
-                        Steal::Empty | Steal::Retry => None,
-                    }
+                    taken(injector.steal())
                 };
                 work(index, sleep, &parker, find, || !injector.is_empty())
             })
@@ -125,4 +134,107 @@ pub(super) fn accounting() {
     assert_eq!(found, 3);
     let end = sleep.snapshot();
     assert_eq!((end.searching(), end.asleep(), end.waiting(), end.entered()), (0, 0, 0, 0), "model: {end:?}");
+}
+
+/// As [`inject`], for a worker that looks at the injector as the real one does and is woken for nothing before: a
+/// reservation finds the bit of the sleep that it is for (which a check in the code says of a lone worker).
+/// 2 threads, exhaustive.
+pub(super) fn again() {
+    let parker = Parker::new();
+    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
+    let worker = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (sleep, injector) = &*shared;
+            let find = || match injector.is_empty() {
+                true => None,
+                false => taken(injector.steal()),
+            };
+            work(0, sleep, &parker, find, || !injector.is_empty())
+        })
+    };
+    let (sleep, injector) = &*shared;
+    sleep.nudge(0);
+    injector.push(7);
+    sleep.published();
+    assert_eq!(worker.join().unwrap(), 7);
+}
+
+/// Proves: a job from outside is found by a worker that naps while it watches, though no timer ever ends a nap, also if
+/// another worker watched before; and that one sees to the job if it was relied on.
+/// 3 threads, 3 preemptions. No nap ends by itself here.
+pub(super) fn watch() {
+    let parkers = [Parker::new(), Parker::new(), Parker::new()];
+    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect()).with_searchers(Some(2));
+    let shared = Arc::new((sleep, Injector::new()));
+    // Both search already; the third worker is busy.
+    assert!(shared.0.start_search() && shared.0.start_search());
+    let first = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (sleep, injector) = &*shared;
+            if sleep.start_watch(0) {
+                sleep.stop_watch();
+            }
+            sleep.end_search(|_| !injector.is_empty());
+        })
+    };
+    let second = {
+        let shared = Arc::clone(&shared);
+        let [_, parker, _] = parkers;
+        thread::spawn(move || {
+            let (sleep, injector) = &*shared;
+            parker.adopt();
+            let find = || taken(injector.steal());
+            let mut found = None;
+            if sleep.start_watch(1) {
+                found = find();
+                while found.is_none() {
+                    parker.park(None);
+                    found = find();
+                }
+                sleep.stop_watch();
+            }
+            found.unwrap_or_else(|| work_on(1, sleep, &parker, true, find, || !injector.is_empty()))
+        })
+    };
+    let (sleep, injector) = &*shared;
+    injector.push(7);
+    sleep.published();
+    first.join().unwrap();
+    assert_eq!(second.join().unwrap(), 7);
+}
+
+/// Proves: a thread that submits, wakes a worker of its own core if one sleeps, and then sleeps itself until the job has
+/// run, is woken: whichever of two workers takes the job, and also if the one of its core is awake.
+/// 3 threads, 2 preemptions.
+pub(super) fn waiter() {
+    let (here, parkers) = (Parker::new(), [Parker::new(), Parker::new()]);
+    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect());
+    // The checker's threads are all on core 0.
+    sleep.set_home(0, 0);
+    let shared = Arc::new((sleep, Injector::new()));
+    let workers: Vec<_> = parkers
+        .into_iter()
+        .enumerate()
+        .map(|(index, parker)| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (sleep, injector) = &*shared;
+                let job: Unparker =
+                    work(index, sleep, &parker, || taken(injector.steal()), || !injector.is_empty());
+                job.unpark();
+            })
+        })
+        .collect();
+    here.adopt();
+    let (sleep, injector) = &*shared;
+    for _ in 0..2 {
+        injector.push(here.unparker());
+        let _ = sleep.published_by_waiter();
+        here.park(None);
+    }
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }

@@ -31,6 +31,13 @@ pub(super) fn work<R>(seat: Seat, f: impl FnOnce(&Worker) -> R) -> R {
     worker.within(|| f(&worker))
 }
 
+/// The life of a worker, as its thread has it.
+pub(super) fn main_loop(seat: Seat) {
+    let worker = Worker::new(seat, false);
+    let _current = Current::set(&worker);
+    worker.main_loop();
+}
+
 /// Takes one job that worker 0 has shown or keeps, if there is one, and runs it and what it leaves.
 pub(super) fn take_from_first(worker: &Worker) -> bool {
     let victim = &worker.registry.peers[0];

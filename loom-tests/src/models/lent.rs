@@ -1,0 +1,56 @@
+//! The end of a pool whose only worker is a thread that was lent to it: no main loop notices it.
+
+use std::sync::Arc as StdArc;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::staff::Data;
+use crate::{Pool, Yield, yield_now};
+
+fn lent() -> Arc<Pool> {
+    Arc::new(Pool::builder().workers(1).use_current_thread().build().expect("a pool"))
+}
+
+/// Proves: a job submitted while the lent thread shuts its pool down was run by it, or handed back.
+/// 2 threads, 3 preemptions.
+pub(super) fn vs_shutdown() {
+    let pool = lent();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let submitter = {
+        let (pool, runs) = (Arc::clone(&pool), Arc::clone(&runs));
+        thread::spawn(move || {
+            let job = move || {
+                runs.fetch_add(1, Ordering::Relaxed);
+            };
+            pool.execute(job).is_ok()
+        })
+    };
+    pool.shutdown().expect("a shutdown from outside");
+    let ran = runs.load(Ordering::Relaxed);
+    let accepted = submitter.join().unwrap();
+    assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
+}
+
+/// Proves: a shutdown by another thread lasts until the lent one has run what a job left behind for it alone, and then
+/// sees what that wrote.
+/// 2 threads, 3 preemptions.
+pub(super) fn shut_down_by_another() {
+    let pool = lent();
+    let data = StdArc::new(Data::new());
+    let job = {
+        let data = StdArc::clone(&data);
+        move || data.write()
+    };
+    pool.install(|| pool.execute(job)).expect("an open pool");
+    let other = {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || {
+            pool.shutdown().expect("a shutdown from outside");
+            assert_eq!(data.read(), 1, "model: a pool ended before its job");
+        })
+    };
+    while yield_now() == Some(Yield::Executed) {}
+    other.join().unwrap();
+}

@@ -81,9 +81,11 @@ fn suite(c: &mut Criterion) {
         ("UTS T3", uts::compare_deep),
         (scaled("bouncing producer, 200 × 500", "bouncing producer, 10 × 100"), bounce::compare),
     ];
-    let mut rows =
-        vec![["workload", "filch ÷ rayon", "filch: speed-up", "rayon: speed-up"].map(String::from).into()];
+    let mut rows = vec![
+        ["workload", "filch ÷ rayon", "bound", "filch: speed-up", "rayon: speed-up"].map(String::from).into(),
+    ];
     let mut ratios = Vec::new();
+    let mut bounds = Vec::new();
     for (name, compare) in workloads {
         let Some(medians) = compare(c, name) else { continue };
         let [serial, rayon, filch] = ["serial", "rayon", "filch"].map(|name| {
@@ -91,16 +93,22 @@ fn suite(c: &mut Criterion) {
             found.expect("each contender").1.as_secs_f64()
         });
         ratios.push(filch / rayon);
+        // What a scheduler that costs nothing could have.
+        bounds.push(serial / WORKERS as f64 / rayon);
         rows.push(vec![
             name.to_owned(),
             format!("{:.2}", filch / rayon),
+            format!("{:.2}", serial / WORKERS as f64 / rayon),
             format!("{:.2}", serial / filch),
             format!("{:.2}", serial / rayon),
         ]);
     }
     if !ratios.is_empty() {
-        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
-        rows.push(vec!["geometric mean".into(), format!("{mean:.2}"), String::new(), String::new()]);
+        let mean = |of: &[f64]| {
+            let logs: f64 = of.iter().map(|ratio| ratio.ln()).sum();
+            format!("{:.2}", (logs / of.len() as f64).exp())
+        };
+        rows.push(vec!["geometric mean".into(), mean(&ratios), mean(&bounds), String::new(), String::new()]);
         print_aligned("suite", &rows);
     }
 }

@@ -26,6 +26,7 @@ use crate::latch::TaskOwner;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
+use crate::sync::defect;
 use crate::unwind;
 
 /// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
@@ -283,7 +284,8 @@ impl Worker {
         loop {
             while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
-            if due() || !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+            let nobody_comes = || self.registry.sleep.snapshot().entered() == 1 || defect("entered_ignored");
+            if due() || !alone || nobody_comes() && !self.registry.has_work() {
                 self.expose_all();
                 return;
             }

@@ -172,8 +172,7 @@ impl Registry {
         if self.threads() > 0 {
             return;
         }
-        let is_left = |now: Snapshot| now.entered() == 0 || defect("entered_ignored");
-        let is_over = |now: Snapshot| now.closed() && is_left(now) && self.is_drained();
+        let is_over = |now: Snapshot| now.closed() && now.entered() == 0 && self.is_drained();
         if self.sleep.snapshot().closed() && self.sleep.decide(is_over) {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {

@@ -27,6 +27,7 @@ use crate::latch::TaskOwner;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
+use crate::sync::defect;
 use crate::unwind;
 use appetite::Appetite;
 
@@ -284,7 +285,8 @@ impl Worker {
         loop {
             while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
-            if due() || !alone || self.registry.sleep.snapshot().entered() == 1 && !self.registry.has_work() {
+            let nobody_comes = || self.registry.sleep.snapshot().entered() == 1 || defect("entered_ignored");
+            if due() || !alone || nobody_comes() && !self.registry.has_work() {
                 self.expose_all();
                 return;
             }

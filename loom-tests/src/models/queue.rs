@@ -2,15 +2,18 @@
 
 use super::staff::Data;
 use crate::Pool;
+use crate::latch::{Signal, WaitList, Wake};
+use crate::parker::Parker;
 use crate::queue::runners::Runners;
-use crate::ring::Ring;
+use crate::ring::{BLOCKED, Ring};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 /// Proves: through a queue of capacity 1, a producer that finds it full is woken; all jobs run once, in order;
 /// `wait` returns when they have, and not before.
-/// 2 threads (producer, worker), 3 preemptions, from the first submission to the end of the wait.
+/// 2 threads (producer, worker), 2 preemptions, from the first submission to the end of the wait. 3 do not end in time, nor
+/// with a third thread; [`two_producers`] has one, with 1 preemption.
 pub(super) fn backpressure() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let last = Arc::new(AtomicUsize::new(0));
@@ -32,7 +35,7 @@ pub(super) fn backpressure() {
 }
 
 /// As [`backpressure`], with two producers that both may wait for room.
-/// 3 threads, 2 preemptions, from the first submission to the end of the wait.
+/// 3 threads, 1 preemption, from the first submission to the end of the wait.
 pub(super) fn two_producers() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let sum = Arc::new(AtomicUsize::new(0));

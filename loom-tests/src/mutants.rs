@@ -244,7 +244,8 @@ fn part(args: &[String], all: Vec<String>) -> Vec<String> {
     all.into_iter().skip(part - 1).step_by(parts).collect()
 }
 
-/// `SITE=Ordering` for those, `--full` for all, `--part K/N` for a part of them, `--seed N` for another sample, `--list`
+/// `SITE=Ordering` for those, `--full` for all, `--part K/N` for a part of them, `--limit SECONDS` for how long each model
+/// looks for a survivor, `--seed N` for another sample, `--list`
 /// for the checks without runs.
 pub fn run() -> ExitCode {
     if let Some(end) = be_child() {
@@ -288,7 +289,8 @@ pub fn run() -> ExitCode {
     let survivors =
         !search && chosen.iter().any(|mutant| !matches!(table.get(*mutant), Some(Verdict::Killed(_))));
     let survey = if survivors { survey() } else { Vec::new() };
-    let limit = if search { SEARCH } else { LIMIT };
+    let given = args.iter().position(|arg| arg == "--limit").and_then(|at| args.get(at + 1)?.parse().ok());
+    let limit = given.map_or(if search { SEARCH } else { LIMIT }, Duration::from_secs);
     let begun = Instant::now();
     let results = side_by_side(&chosen, |mutant| {
         let (ok, text) = match table.get(mutant.as_str()) {
@@ -313,7 +315,9 @@ pub fn run() -> ExitCode {
         mutants().len(),
         begun.elapsed().as_secs_f64()
     );
-    shares(&table);
+    if !search {
+        shares(&table);
+    }
     if failed == 0 && !results.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -30,7 +30,7 @@ const SEARCH: Duration = Duration::from_secs(5);
 const LIKELY: &[(&str, &[&str])] = &[
     ("PARK", &["parker_token", "latch_set", "sleep_inject"]),
     ("UNPARK", &["parker_token", "latch_set", "sleep_inject"]),
-    ("LATCH", &["latch_set", "pool_join"]),
+    ("LATCH", &["latch_set", "pool_smoke_join"]),
     ("TASK", &["stack_job_raided", "scope_nested", "stack_job_exposed", "scope_two_thieves"]),
     ("SIGNAL", &["latch_last_decrement", "queue_vs_shutdown", "queue_backpressure"]),
     ("COUNT", &["latch_probe", "latch_last_decrement", "submit_vs_shutdown"]),
@@ -59,7 +59,7 @@ const LIKELY: &[(&str, &[&str])] = &[
             "fork_exposure",
         ],
     ),
-    ("SCOPE", &["scope_nested", "scope_two_thieves", "pool_scope"]),
+    ("SCOPE", &["scope_nested", "scope_two_thieves", "pool_smoke_scope"]),
     (
         "RING",
         &[

@@ -110,8 +110,8 @@ pub(crate) const MODELS: &[Model] = &[
     whole("deque_wrap", 2, Some(4), deque::wrap),
     whole("deque_batch", 3, Some(4), deque::batch),
     whole("sleep_accounting", 3, Some(2), sleep::accounting),
-    part("pool_join", 3, Some(2), pool::join),
-    part("pool_scope", 3, Some(2), pool::scope),
+    part("pool_smoke_join", 3, Some(2), pool::join),
+    part("pool_smoke_scope", 3, Some(2), pool::scope),
 ];
 
 pub(crate) const fn weaken(what: &'static str) -> Defect {

@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, Ordering, fence};
 use loom::thread;
 
 /// Proves: of owner and thief, exactly one gets each item, the last included, and none is lost.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 1,046 executions.
 pub(super) fn last_item() {
     let deque = Deque::new_lifo();
     let stealer = deque.stealer();
@@ -31,7 +31,7 @@ pub(super) fn last_item() {
 }
 
 /// Proves: a thief sees what the owner wrote before it pushed.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 6 executions.
 pub(super) fn publish() {
     let deque = Deque::new_lifo();
     let stealer = deque.stealer();
@@ -69,7 +69,7 @@ fn run(stolen: Steal<Job>) {
 }
 
 /// Proves: two thieves and the owner get each of two items once.
-/// 3 threads, 3 preemptions.
+/// 3 threads, 4 preemptions; 99,390 executions.
 pub(super) fn two_thieves() {
     let deque = Deque::new_lifo();
     let thieves: Vec<_> = (0..2)
@@ -95,7 +95,7 @@ pub(super) fn two_thieves() {
 }
 
 /// Proves: positions go on over the end of the slots while a thief is at the other end.
-/// 2 threads, 3 preemptions.
+/// 2 threads, 4 preemptions; 52,892 executions.
 pub(super) fn wrap() {
     let deque = Deque::new_lifo();
     let stealer = deque.stealer();
@@ -124,9 +124,9 @@ pub(super) fn wrap() {
     finish(&deque, &tasks);
 }
 
-/// Proves: of an owner that pops, a thief that moves half to its own deque, and one that steals from there, one gets
-/// each item.
-/// 3 threads, 2 preemptions.
+/// Proves: of an owner that pops, a thief that moves half to its own deque, and one that steals from there,
+/// one gets each item.
+/// 3 threads, 4 preemptions; 10,975 executions.
 pub(super) fn batch() {
     let deque = Deque::new_lifo();
     let tasks: Vec<_> = (0..3)
@@ -153,9 +153,9 @@ pub(super) fn batch() {
     finish(&deque, &tasks);
 }
 
-/// Proves: of a thief that announces itself and then looks for a job, and somebody who pushes, fences, and then looks
-/// for thieves, one sees the other: a theft has a fence between the two positions that it reads.
-/// 2 threads, exhaustive.
+/// Proves: of a thief that announces itself and then looks for a job, and somebody who pushes, fences, and
+/// then looks for thieves, one sees the other: a theft has a fence between the two positions that it reads.
+/// 2 threads, exhaustive; 36 executions.
 pub(super) fn injector_steal() {
     let shared = Arc::new((Injector::new(), AtomicBool::new(false)));
     let thief = {
@@ -173,7 +173,7 @@ pub(super) fn injector_steal() {
 }
 
 /// Proves: an injector that always holds something is never seen empty: a head that moved brings the tail.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 9 executions.
 pub(super) fn injector_len() {
     let injector = Arc::new(Injector::new());
     injector.push(1);

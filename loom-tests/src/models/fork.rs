@@ -53,21 +53,21 @@ fn fork_and_steal(demand: bool, panics: bool) {
     assert_eq!(elsewhere, stolen, "model: the side ran where nobody took it");
 }
 
-/// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its result;
-/// nobody touches the frame afterwards.
-/// 2 threads, exhaustive.
+/// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its
+/// result; nobody touches the frame afterwards.
+/// 2 threads, exhaustive; 66,511 executions.
 pub(super) fn stack_job_raided() {
     fork_and_steal(false, false);
 }
 
-/// As [`stack_job_raided`], with demand, so that the job goes through the deque, and a payload in place of a result.
-/// 2 threads, 4 preemptions.
+/// As [`stack_job_raided`], with demand, so that the job goes through the deque, and a payload in place of a
+/// result. 2 threads, exhaustive; 142,089 executions.
 pub(super) fn stack_job_exposed() {
     fork_and_steal(true, true);
 }
 
 /// Proves: a fork whose first side panics goes on with that only when the second has ended, wherever it runs.
-/// 2 threads, exhaustive.
+/// 2 threads, 2 preemptions; 191 executions.
 pub(super) fn unwinding() {
     let [owner, thief] = staff::seats();
     let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
@@ -118,9 +118,9 @@ impl Owner {
     }
 }
 
-/// Proves: of an owner that pushes and pops, a raider, and a thief that asks for a job and steals it, one gets each
-/// job, none is lost, and whoever runs it sees what was written before the push.
-/// 3 threads, 2 preemptions.
+/// Proves: of an owner that pushes and pops, a raider, and a thief that asks for a job and steals it, one gets
+/// each job, none is lost, and whoever runs it sees what was written before the push.
+/// 3 threads, 3 preemptions; 142,544 executions.
 pub(super) fn exposure() {
     let mut owner = Owner::new();
     let raider = {
@@ -150,7 +150,7 @@ pub(super) fn exposure() {
 
 /// Proves: an owner that pushes and pops and a raider get each job once, also where the raider's claim is on a
 /// slot that is popped and pushed again meanwhile.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 8,934 executions.
 pub(super) fn raid() {
     let mut owner = Owner::new();
     owner.push(|_| 0);
@@ -172,7 +172,7 @@ pub(super) fn raid() {
 }
 
 /// As [`raid`], with more jobs than the stack has slots at first: a buffer is replaced while a raider comes.
-/// 2 threads, 3 preemptions.
+/// 2 threads, 4 preemptions; 42,319 executions.
 pub(super) fn raid_and_grow() {
     let mut owner = Owner::new();
     owner.push(|_| 0);
@@ -195,7 +195,7 @@ pub(super) fn raid_and_grow() {
 }
 
 /// Proves: two raiders and the owner get each of two jobs once.
-/// 3 threads, 2 preemptions.
+/// 3 threads, 4 preemptions; 40,031 executions.
 pub(super) fn two_raiders() {
     let mut owner = Owner::new();
     owner.push(|_| 0);
@@ -213,9 +213,9 @@ pub(super) fn two_raiders() {
     owner.finish();
 }
 
-/// Proves: a job is pushed while a worker falls asleep, and an older demand has just been met: either the sleeper's
-/// last look finds a private job, or the owner sees that one more is wanted.
-/// 2 threads, exhaustive.
+/// Proves: a job is pushed while a worker falls asleep, and an older demand has just been met: either the
+/// sleeper's last look finds a private job, or the owner sees that one more is wanted.
+/// 2 threads, exhaustive; 6,691 executions.
 pub(super) fn demand() {
     let mut owner = Owner::new();
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
@@ -241,9 +241,9 @@ pub(super) fn demand() {
     owner.finish();
 }
 
-/// Proves: a worker begins to search and asks for a job while the owner takes an older demand for met: either the
-/// owner sees one more idle worker, or the demand stands.
-/// 2 threads, exhaustive.
+/// Proves: a worker begins to search and asks for a job while the owner takes an older demand for met: either
+/// the owner sees one more idle worker, or the demand stands.
+/// 2 threads, exhaustive; 10 executions.
 pub(super) fn demand_in_search() {
     let mut owner = Owner::new();
     let parkers: [Parker; 4] = std::array::from_fn(|_| Parker::new());

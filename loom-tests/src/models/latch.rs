@@ -13,7 +13,7 @@ use loom::thread;
 
 /// Proves: the waiter of a latch on its own stack wakes, sees what the setter wrote, and may free the latch at
 /// once: the setter does not touch it afterwards.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 245 executions.
 pub(super) fn set_and_free() {
     let parker = Parker::new();
     parker.adopt();
@@ -46,7 +46,7 @@ pub(super) fn set_and_free() {
 }
 
 /// Proves: of two that count down, the last one releases the waiter, which then sees what both wrote.
-/// 3 threads, exhaustive.
+/// 3 threads, exhaustive; 395,490 executions.
 pub(super) fn last_decrement() {
     let latch = Arc::new(CountLatch::new(2));
     let data = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
@@ -75,8 +75,8 @@ pub(super) fn last_decrement() {
     }
 }
 
-/// Proves: a wait that finds the count at zero, at once or later, sees what was done before the last count-down.
-/// 2 threads, exhaustive.
+/// Proves: a wait that finds the count at zero, at once or later, sees what was done before the last
+/// count-down. 2 threads, exhaustive; 590 executions.
 pub(super) fn probe() {
     let latch = Arc::new(CountLatch::new(1));
     let data = Arc::new(UnsafeCell::new(0));
@@ -114,7 +114,7 @@ impl Wake for Polls {
 }
 
 /// Proves: a task that awaits the latch is woken, by somebody who holds no lock of the latch meanwhile.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 62 executions.
 pub(super) fn waker() {
     let parker = Parker::new();
     parker.adopt();

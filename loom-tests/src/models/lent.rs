@@ -14,7 +14,7 @@ fn lent() -> Arc<Pool> {
 }
 
 /// Proves: a job submitted while the lent thread shuts its pool down was run by it, or handed back.
-/// 2 threads, 3 preemptions.
+/// 2 threads, 3 preemptions; 4,943 executions.
 pub(super) fn vs_shutdown() {
     let pool = lent();
     let runs = Arc::new(AtomicUsize::new(0));
@@ -33,9 +33,9 @@ pub(super) fn vs_shutdown() {
     assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
 }
 
-/// Proves: a shutdown by another thread lasts until the lent one has run what a job left behind for it alone, and then
-/// sees what that wrote.
-/// 2 threads, 3 preemptions.
+/// Proves: a shutdown by another thread lasts until the lent one has run what a job left behind for it alone,
+/// and then sees what that wrote.
+/// 2 threads, 3 preemptions; 679 executions.
 pub(super) fn shut_down_by_another() {
     let pool = lent();
     let data = StdArc::new(Data::new());

@@ -8,7 +8,7 @@ use loom::thread;
 /// Proves: a park ends if an unpark was called before or during it, whatever the interleaving (else the
 /// execution deadlocks); what was written before the unpark is visible after the park (else the cell's
 /// accesses race); and a second token makes the next park return too.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 30 executions.
 pub(super) fn token() {
     let parker = Parker::new();
     let unparker = parker.unparker();

@@ -10,7 +10,7 @@ use loom::thread;
 
 /// Proves: a job submitted while the pool shuts down either has run when the shutdown returns, or was handed
 /// back and never runs. Also that a pool of one worker starts, drains, ends and is joined.
-/// 3 threads, 2 preemptions.
+/// 3 threads, 2 preemptions; 3,340 executions.
 pub(super) fn submit_vs_shutdown() {
     let pool = Arc::new(Pool::builder().workers(1).build().expect("a pool"));
     let runs = Arc::new(AtomicUsize::new(0));
@@ -31,9 +31,9 @@ pub(super) fn submit_vs_shutdown() {
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
 }
 
-/// Proves, through the public API on a pool of two workers: both sides of a `join` run, and its caller sees what
-/// they wrote.
-/// 3 threads, 1 preemption, from the call to its return.
+/// Proves, through the public API on a pool of two workers: both sides of a `join` run, and its caller sees
+/// what they wrote.
+/// 3 threads, 2 preemptions; 43,769 executions, from the call to its return.
 pub(super) fn join() {
     let pool = Pool::builder().workers(2).build().expect("a pool");
     let cells = [Data::new(), Data::new()];
@@ -45,7 +45,7 @@ pub(super) fn join() {
 }
 
 /// As [`join`], for a `scope` whose job spawns another.
-/// 3 threads, 1 preemption, from the call to its return.
+/// 3 threads, 2 preemptions; 11,879 executions, from the call to its return.
 pub(super) fn scope() {
     let pool = Pool::builder().workers(2).build().expect("a pool");
     let cells = [Data::new(), Data::new()];
@@ -62,8 +62,8 @@ pub(super) fn scope() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a thread that waits for a job is not taken in by the token that the end of an earlier wait may have left.
-/// 2 threads, 3 preemptions, from the first call to the end of the second.
+/// Proves: a thread that waits for a job is not taken in by the token that the end of an earlier wait may have
+/// left. 2 threads, 2 preemptions; 4,062 executions, from the first call to the end of the second.
 pub(super) fn stale_token() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let data = Data::new();
@@ -76,7 +76,7 @@ pub(super) fn stale_token() {
 }
 
 /// Proves: a pool whose last handle may be dropped by one of its own jobs ends, and nobody waits for himself.
-/// 2 threads, 2 preemptions.
+/// 2 threads, 2 preemptions; 833 executions.
 pub(super) fn dropped_inside() {
     let pool = Arc::new(Pool::builder().workers(1).build().expect("a pool"));
     let own = Arc::clone(&pool);
@@ -85,7 +85,7 @@ pub(super) fn dropped_inside() {
 }
 
 /// Proves: if the second of two threads cannot be started, the build says so, and the first one ends.
-/// 2 threads, exhaustive.
+/// 2 threads, 2 preemptions; 247 executions.
 pub(super) fn start_fails() {
     let mut started = None;
     let built = Pool::builder().workers(2).build_with(|worker| {
@@ -99,10 +99,10 @@ pub(super) fn start_fails() {
     started.expect("the first thread").join().unwrap();
 }
 
-/// Proves: a worker that is about to take the pool for one at rest, at the moment when a token of the shutdown gets another
-/// up that takes the last job, does not end it: what that job submits runs, too.
-/// 2 threads (the one that gets up, the one that decides), 3 preemptions, up to the decision. The decider comes last,
-/// see [`ring::len`](super::ring::len).
+/// Proves: a worker that is about to take the pool for one at rest, at the moment when a token of the shutdown
+/// gets another up that takes the last job, does not end it: what that job submits runs, too.
+/// 2 threads (the one that gets up, the one that decides), 3 preemptions; 3,098 executions, up to the
+/// decision. The decider comes last, see [`ring::len`](super::ring::len).
 pub(super) fn end_vs_get_up() {
     let [decider, other] = staff::seats();
     let registry = Arc::clone(&decider.registry);

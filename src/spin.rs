@@ -17,6 +17,7 @@ pub(crate) const WAKE: Duration = Duration::from_micros(20);
 /// For how long a spin keeps its core to itself.
 const BRISK: Duration = Duration::from_micros(5);
 
+/// The same for a thread beside a pool.
 const BESIDE: Duration = Duration::from_nanos(500);
 
 /// Pauses between looks at the clock, and in a round that is not a close one.

@@ -199,9 +199,14 @@ impl<T> Ring<T> {
         self.head.load(RING_HEAD_LOAD.get()) & BLOCKED != 0
     }
 
-    /// Sets `BLOCKED`: the next pop will see it.
-    pub(crate) fn flag_blocked(&self) {
-        self.head.fetch_or(BLOCKED, RING_FLAG.get());
+    /// Sets `BLOCKED`. Whether to wait for room: the ring was full then, so that the pop that makes room sees the flag,
+    /// and its tail had none of `refuse` since.
+    pub(crate) fn flag_blocked(&self, refuse: u64) -> bool {
+        let head = self.head.fetch_or(BLOCKED, RING_FLAG.get()) >> FLAG_BITS;
+        // It may have moved on with pops that saw the flag and pushes into their room; that it is not read older than the
+        // head is the exchange's doing.
+        let tail = self.tail.load(RING_TAIL_LOAD.get());
+        self.count(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
     }
 
     pub(crate) fn unflag_blocked(&self) {
@@ -211,11 +216,6 @@ impl<T> Ring<T> {
     pub(crate) fn is_empty(&self) -> bool {
         let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
         self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS == head
-    }
-
-    /// Whether each slot was taken at some moment.
-    pub(crate) fn is_full(&self) -> bool {
-        self.len() == self.slots.len()
     }
 
     /// Whether the `count`-th value from the head on is there. A look at its slot: of the two positions only the
@@ -247,11 +247,16 @@ impl<T> Ring<T> {
             let tail = self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS;
             let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
             if self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS == tail {
-                let laps = tail / self.lap - head / self.lap;
-                let (from, to) = (head & (self.lap - 1), tail & (self.lap - 1));
-                return ((laps * self.slots.len() as u64 + to) - from) as usize;
+                return self.count(head, tail);
             }
         }
+    }
+
+    /// How many positions there are from `head` on before `tail`.
+    fn count(&self, head: u64, tail: u64) -> usize {
+        let laps = tail / self.lap - head / self.lap;
+        let (from, to) = (head & (self.lap - 1), tail & (self.lap - 1));
+        ((laps * self.slots.len() as u64 + to) - from) as usize
     }
 
     #[inline(always)]

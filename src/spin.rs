@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::{EXHAUSTIVE, MODEL, spin_loop, yield_now};
+use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
 
 /// About what one wake costs from the waker's call to the sleeper's first instruction: 5 µs on a core
 /// that is awake, up to 50 µs on one that must be brought back from idle.
@@ -93,6 +93,11 @@ impl Spin {
     }
 }
 
+/// So many looks in vain of one wait are explored under loom. A look only reads, so an execution with more of them
+/// amounts to one with fewer, in which the thread came to look later. Without a limit two threads that wait for a third
+/// have each a choice at each look, and no end of looks: they alone made up most of a queue's executions.
+const LOOKS: u32 = 2;
+
 /// Pauses between looks at something that another thread is about to finish: a handful of its
 /// instructions, unless it lost its core in between, so the pauses grow and end in giving up ours.
 pub(crate) struct Backoff {
@@ -106,7 +111,15 @@ impl Backoff {
 
     #[cold]
     pub(crate) fn pause(&mut self) {
-        if MODEL || self.step > 6 {
+        if MODEL {
+            if self.step == LOOKS {
+                prune();
+            }
+            self.step += 1;
+            yield_now();
+            return;
+        }
+        if self.step > 6 {
             yield_now();
             return;
         }

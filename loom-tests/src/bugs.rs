@@ -45,7 +45,7 @@ pub(crate) static BUGS: &[Bug] = &[
         "lost wakeup: a runner leaves without a look",
         "rayon 992",
         Code("runner_leaves_unlooked"),
-        "queue_backpressure",
+        "queue_end_to_end",
     ),
     bug(
         "counter drifts: a reservation is not given back",

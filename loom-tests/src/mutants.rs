@@ -32,7 +32,7 @@ const LIKELY: &[(&str, &[&str])] = &[
     ("UNPARK", &["parker_token", "latch_set", "sleep_inject"]),
     ("LATCH", &["latch_set", "pool_smoke_join"]),
     ("TASK", &["stack_job_raided", "scope_nested", "stack_job_exposed", "scope_two_thieves"]),
-    ("SIGNAL", &["latch_last_decrement", "queue_vs_shutdown", "queue_backpressure"]),
+    ("SIGNAL", &["latch_last_decrement", "queue_vs_shutdown", "queue_end_to_end"]),
     ("COUNT", &["latch_probe", "latch_last_decrement", "submit_vs_shutdown"]),
     (
         "SLEEP",
@@ -67,11 +67,11 @@ const LIKELY: &[(&str, &[&str])] = &[
             "ring_wrap",
             "ring_hand_over",
             "queue_vs_shutdown",
-            "queue_backpressure",
+            "queue_end_to_end",
             "queue_two_producers",
         ],
     ),
-    ("RUNNERS", &["queue_idle", "queue_vs_shutdown", "queue_backpressure", "queue_two_producers"]),
+    ("RUNNERS", &["queue_idle", "queue_vs_shutdown", "queue_end_to_end", "queue_two_producers"]),
     (
         "DEQUE",
         &[

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use crate::bugs::{self, BUGS, Bug};
-use crate::models::{CANARIES, Canary, Defect, MODELS, Model, SURVEY};
+use crate::models::{BOUND, CANARIES, Canary, Defect, MODELS, Model, SURVEY};
 use crate::sync::site::{CORE, STANDIN};
 
 /// How long one model may compute.
@@ -32,18 +32,20 @@ pub(crate) fn be_child() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// Runs everything, or with arguments the models of those names.
+/// Runs everything, or with arguments the models of those names. With `FILCH_BOUND` set, the models alone, with that
+/// preemption bound and for as long as it takes.
 pub fn run() -> ExitCode {
     if let Some(end) = be_child() {
         return end;
     }
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let other = env::var(BOUND).ok();
     let mut failed = 0;
     let mut passed = 0;
     println!("{:<58} {:>7} {:>5} {:>10} {:>8}  result", "model", "threads", "bound", "executions", "seconds");
     let mut row = |label: &str, model: &Model, outcome: Outcome, ok: bool| {
-        let bound = model.bound.map_or("all".into(), |bound| bound.to_string());
+        let bound = other.clone().or(model.bound.map(|bound| bound.to_string())).unwrap_or("all".into());
         let executions = outcome.executions.map_or("-".into(), |n| n.to_string());
         let seconds = outcome.time.as_secs_f64();
         let result = if ok { "ok" } else { "FAILED" };
@@ -59,10 +61,12 @@ pub fn run() -> ExitCode {
         }
     };
     let models: Vec<&Model> = MODELS.iter().filter(|model| is_wanted(model.name)).collect();
-    for (model, outcome) in side_by_side(&models, |model| child(model.name, None, LIMIT)) {
+    let limit = if other.is_some() { Duration::MAX } else { LIMIT };
+    for (model, outcome) in side_by_side(&models, |model| child(model.name, None, limit)) {
         let ok = outcome.executions.is_some_and(|executions| executions > 1);
         row(model.name, model, outcome, ok);
     }
+    let is_wanted = |name: &str| other.is_none() && is_wanted(name);
     let canaries: Vec<&Canary> = CANARIES.iter().filter(|canary| is_wanted(canary.model)).collect();
     for (canary, outcome) in side_by_side(&canaries, |canary| child(canary.model, Some(&canary.defect), LIMIT))
     {
@@ -143,6 +147,9 @@ pub(crate) fn child(model: &str, defect: Option<&Defect>, limit: Duration) -> Ou
     let mut command = Command::new(env::current_exe().expect("the path of this program"));
     command.env(CHILD, model).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
     command.env_remove("FILCH_WEAKEN").env_remove("FILCH_DEFECT").env_remove(SURVEY);
+    if defect.is_some() {
+        command.env_remove(BOUND);
+    }
     for limit in ["LOOM_MAX_PERMUTATIONS", "LOOM_MAX_DURATION", "LOOM_MAX_PREEMPTIONS", "LOOM_CHECKPOINT_FILE"]
     {
         command.env_remove(limit);

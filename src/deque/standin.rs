@@ -6,8 +6,9 @@
 //! whether the job is its own; what it points to is a checked cell, so a job that was published
 //! without the right ordering is reported as a race.
 
+use crate::spin::Backoff;
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence, yield_now};
+use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -342,8 +343,9 @@ impl<T> Injector<T> {
     /// The job of a claimed slot, once it is written.
     fn take(&self, at: usize) -> T {
         let written = self.written.at(at);
+        let mut backoff = Backoff::new();
         while written.load(INJECTOR_WRITTEN.get()) == 0 {
-            yield_now();
+            backoff.pause();
         }
         self.nodes.take(self.addresses.at(at).load(DEQUE_SLOT.get()))
     }

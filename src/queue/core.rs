@@ -29,7 +29,7 @@ use super::room::NestedQueue;
 use super::runners::{Crew, Runners};
 
 /// How a job is run: the handler and what state it has, behind one virtual call an activation.
-pub(super) trait Service<J>: Send + Sync {
+pub(crate) trait Service<J>: Send + Sync {
     /// Serves as a runner until [`CoreRef::serve`] is through.
     fn activate(&self, core: &CoreRef<J>, worker: &Worker);
 
@@ -38,36 +38,36 @@ pub(super) trait Service<J>: Send + Sync {
 }
 
 /// The shared part of a queue.
-pub(super) struct Core<J> {
-    pub(super) ring: Ring<J>,
+pub(crate) struct Core<J> {
+    pub(crate) ring: Ring<J>,
     /// Apart from what producers read with each job.
     pub(super) runners: CachePadded<Runners>,
     /// At most so many runners.
-    pub(super) limit: usize,
-    pub(super) registry: Shared,
+    pub(crate) limit: usize,
+    pub(crate) registry: Shared,
     /// Threads that wait for room, but for this pool's workers.
     pub(super) room: WaitList,
     /// Those who wait for the queue to be idle.
     pub(super) idle: WaitList,
-    pub(super) service: Box<dyn Service<J>>,
+    pub(crate) service: Box<dyn Service<J>>,
     /// Jobs that were in the ring and are to be run before those that still are.
     pub(super) aside: Mutex<VecDeque<J>>,
 }
 
 /// What a queue is made of, apart from what each begins with.
-pub(super) struct Parts<J> {
-    pub(super) ring: Ring<J>,
-    pub(super) limit: usize,
-    pub(super) registry: Shared,
-    pub(super) service: Box<dyn Service<J>>,
+pub(crate) struct Parts<J> {
+    pub(crate) ring: Ring<J>,
+    pub(crate) limit: usize,
+    pub(crate) registry: Shared,
+    pub(crate) service: Box<dyn Service<J>>,
 }
 
 /// A counted reference to the shared part: what handles and runners hold, and what has the methods. (A
 /// method on `Arc<Core>` would not do under the checker, whose `Arc` cannot be a receiver.)
-pub(super) struct CoreRef<J>(Arc<Core<J>>);
+pub(crate) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {
-    pub(super) fn new(Parts { ring, limit, registry, service }: Parts<J>) -> Self {
+    pub(crate) fn new(Parts { ring, limit, registry, service }: Parts<J>) -> Self {
         CoreRef(Arc::new(Core {
             ring,
             runners: CachePadded::new(Runners::new()),

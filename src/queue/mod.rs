@@ -1,7 +1,7 @@
 //! The bounded, typed queue: the Go seed's channel of jobs, its workers and its `WaitGroup` in one.
 
 mod builder;
-mod core;
+pub(crate) mod core;
 mod error;
 mod room;
 pub(crate) mod runners;

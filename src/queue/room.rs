@@ -129,14 +129,13 @@ impl<J: Send + 'static> CoreRef<J> {
             serves: worker.serves(),
             signal: Arc::clone(&signal),
         });
-        let crew = self.runners.set_crowded();
-        self.ring.flag_blocked();
+        let may_serve = self.runners.set_crowded().attached() < self.limit;
+        let may_wait = self.ring.flag_blocked(CLOSED);
         if defect("room_unasked") {
             self.runners.clear_crowded();
             self.ring.unflag_blocked();
         }
-        let may_serve = crew.attached() < self.limit;
-        let outlook = if may_serve || !self.ring.is_full() || self.ring.tail_flags() & CLOSED != 0 {
+        let outlook = if may_serve || !may_wait {
             Outlook::Changed
         } else if let Some(queue) = waits.circle(worker.index) {
             Outlook::Circle(queue)
@@ -160,14 +159,14 @@ impl<J: Send + 'static> CoreRef<J> {
     ) -> Result<(), SubmitError<J>> {
         let mut spin = self.spin();
         loop {
-            job = match self.retry(job, false, deadline) {
-                Continue(job) => job,
-                Break(done) => return done,
-            };
             if !self.await_some_room(&mut spin) {
                 self.sleep_for_room(deadline, deep);
                 spin = self.spin();
             }
+            job = match self.retry(job, false, deadline) {
+                Continue(job) => job,
+                Break(done) => return done,
+            };
         }
     }
 
@@ -188,11 +187,7 @@ impl<J: Send + 'static> CoreRef<J> {
     fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
         let enter = |wake| {
             let mut entries = self.room.lock();
-            self.ring.flag_blocked();
-            if self.ring.is_full() && self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) == 0 {
-                return Some(entries.push(wake));
-            }
-            None
+            self.ring.flag_blocked(CLOSED | OUTSIDE_CLOSED).then(|| entries.push(wake))
         };
         let leave = |ticket| self.room.remove(ticket);
         let Some(worker) = deep else {
@@ -211,11 +206,11 @@ impl<J> CoreRef<J> {
     /// A pop saw that producers wait: there is room for one of them. Workers may be beaten to it and those of other
     /// pools be busy with another job while they wait, so all of them are told and the first other thread as well.
     #[cold]
-    pub(super) fn room_made(&self) {
+    pub(crate) fn room_made(&self) {
         let mut entries = self.room.lock();
         let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
         let waits = self.take_workers();
-        if entries.is_empty() {
+        if entries.is_empty() || defect("one_waiter_at_most") {
             self.ring.unflag_blocked();
         }
         drop(entries);
@@ -233,8 +228,11 @@ impl<J> CoreRef<J> {
 }
 
 impl<J> Core<J> {
-    /// Takes the workers that wait for room; by who holds the lock of `room`.
+    /// Takes the workers that wait for room; by who holds the lock of `room`, under which `crowded` is set and cleared.
     fn take_workers(&self) -> Vec<Wake> {
+        if !self.runners.load().crowded() {
+            return Vec::new();
+        }
         let address = (&raw const *self).addr();
         let mut waits = self.registry.rooms.lock();
         self.runners.clear_crowded();

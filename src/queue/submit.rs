@@ -35,7 +35,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     #[inline]
-    pub(super) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
+    pub(crate) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
         self.linger(|| self.ring.has_room(1));
         match self.try_submit(job) {
             Err(SubmitError::Full(full)) => self.submit_patiently(full.job, None),

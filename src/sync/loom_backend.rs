@@ -21,6 +21,9 @@ pub(crate) fn fence(site: Site) {
     }
 }
 
+/// Goes through the rest of this execution, but does not explore what else could come of it.
+pub(crate) use loom::skip_branch as prune;
+
 /// Both halves of an asymmetric fence are fences here.
 pub(crate) use fence as light_fence;
 

@@ -172,10 +172,9 @@ sites! { CORE:
     /// who left or fell asleep before; a publisher's decision rests on its fence, not on this. Partners:
     /// `SLEEP_LEAVE`, `SLEEP_PREPARE`.
     SLEEP_LOAD = Acquire;
-    /// An outside thread comes in. That it came before the pool closed, or after, is in the one word, and it reads
-    /// nothing on the strength of either: Relaxed would do, but the models of queues would not end. Partner:
-    /// `SLEEP_LEAVE`.
-    SLEEP_ENTER = Acquire;
+    /// An outside thread comes in. Relaxed: that it came before the pool closed, or after, is in the one word, and it
+    /// reads nothing on the strength of either.
+    SLEEP_ENTER = Relaxed;
     /// It goes. Release: who reads "nobody entered" must see what it submitted, and what a lent thread ran. What it
     /// does if it is the last is to nudge, and to look for the end by `SLEEP_LOAD`. Partners: `SLEEP_LOAD`,
     /// `SLEEP_PREPARE`.
@@ -275,17 +274,18 @@ sites! { CORE:
     /// The slot is handed on, with what was written to it or read from it. Partner: `RING_STAMP_LOAD`.
     RING_STAMP_STORE = Release;
     /// A position of the tail is claimed. Release: who sees it sees the head that made room for it, so that no more
-    /// values are counted than there are slots. Acquire: a push that reads `KICK` sees that the runner has left; if it
-    /// did not, it would look at the crew once more after it has cleared the flag. Partners: `RING_TAIL_LOAD`,
-    /// `RING_FLAG`.
-    RING_PUSH = AcqRel;
+    /// values are counted than there are slots. No Acquire: a push that reads `KICK` may take the crew for what it was
+    /// before the runner left; it then clears the flag, which acquires, and looks at the crew once more. Partner:
+    /// `RING_TAIL_LOAD`.
+    RING_PUSH = Release;
     /// A position of the head is claimed. Release: who sees it sees that its consumer is active, and the tail that it
-    /// follows. Acquire: with `BLOCKED` comes what its setter did, which the list's lock would bring as well. Partners:
-    /// `RING_HEAD_LOAD`, `RING_FLAG`.
-    RING_POP = AcqRel;
-    /// Flags are changed. Partners: `RING_PUSH`, `RING_POP`, itself.
+    /// follows. No Acquire: a pop that reads `BLOCKED` comes for the list's lock, under which that was set. Partner:
+    /// `RING_HEAD_LOAD`.
+    RING_POP = Release;
+    /// Flags are changed. Release: who leaves, or waits, goes out. Acquire: who clears `KICK` sees who left. Partners:
+    /// itself, `RING_TAIL_LOAD`, `RING_HEAD_LOAD`.
     RING_FLAG = AcqRel;
-    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`.
+    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`, `RING_FLAG`.
     RING_TAIL_LOAD = Acquire;
     RING_HEAD_LOAD = Acquire;
 

@@ -27,6 +27,9 @@ pub(crate) fn light_fence(site: Site) {
     std::sync::atomic::compiler_fence(site.get());
 }
 
+/// Nothing is explored here.
+pub(crate) fn prune() {}
+
 /// What a parker blocks on: the thread that owns it.
 ///
 /// `std::thread::park` may return early, and user code on the same thread may consume or send its

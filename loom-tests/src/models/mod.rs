@@ -22,6 +22,9 @@ static EXECUTIONS: AtomicUsize = AtomicUsize::new(0);
 /// Set for a child that is to explore the first executions only.
 pub(crate) const SURVEY: &str = "FILCH_SURVEY";
 
+/// Another preemption bound than the model's own.
+pub(crate) const BOUND: &str = "FILCH_BOUND";
+
 /// One model.
 pub(crate) struct Model {
     pub(crate) name: &'static str,
@@ -83,7 +86,8 @@ pub(crate) const MODELS: &[Model] = &[
     whole("lent_vs_shutdown", 2, Some(3), lent::vs_shutdown),
     whole("lent_shut_down_by_another", 2, Some(3), lent::shut_down_by_another),
     whole("queue_idle", 2, None, queue::idle),
-    part("queue_backpressure", 2, Some(2), queue::backpressure),
+    part("queue_backpressure", 3, Some(3), queue::backpressure),
+    part("queue_end_to_end", 2, Some(2), queue::end_to_end),
     part("queue_two_producers", 3, Some(1), queue::two_producers),
     part("queue_wait_again", 2, Some(2), queue::wait_again),
     part("queue_two_runners", 3, Some(1), queue::two_runners),
@@ -100,7 +104,7 @@ pub(crate) const MODELS: &[Model] = &[
     whole("fork_exposure", 3, Some(3), fork::exposure),
     whole("fork_demand", 2, None, fork::demand),
     whole("fork_demand_in_search", 2, None, fork::demand_in_search),
-    whole("scope_nested", 2, Some(4), scope::nested),
+    whole("scope_nested", 3, Some(2), scope::nested),
     whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
     whole("scope_panics", 2, Some(3), scope::panics),
     whole("scope_with_lock", 2, Some(3), scope::with_lock),
@@ -109,7 +113,7 @@ pub(crate) const MODELS: &[Model] = &[
     whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
     whole("deque_wrap", 2, Some(4), deque::wrap),
     whole("deque_batch", 3, Some(4), deque::batch),
-    whole("sleep_accounting", 3, Some(2), sleep::accounting),
+    whole("sleep_accounting", 3, Some(3), sleep::accounting),
     part("pool_smoke_join", 3, Some(2), pool::join),
     part("pool_smoke_scope", 3, Some(2), pool::scope),
 ];
@@ -148,6 +152,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_two_runners" },
     Canary { defect: weaken("RUNNERS_CHANGE=Relaxed"), model: "queue_serial" },
+    Canary { defect: Defect::Code("one_waiter_at_most"), model: "queue_backpressure" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
     Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },
@@ -158,7 +163,7 @@ impl Model {
     /// one of them fails.
     pub(crate) fn explore(&self) -> usize {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = self.bound;
+        builder.preemption_bound = std::env::var("FB").ok().map(|b| b.parse().unwrap()).or(self.bound);
         builder.max_branches = 50_000;
         builder.expect_explicit_explore = self.part;
         // A limit that is hit counts as a pass in loom: there must be none where a pass is asked for.

@@ -92,9 +92,8 @@ pub(super) fn wrap() {
         while let Err(PushError::Full(back) | PushError::Closed(back)) = ring.push(value, CLOSED) {
             value = back;
             if !blocked {
-                ring.flag_blocked();
                 // Only if it is still full will a later pop see the flag for certain.
-                blocked = ring.is_full();
+                blocked = ring.flag_blocked(CLOSED);
             }
             thread::yield_now();
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use crate::bugs::{self, BUGS, Bug};
-use crate::models::{BOUND, CANARIES, Canary, Defect, MODELS, Model, SURVEY};
+use crate::models::{ALL, BOUND, CANARIES, Canary, Defect, MODELS, Model, SURVEY};
 use crate::sync::site::{CORE, STANDIN};
 
 /// How long one model may compute.
@@ -45,7 +45,8 @@ pub fn run() -> ExitCode {
     let mut passed = 0;
     println!("{:<58} {:>7} {:>5} {:>10} {:>8}  result", "model", "threads", "bound", "executions", "seconds");
     let mut row = |label: &str, model: &Model, outcome: Outcome, ok: bool| {
-        let bound = other.clone().or(model.bound.map(|bound| bound.to_string())).unwrap_or("all".into());
+        let own = if model.bound == ALL { "all".to_owned() } else { model.bound.to_string() };
+        let bound = other.as_ref().unwrap_or(&own);
         let executions = outcome.executions.map_or("-".into(), |n| n.to_string());
         let seconds = outcome.time.as_secs_f64();
         let result = if ok { "ok" } else { "FAILED" };

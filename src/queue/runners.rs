@@ -21,8 +21,8 @@
 //! field can bleed.
 
 use crate::ring::Ring;
-use crate::sync::AtomicU64;
 use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};
+use crate::sync::{AtomicU64, defect};
 
 const ATTACHED: u64 = 1;
 const POLLING: u64 = 1 << 16;
@@ -99,6 +99,10 @@ impl Runners {
 
     /// Whether all that was taken out of `ring` has ended, and nothing is left.
     pub(crate) fn have_ended<T>(&self, ring: &Ring<T>) -> bool {
+        if defect("crew_before_ring") {
+            let crew = self.load();
+            return crew.active() == 0 && !crew.aside() && ring.is_empty();
+        }
         // In this order: what was popped before the first look was popped by runners that were active then, and that
         // have noted in the same word what they set aside.
         ring.is_empty() && {

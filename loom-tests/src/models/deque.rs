@@ -5,24 +5,32 @@ use crate::deque::{Deque, Injector, Steal};
 use crate::job::Job;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicBool, Ordering, fence};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use loom::thread;
 
 /// Proves: of owner and thief, exactly one gets each item, the last included, and none is lost.
-/// 2 threads, exhaustive; 1,046 executions.
+/// 2 threads, exhaustive; N executions. The gate is there to have both stolen before the owner looks for the first time,
+/// see [`queue::idle`](super::queue::idle).
 pub(super) fn last_item() {
     let deque = Deque::new_lifo();
     let stealer = deque.stealer();
+    let gate = Arc::new(AtomicUsize::new(0));
     deque.push(1);
     deque.push(2);
-    let thief = thread::spawn(move || {
-        let steal = || match stealer.steal() {
-            Steal::Success(item) => item,
-            Steal::Empty | Steal::Retry => 0,
-        };
-        steal() + steal()
-    });
+    let thief = {
+        let gate = Arc::clone(&gate);
+        thread::spawn(move || {
+            let steal = || match stealer.steal() {
+                Steal::Success(item) => item,
+                Steal::Empty | Steal::Retry => 0,
+            };
+            let stolen = steal() + steal();
+            gate.fetch_add(1, Ordering::Relaxed);
+            stolen
+        })
+    };
     let mut popped = 0;
+    gate.fetch_add(1, Ordering::Relaxed);
     while let Some(item) = deque.pop() {
         popped += item;
     }

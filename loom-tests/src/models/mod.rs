@@ -30,12 +30,16 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Threads, the main one included.
     pub(crate) threads: usize,
-    /// At most so many preemptions an execution; `None`: all of them.
-    pub(crate) bound: Option<usize>,
+    /// At most so many preemptions an execution.
+    pub(crate) bound: usize,
     /// The body says from where to where interleavings are explored (`loom::explore`).
     pub(crate) part: bool,
     pub(crate) body: fn(),
 }
+
+/// More preemptions than any execution has. With a bound loom goes back to an earlier switch as well when it finds a race,
+/// and so comes by executions that it misses without.
+pub(crate) const ALL: usize = 100;
 
 /// What a broken variant is broken by.
 pub(crate) enum Defect {
@@ -53,69 +57,70 @@ pub(crate) struct Canary {
     pub(crate) model: &'static str,
 }
 
-const fn whole(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+const fn whole(name: &'static str, threads: usize, bound: usize, body: fn()) -> Model {
     Model { name, threads, bound, part: false, body }
 }
 
-const fn part(name: &'static str, threads: usize, bound: Option<usize>, body: fn()) -> Model {
+const fn part(name: &'static str, threads: usize, bound: usize, body: fn()) -> Model {
     Model { name, threads, bound, part: true, body }
 }
 
 pub(crate) const MODELS: &[Model] = &[
-    whole("litmus", 2, None, litmus::store_buffering),
-    whole("deque_last_item", 2, None, deque::last_item),
-    whole("deque_publish", 2, None, deque::publish),
-    whole("parker_token", 2, None, parker::token),
-    whole("ring_hand_over", 3, Some(3), ring::hand_over),
-    whole("ring_wrap", 2, None, ring::wrap),
-    whole("ring_len", 2, None, ring::len),
-    whole("sleep_inject", 2, None, sleep::inject),
-    whole("sleep_local_push", 3, Some(3), sleep::local_push),
-    whole("sleep_again", 2, None, sleep::again),
-    whole("sleep_watch", 3, Some(3), sleep::watch),
-    whole("sleep_waiter", 3, Some(2), sleep::waiter),
-    whole("latch_set", 2, None, latch::set_and_free),
-    whole("latch_probe", 2, None, latch::probe),
-    whole("latch_last_decrement", 3, None, latch::last_decrement),
-    whole("latch_waker", 2, None, latch::waker),
-    whole("submit_vs_shutdown", 3, Some(2), pool::submit_vs_shutdown),
-    whole("pool_start_fails", 2, Some(2), pool::start_fails),
-    whole("pool_dropped_inside", 2, Some(2), pool::dropped_inside),
-    part("pool_stale_token", 2, Some(2), pool::stale_token),
-    part("end_vs_get_up", 2, Some(3), pool::end_vs_get_up),
-    whole("lent_vs_shutdown", 2, Some(3), lent::vs_shutdown),
-    whole("lent_shut_down_by_another", 2, Some(3), lent::shut_down_by_another),
-    whole("queue_idle", 2, None, queue::idle),
-    part("queue_backpressure", 3, Some(3), queue::backpressure),
-    part("queue_end_to_end", 2, Some(2), queue::end_to_end),
-    part("queue_two_producers", 3, Some(1), queue::two_producers),
-    part("queue_wait_again", 2, Some(2), queue::wait_again),
-    part("queue_two_runners", 3, Some(1), queue::two_runners),
-    part("queue_serial", 3, Some(2), queue::serial),
-    part("queue_circle", 2, Some(1), queue::circle),
-    part("queue_worker_waits", 3, Some(2), queue::worker_waits),
-    whole("queue_vs_shutdown", 3, Some(2), queue::submit_vs_shutdown),
-    whole("stack_job_raided", 2, None, fork::stack_job_raided),
-    whole("stack_job_exposed", 2, None, fork::stack_job_exposed),
-    whole("fork_unwinding", 2, Some(2), fork::unwinding),
-    whole("fork_raid", 2, None, fork::raid),
-    whole("fork_raid_and_grow", 2, Some(4), fork::raid_and_grow),
-    whole("fork_two_raiders", 3, Some(4), fork::two_raiders),
-    whole("fork_exposure", 3, Some(3), fork::exposure),
-    whole("fork_demand", 2, None, fork::demand),
-    whole("fork_demand_in_search", 2, None, fork::demand_in_search),
-    whole("scope_nested", 3, Some(2), scope::nested),
-    whole("scope_two_thieves", 3, Some(3), scope::two_thieves),
-    whole("scope_panics", 2, Some(3), scope::panics),
-    whole("scope_with_lock", 2, Some(3), scope::with_lock),
-    whole("injector_steal", 2, None, deque::injector_steal),
-    whole("injector_len", 2, None, deque::injector_len),
-    whole("deque_two_thieves", 3, Some(4), deque::two_thieves),
-    whole("deque_wrap", 2, Some(4), deque::wrap),
-    whole("deque_batch", 3, Some(4), deque::batch),
-    whole("sleep_accounting", 3, Some(3), sleep::accounting),
-    part("pool_smoke_join", 3, Some(2), pool::join),
-    part("pool_smoke_scope", 3, Some(2), pool::scope),
+    whole("litmus", 2, ALL, litmus::store_buffering),
+    whole("deque_last_item", 2, ALL, deque::last_item),
+    whole("deque_publish", 2, ALL, deque::publish),
+    whole("parker_token", 2, ALL, parker::token),
+    whole("ring_hand_over", 3, 3, ring::hand_over),
+    whole("ring_wrap", 2, ALL, ring::wrap),
+    whole("ring_len", 2, ALL, ring::len),
+    whole("sleep_inject", 2, ALL, sleep::inject),
+    whole("sleep_local_push", 3, 3, sleep::local_push),
+    whole("sleep_again", 2, ALL, sleep::again),
+    whole("sleep_watch", 3, 3, sleep::watch),
+    whole("sleep_waiter", 3, 2, sleep::waiter),
+    whole("latch_set", 2, ALL, latch::set_and_free),
+    whole("latch_probe", 2, ALL, latch::probe),
+    whole("latch_last_decrement", 3, 6, latch::last_decrement),
+    whole("latch_waker", 2, ALL, latch::waker),
+    whole("submit_vs_shutdown", 3, 2, pool::submit_vs_shutdown),
+    whole("pool_start_fails", 2, 2, pool::start_fails),
+    whole("pool_dropped_inside", 2, 2, pool::dropped_inside),
+    part("pool_stale_token", 2, 2, pool::stale_token),
+    part("end_vs_get_up", 2, 3, pool::end_vs_get_up),
+    whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown),
+    whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another),
+    whole("queue_idle", 2, ALL, queue::idle),
+    whole("queue_idle_two", 3, 3, queue::idle_two),
+    part("queue_backpressure", 3, 3, queue::backpressure),
+    part("queue_end_to_end", 2, 2, queue::end_to_end),
+    part("queue_two_producers", 3, 1, queue::two_producers),
+    part("queue_wait_again", 2, 2, queue::wait_again),
+    part("queue_two_runners", 3, 1, queue::two_runners),
+    part("queue_serial", 3, 2, queue::serial),
+    part("queue_circle", 2, 1, queue::circle),
+    part("queue_worker_waits", 3, 2, queue::worker_waits),
+    whole("queue_vs_shutdown", 3, 2, queue::submit_vs_shutdown),
+    whole("stack_job_raided", 2, ALL, fork::stack_job_raided),
+    whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed),
+    whole("fork_unwinding", 2, 2, fork::unwinding),
+    whole("fork_raid", 2, ALL, fork::raid),
+    whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow),
+    whole("fork_two_raiders", 3, 4, fork::two_raiders),
+    whole("fork_exposure", 3, 4, fork::exposure),
+    whole("fork_demand", 2, ALL, fork::demand),
+    whole("fork_demand_in_search", 2, ALL, fork::demand_in_search),
+    whole("scope_nested", 3, 2, scope::nested),
+    whole("scope_two_thieves", 3, 3, scope::two_thieves),
+    whole("scope_panics", 2, 3, scope::panics),
+    whole("scope_with_lock", 2, 3, scope::with_lock),
+    whole("injector_steal", 2, ALL, deque::injector_steal),
+    whole("injector_len", 2, ALL, deque::injector_len),
+    whole("deque_two_thieves", 3, 4, deque::two_thieves),
+    whole("deque_wrap", 2, 4, deque::wrap),
+    whole("deque_batch", 3, 4, deque::batch),
+    whole("sleep_accounting", 3, 3, sleep::accounting),
+    part("pool_smoke_join", 3, 2, pool::join),
+    part("pool_smoke_scope", 3, 2, pool::scope),
 ];
 
 pub(crate) const fn weaken(what: &'static str) -> Defect {
@@ -143,6 +148,10 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
     Canary { defect: weaken("RING_POP=Relaxed"), model: "ring_len" },
     Canary { defect: weaken("RUNNERS_LOAD=Relaxed"), model: "queue_idle" },
+    Canary { defect: weaken("RING_HEAD_LOAD=Relaxed"), model: "queue_idle" },
+    Canary { defect: weaken("RING_POP=Relaxed"), model: "queue_idle" },
+    Canary { defect: Defect::Code("crew_before_ring"), model: "queue_idle" },
+    Canary { defect: Defect::Code("crew_before_ring"), model: "queue_idle_two" },
     Canary { defect: weaken("SLEEP_RESERVE=Relaxed"), model: "sleep_again" },
     Canary { defect: weaken("SLEEP_WATCH=Relaxed"), model: "sleep_watch" },
     Canary { defect: Defect::Code("near_or_nobody"), model: "sleep_waiter" },
@@ -163,7 +172,8 @@ impl Model {
     /// one of them fails.
     pub(crate) fn explore(&self) -> usize {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = std::env::var("FB").ok().map(|b| b.parse().unwrap()).or(self.bound);
+        let other = std::env::var(BOUND).ok().map(|bound| bound.parse().expect("FILCH_BOUND is a number"));
+        builder.preemption_bound = Some(other.unwrap_or(self.bound));
         builder.max_branches = 50_000;
         builder.expect_explicit_explore = self.part;
         // A limit that is hit counts as a pass in loom: there must be none where a pass is asked for.
@@ -174,8 +184,12 @@ impl Model {
             EXECUTIONS.fetch_add(1, Ordering::Relaxed);
             body();
         });
-        if self.name == "litmus" {
-            litmus::after();
+        if std::env::var_os(SURVEY).is_none() {
+            match self.name {
+                "litmus" => litmus::after(),
+                "fork_exposure" => fork::after_exposure(),
+                _ => {}
+            }
         }
         EXECUTIONS.load(Ordering::Relaxed)
     }

@@ -270,19 +270,21 @@ pub(super) fn worker_waits() {
 }
 
 /// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what
-/// that ran. 2 threads (the runner, the waiter), exhaustive; 114 executions, without a pool. The waiter comes
-/// last, see [`ring::len`](super::ring::len), and gives way where loom would not think of it: to it, a pop is
-/// no more than its first load.
+/// that ran. 2 threads (the runner, the waiter), exhaustive; N executions, without a pool.
+///
+/// The `gate` orders nothing. It is there because loom does not think of the interleaving that matters: to a thread's
+/// exchange, the last thing that happened to its word is its own load before. Both sides change the gate, the one
+/// between its two accesses and the other behind its own, so loom tries both orders of that.
 pub(super) fn idle() {
-    let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), Data::new()));
-    let (ring, runners, data) = &*shared;
+    let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), AtomicUsize::new(0), Data::new()));
+    let (ring, runners, gate, data) = &*shared;
     assert!(ring.push((), 0).is_ok());
     let waiter = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
-            let (ring, runners, data) = &*shared;
+            let (ring, runners, gate, data) = &*shared;
             runners.set_awaited();
-            thread::yield_now();
+            gate.fetch_add(1, Ordering::Relaxed);
             if runners.have_ended(ring) {
                 assert_eq!(data.read(), 1, "model: a wait ended before the job that it waits for");
             }
@@ -290,7 +292,56 @@ pub(super) fn idle() {
     };
     assert!(runners.attach(1));
     assert!(ring.pop().is_some());
+    gate.fetch_add(1, Ordering::Relaxed);
     data.write();
     let _ = runners.detach(false);
+    waiter.join().unwrap();
+}
+
+/// As [`idle`], with two runners that have a job each: whoever finds the queue idle, a runner that leaves or the one
+/// that waits, sees the end of both.
+/// 3 threads, 3 preemptions; N executions, without a pool.
+pub(super) fn idle_two() {
+    let shared = Arc::new((
+        Ring::new(2, 0).expect("memory"),
+        Runners::new(),
+        AtomicUsize::new(0),
+        [Data::new(), Data::new()],
+    ));
+    type Shared = (Ring<usize>, Runners, AtomicUsize, [Data; 2]);
+    fn check((_, _, _, data): &Shared) {
+        let read = data.each_ref().map(Data::read);
+        assert_eq!(read, [1, 1], "model: a queue was taken for idle before a job had ended");
+    }
+    fn run(shared: &Shared) {
+        let (ring, runners, gate, data) = shared;
+        assert!(runners.attach(2));
+        let (job, _) = ring.pop().expect("a job for each");
+        gate.fetch_add(1, Ordering::Relaxed);
+        data[job].write();
+        if runners.detach(false).active() == 0 && runners.have_ended(ring) {
+            check(shared);
+        }
+    }
+    for job in 0..2 {
+        assert!(shared.0.push(job, 0).is_ok());
+    }
+    let other = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || run(&shared))
+    };
+    let waiter = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (ring, runners, gate, _) = &*shared;
+            runners.set_awaited();
+            gate.fetch_add(1, Ordering::Relaxed);
+            if runners.have_ended(ring) {
+                check(&shared);
+            }
+        })
+    };
+    run(&shared);
+    other.join().unwrap();
     waiter.join().unwrap();
 }

@@ -3,6 +3,7 @@
 use crate::ring::{BLOCKED, CLOSED, KICK, PushError, Ring};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 fn cell(number: usize) -> UnsafeCell<usize> {
@@ -23,8 +24,8 @@ fn read(cell: UnsafeCell<usize>) -> usize {
 
 /// Proves: two producers hand over what they wrote and nothing is lost or doubled; a push that comes before
 /// `KICK` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
-/// 3 threads, 3 preemptions; 5,719 executions. Two slots, so that no two threads wait awake for the third,
-/// which loom cannot explore to an end; [`wrap`] reuses slots.
+/// 3 threads, 3 preemptions; 5,719 executions. A slot each; [`wrap`] and
+/// [`queue::backpressure`](super::queue::backpressure) reuse one.
 pub(super) fn hand_over() {
     let ring = Arc::new(Ring::new(2, 0).expect("memory"));
     let producers: Vec<_> = (1..=2)
@@ -66,12 +67,15 @@ pub(super) fn hand_over() {
 
 /// Proves: values go through one slot in order, each read after it was written and written after the one
 /// before was read; a producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
-/// 2 threads, exhaustive; 12,235 executions.
+/// 2 threads, exhaustive; N executions. The gate is there to have the first pop done before the second push begins, see
+/// [`queue::idle`](super::queue::idle).
 pub(super) fn wrap() {
-    let ring = Arc::new(Ring::new(1, 0).expect("memory"));
+    let shared = Arc::new((Ring::new(1, 0).expect("memory"), AtomicUsize::new(0)));
+    let (ring, gate) = &*shared;
     let consumer = {
-        let ring = Arc::clone(&ring);
+        let shared = Arc::clone(&shared);
         thread::spawn(move || {
+            let (ring, gate) = &*shared;
             let mut flags = 0;
             for expected in 1..=2 {
                 let (cell, seen) = loop {
@@ -82,12 +86,14 @@ pub(super) fn wrap() {
                 };
                 assert_eq!(read(cell), expected);
                 flags |= seen;
+                gate.fetch_add(1, Ordering::Relaxed);
             }
             flags
         })
     };
     let mut blocked = false;
     for number in 1..=2 {
+        gate.fetch_add(1, Ordering::Relaxed);
         let mut value = cell(number);
         while let Err(PushError::Full(back) | PushError::Closed(back)) = ring.push(value, CLOSED) {
             value = back;

@@ -103,7 +103,7 @@ impl<T> Ring<T> {
             }
             let position = tail >> FLAG_BITS;
             let slot = self.slot(position);
-            let stamp = slot.stamp.load(RING_STAMP_LOAD.get());
+            let stamp = slot.stamp.load(RING_FREE_LOAD.get());
             if stamp == position {
                 let next = self.after(position) << FLAG_BITS | tail & FLAGS;
                 match self.tail.compare_exchange_weak(tail, next, RING_PUSH.get(), RING_TAIL_HINT.get()) {
@@ -113,7 +113,7 @@ impl<T> Ring<T> {
                             // the position, so the slot is ours until the stamp below.
                             unsafe { (*place).write(value) };
                         });
-                        slot.stamp.store(position + 1, RING_STAMP_STORE.get());
+                        slot.stamp.store(position + 1, RING_VALUE_STORE.get());
                         return Ok(tail & FLAGS);
                     }
                     Err(seen) => tail = seen,
@@ -121,7 +121,7 @@ impl<T> Ring<T> {
             } else if stamp + self.lap == position + 1 {
                 // The value of one lap ago is still there. Full, if its consumer has not begun; the head is
                 // only looked at now, so that a push into a ring with room does not touch it.
-                let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
+                let head = self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS;
                 if head + self.lap == position {
                     return Err(PushError::Full(value));
                 }
@@ -145,7 +145,7 @@ impl<T> Ring<T> {
         loop {
             let position = head >> FLAG_BITS;
             let slot = self.slot(position);
-            let stamp = slot.stamp.load(RING_STAMP_LOAD.get());
+            let stamp = slot.stamp.load(RING_VALUE_LOAD.get());
             if stamp == position + 1 {
                 let next = self.after(position) << FLAG_BITS | head & FLAGS;
                 match self.head.compare_exchange_weak(head, next, RING_POP.get(), RING_HEAD_HINT.get()) {
@@ -158,13 +158,13 @@ impl<T> Ring<T> {
                             // read once, by the one that claimed it.
                             unsafe { place.assume_init_read() }
                         });
-                        slot.stamp.store(position + self.lap, RING_STAMP_STORE.get());
+                        slot.stamp.store(position + self.lap, RING_FREE_STORE.get());
                         return Some((value, head & FLAGS));
                     }
                     Err(seen) => head = seen,
                 }
             } else {
-                if self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS == position {
+                if self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == position {
                     return None;
                 }
                 // Claimed but not yet written, or another consumer was faster.
@@ -177,58 +177,58 @@ impl<T> Ring<T> {
     /// Sets flags of the tail. Whether the ring held anything then.
     pub(crate) fn flag_tail(&self, flags: u64) -> bool {
         let tail = self.tail.fetch_or(flags, RING_FLAG.get()) >> FLAG_BITS;
-        self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS != tail
+        self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS != tail
     }
 
     /// Clears flags of the tail.
     pub(crate) fn unflag_tail(&self, flags: u64) {
-        self.tail.fetch_and(!flags, RING_FLAG.get());
+        self.tail.fetch_and(!flags, RING_UNFLAG.get());
     }
 
     pub(crate) fn tail_flags(&self) -> u64 {
-        self.tail.load(RING_TAIL_LOAD.get()) & FLAGS
+        self.tail.load(RING_TAIL_HINT.get()) & FLAGS
     }
 
     /// How far the consumers are; grows by one a pop, and by more at the end of a lap.
     pub(crate) fn head_position(&self) -> u64 {
-        self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS
+        self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS
     }
 
     /// Whether `BLOCKED` is set.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.head.load(RING_HEAD_LOAD.get()) & BLOCKED != 0
+        self.head.load(RING_HEAD_HINT.get()) & BLOCKED != 0
     }
 
     /// Sets `BLOCKED`. Whether to wait for room: the ring was full then, so that the pop that makes room sees the flag,
     /// and its tail had none of `refuse` since.
     pub(crate) fn flag_blocked(&self, refuse: u64) -> bool {
-        let head = self.head.fetch_or(BLOCKED, RING_FLAG.get()) >> FLAG_BITS;
+        let head = self.head.fetch_or(BLOCKED, RING_BLOCK.get()) >> FLAG_BITS;
         // It may have moved on with pops that saw the flag and pushes into their room; that it is not read older than the
         // head is the exchange's doing.
-        let tail = self.tail.load(RING_TAIL_LOAD.get());
+        let tail = self.tail.load(RING_TAIL_HINT.get());
         self.count(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
     }
 
     pub(crate) fn unflag_blocked(&self) {
-        self.head.fetch_and(!BLOCKED, RING_FLAG.get());
+        self.head.fetch_and(!BLOCKED, RING_UNBLOCK.get());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
-        self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS == head
+        self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == head
     }
 
     /// Whether the `count`-th value from the head on is there. A look at its slot: of the two positions only the
     /// head is read, which for a lone consumer is its own.
     pub(crate) fn has(&self, count: u64) -> bool {
         let position = self.ahead(self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS, count - 1);
-        self.slot(position).stamp.load(RING_STAMP_LOAD.get()) == position + 1
+        self.slot(position).stamp.load(RING_STAMP_HINT.get()) == position + 1
     }
 
     /// Whether the `count`-th slot from the tail on is free. As [`has`](Self::has), for a producer.
     pub(crate) fn has_room(&self, count: u64) -> bool {
         let position = self.ahead(self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS, count - 1);
-        self.slot(position).stamp.load(RING_STAMP_LOAD.get()) == position
+        self.slot(position).stamp.load(RING_STAMP_HINT.get()) == position
     }
 
     /// The position `count` after `position`, less than a lap.
@@ -246,7 +246,7 @@ impl<T> Ring<T> {
         loop {
             let tail = self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS;
             let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
-            if self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS == tail {
+            if self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == tail {
                 return self.count(head, tail);
             }
         }

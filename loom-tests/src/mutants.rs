@@ -38,6 +38,8 @@ const LIKELY: &[(&str, &[&str])] = &[
         "SLEEP",
         &[
             "sleep_inject",
+            "sleep_inject_and_wait",
+            "sleep_inject_lazily",
             "sleep_again",
             "sleep_watch",
             "lent_shut_down_by_another",
@@ -47,12 +49,16 @@ const LIKELY: &[(&str, &[&str])] = &[
             "queue_vs_shutdown",
         ],
     ),
-    ("ASLEEP", &["sleep_inject", "sleep_local_push", "sleep_accounting", "submit_vs_shutdown"]),
+    (
+        "ASLEEP",
+        &["sleep_claimed", "sleep_inject", "sleep_local_push", "sleep_accounting", "submit_vs_shutdown"],
+    ),
     (
         "FORK",
         &[
             "fork_demand_in_search",
             "fork_raid",
+            "fork_unfork",
             "fork_demand",
             "fork_two_raiders",
             "fork_raid_and_grow",
@@ -63,6 +69,8 @@ const LIKELY: &[(&str, &[&str])] = &[
     (
         "RING",
         &[
+            "queue_idle",
+            "queue_backpressure",
             "ring_len",
             "ring_wrap",
             "ring_hand_over",
@@ -71,7 +79,7 @@ const LIKELY: &[(&str, &[&str])] = &[
             "queue_two_producers",
         ],
     ),
-    ("RUNNERS", &["queue_idle", "queue_vs_shutdown", "queue_end_to_end", "queue_two_producers"]),
+    ("RUNNERS", &["queue_idle", "queue_idle_two", "queue_places", "queue_serial", "queue_end_to_end"]),
     (
         "DEQUE",
         &[
@@ -99,7 +107,7 @@ fn mutants() -> Vec<String> {
     let mut all = Vec::new();
     for (sites, core) in [(CORE, true), (STANDIN, false)] {
         for site in sites {
-            let fence = site.name().contains("FENCE") || ["FORK_LIGHT", "FORK_HEAVY"].contains(&site.name());
+            let fence = ["FENCE", "LIGHT", "HEAVY"].iter().any(|end| site.name().ends_with(end));
             let weaker: &[&str] = match (site.order(), fence) {
                 (Ordering::SeqCst, true) => &["AcqRel", "none"],
                 (_, true) => &["none"],

@@ -304,7 +304,7 @@ impl Stack {
         // SAFETY: `full` or the limit left a free slot there, which belongs to the owner.
         unsafe { self.view.get().write(at, job) };
         self.shared.top.store(at + 1, FORK_PUSH.get());
-        light_fence(FORK_LIGHT);
+        light_fence(FORK_PUSH_LIGHT);
         self.is_wanted()
     }
 
@@ -316,7 +316,7 @@ impl Stack {
             return false;
         }
         self.shared.top.store(at, FORK_POP.get());
-        light_fence(FORK_LIGHT);
+        light_fence(FORK_UNFORK_LIGHT);
         self.bottom() <= at
     }
 
@@ -328,7 +328,7 @@ impl Stack {
         }
         let at = self.top() - 1;
         self.shared.top.store(at, FORK_POP.get());
-        light_fence(FORK_LIGHT);
+        light_fence(FORK_POP_LIGHT);
         if self.bottom() > at && !defect("bottom_unlooked") && self.settle(at) == Settled::Left {
             return None;
         }

@@ -174,7 +174,7 @@ impl<J: Send + 'static> CoreRef<J> {
     // --- idle ---
 
     /// Whether all that was accepted has ended.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.runners.have_ended(&self.ring)
     }
 

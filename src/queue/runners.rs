@@ -21,7 +21,9 @@
 //! field can bleed.
 
 use crate::ring::Ring;
-use crate::sync::site::{RUNNERS_CHANGE, RUNNERS_LOAD};
+use crate::sync::site::{
+    RUNNERS_AWAIT, RUNNERS_CALL, RUNNERS_COME, RUNNERS_GO, RUNNERS_HINT, RUNNERS_LOAD, RUNNERS_NOTE, Site,
+};
 use crate::sync::{AtomicU64, defect};
 
 const ATTACHED: u64 = 1;
@@ -92,30 +94,31 @@ impl Runners {
         Runners(AtomicU64::new(0))
     }
 
+    /// The word as it was not long ago.
     #[inline]
     pub(crate) fn load(&self) -> Crew {
-        Crew(self.0.load(RUNNERS_LOAD.get()))
+        Crew(self.0.load(RUNNERS_HINT.get()))
     }
 
     /// Whether all that was taken out of `ring` has ended, and nothing is left.
     pub(crate) fn have_ended<T>(&self, ring: &Ring<T>) -> bool {
         if defect("crew_before_ring") {
-            let crew = self.load();
+            let crew = Crew(self.0.load(RUNNERS_LOAD.get()));
             return crew.active() == 0 && !crew.aside() && ring.is_empty();
         }
         // In this order: what was popped before the first look was popped by runners that were active then, and that
         // have noted in the same word what they set aside.
         ring.is_empty() && {
-            let crew = self.load();
+            let crew = Crew(self.0.load(RUNNERS_LOAD.get()));
             crew.active() == 0 && !crew.aside()
         }
     }
 
-    fn change(&self, mut change: impl FnMut(Crew) -> Option<u64>) -> Option<Crew> {
+    fn change(&self, site: Site, mut change: impl FnMut(Crew) -> Option<u64>) -> Option<Crew> {
         let mut seen = self.load();
         loop {
             let next = change(seen)?;
-            match self.0.compare_exchange(seen.0, next, RUNNERS_CHANGE.get(), RUNNERS_LOAD.get()) {
+            match self.0.compare_exchange(seen.0, next, site.get(), RUNNERS_HINT.get()) {
                 Ok(_) => return Some(Crew(next)),
                 Err(now) => seen = Crew(now),
             }
@@ -124,13 +127,13 @@ impl Runners {
 
     /// One more is called, if one is lacking. The value after.
     pub(crate) fn call(&self, limit: usize) -> Option<Crew> {
-        self.change(|crew| crew.lacks(limit).then_some(crew.0 + CALLED))
+        self.change(RUNNERS_CALL, |crew| crew.lacks(limit).then_some(crew.0 + CALLED))
     }
 
     /// One that was called begins: whether there is a place for it.
     pub(crate) fn answer(&self, limit: usize) -> bool {
         let mut has_place = false;
-        self.change(|crew| {
+        self.change(RUNNERS_COME, |crew| {
             has_place = crew.attached() < limit;
             Some(crew.0 - CALLED + if has_place { ATTACHED } else { 0 })
         });
@@ -139,35 +142,35 @@ impl Runners {
 
     /// One more runner uncalled, unless there are `limit`.
     pub(crate) fn attach(&self, limit: usize) -> bool {
-        self.change(|crew| (crew.attached() < limit).then_some(crew.0 + ATTACHED)).is_some()
+        self.change(RUNNERS_COME, |crew| (crew.attached() < limit).then_some(crew.0 + ATTACHED)).is_some()
     }
 
     /// An active runner goes, to come back. The value after.
     pub(crate) fn call_back(&self) -> Crew {
         let delta = CALLED - ATTACHED;
-        Crew(self.0.fetch_add(delta, RUNNERS_CHANGE.get()) + delta)
+        Crew(self.0.fetch_add(delta, RUNNERS_GO.get()) + delta)
     }
 
     /// An active runner polls, unless `cap` do. The value after.
     pub(crate) fn start_polling(&self, cap: usize) -> Option<Crew> {
-        self.change(|crew| (crew.polling() < cap).then_some(crew.0 + POLLING))
+        self.change(RUNNERS_GO, |crew| (crew.polling() < cap).then_some(crew.0 + POLLING))
     }
 
     /// A polling runner is active again. The value after.
     pub(crate) fn stop_polling(&self) -> Crew {
-        Crew(self.0.fetch_sub(POLLING, RUNNERS_CHANGE.get()) - POLLING)
+        Crew(self.0.fetch_sub(POLLING, RUNNERS_NOTE.get()) - POLLING)
     }
 
     /// A runner goes. The value after.
     pub(crate) fn detach(&self, polling: bool) -> Crew {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
-        Crew(self.0.fetch_sub(delta, RUNNERS_CHANGE.get()) - delta)
+        Crew(self.0.fetch_sub(delta, RUNNERS_GO.get()) - delta)
     }
 
     /// A runner steps back and watches, if others run jobs and nobody watches yet. The value after.
     pub(crate) fn stand_by(&self, polling: bool) -> Option<Crew> {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
-        self.change(|crew| {
+        self.change(RUNNERS_GO, |crew| {
             let after = Crew(crew.0 - delta);
             (after.active() > 0 && !crew.standby()).then_some(after.0 + STANDBY)
         })
@@ -175,36 +178,36 @@ impl Runners {
 
     /// The one that watched is a runner again, if there may be one more. The value after.
     pub(crate) fn step_in(&self, limit: usize) -> Option<Crew> {
-        self.change(|crew| (crew.attached() < limit).then_some(crew.0 - STANDBY + ATTACHED))
+        self.change(RUNNERS_COME, |crew| (crew.attached() < limit).then_some(crew.0 - STANDBY + ATTACHED))
     }
 
     /// The one that watched goes. The value after.
     pub(crate) fn stand_down(&self) -> Crew {
-        Crew(self.0.fetch_sub(STANDBY, RUNNERS_CHANGE.get()) - STANDBY)
+        Crew(self.0.fetch_sub(STANDBY, RUNNERS_NOTE.get()) - STANDBY)
     }
 
     pub(crate) fn set_awaited(&self) {
-        self.0.fetch_or(AWAITED, RUNNERS_CHANGE.get());
+        self.0.fetch_or(AWAITED, RUNNERS_AWAIT.get());
     }
 
     pub(crate) fn set_aside(&self) {
-        self.0.fetch_or(ASIDE, RUNNERS_CHANGE.get());
+        self.0.fetch_or(ASIDE, RUNNERS_NOTE.get());
     }
 
     pub(crate) fn clear_aside(&self) {
-        self.0.fetch_and(!ASIDE, RUNNERS_CHANGE.get());
+        self.0.fetch_and(!ASIDE, RUNNERS_NOTE.get());
     }
 
     /// The value after.
     pub(crate) fn set_crowded(&self) -> Crew {
-        Crew(self.0.fetch_or(CROWDED, RUNNERS_CHANGE.get()) | CROWDED)
+        Crew(self.0.fetch_or(CROWDED, RUNNERS_NOTE.get()) | CROWDED)
     }
 
     pub(crate) fn clear_crowded(&self) {
-        self.0.fetch_and(!CROWDED, RUNNERS_CHANGE.get());
+        self.0.fetch_and(!CROWDED, RUNNERS_NOTE.get());
     }
 
     pub(crate) fn clear_awaited(&self) {
-        self.0.fetch_and(!AWAITED, RUNNERS_CHANGE.get());
+        self.0.fetch_and(!AWAITED, RUNNERS_NOTE.get());
     }
 }

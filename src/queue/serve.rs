@@ -54,7 +54,7 @@ enum Left {
 
 impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
-    pub(super) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
+    pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
         if self.work_off(worker, &mut run) == Left::Requeue {
             let crew = self.runners.call_back();
             self.note_gone(crew);
@@ -90,7 +90,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
-    pub(super) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
+    pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
         let job = match self.take_aside() {
             Some(job) => job,
             None => {

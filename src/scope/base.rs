@@ -19,7 +19,7 @@ use crossbeam_utils::CachePadded;
 use crate::job::Job;
 use crate::latch::{Latch, TaskLatch};
 use crate::registry::Shared;
-use crate::sync::site::{SCOPE_ADD, SCOPE_DONE};
+use crate::sync::site::{SCOPE_ADD, SCOPE_DONE, SCOPE_OWN};
 use crate::sync::{Arc, AtomicUsize, Mutex, defect, lock};
 use crate::unwind::{self, Payload};
 use crate::wait::Waiter;
@@ -85,7 +85,7 @@ impl Base {
         let value = value.map_err(|payload| unwind::discard(base.keep_panic(payload))).ok();
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
-            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_DONE.get()) > 1 => {
+            (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_OWN.get()) > 1 => {
                 waiter.wait(latch, wait, false)
             }
             _ => {}
@@ -104,7 +104,7 @@ impl Base {
         while help != Help::Nothing && self.local.get() as isize > 0 && worker.run_own() {}
         self.merged.set(true);
         let open = self.local.get().wrapping_sub(OPEN);
-        if self.shared.fetch_add(open, SCOPE_DONE.get()).wrapping_add(open) > 0 {
+        if self.shared.fetch_add(open, SCOPE_OWN.get()).wrapping_add(open) > 0 {
             worker.wait_until(latch, help);
         }
     }

@@ -11,7 +11,8 @@ use crate::affinity::current_core;
 use crate::parker::Unparker;
 use crate::spin::Backoff;
 use crate::sync::site::{
-    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_SCAN, PLACED, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_WATCHER,
+    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
+    SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
 };
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, defect, fence, lock};
 use word::Word;
@@ -104,7 +105,7 @@ impl Sleep {
     #[inline]
     pub(crate) fn published(&self) {
         fence(SLEEP_PRODUCER_FENCE);
-        let seen = self.word.load();
+        let seen = self.word.peek();
         if seen.wants_wake() {
             self.wake_one();
         } else if seen.only_watched() {
@@ -116,8 +117,8 @@ impl Sleep {
     /// makes way: rather a worker of its own core, which then begins as soon as this thread sleeps (`true`), than
     /// one whose core may have to be brought back from idle.
     pub(crate) fn published_by_waiter(&self) -> bool {
-        fence(SLEEP_PRODUCER_FENCE);
-        let seen = self.word.load();
+        fence(SLEEP_WAITER_FENCE);
+        let seen = self.word.peek();
         if seen.wants_wake() {
             return self.wake(true);
         }
@@ -129,15 +130,15 @@ impl Sleep {
 
     /// As [`published`](Self::published), but leaves the job to a worker that watches: it looks within a nap.
     pub(crate) fn published_lazily(&self) {
-        fence(SLEEP_PRODUCER_FENCE);
-        if self.word.load().wants_wake() {
+        fence(SLEEP_LAZY_FENCE);
+        if self.word.peek().wants_wake() {
             self.wake_one();
         }
     }
 
-    /// To be called after each worker may have got a job that only it may run: has all of them look.
+    /// To be called after each worker may have got a job that only it may run: has all of them look. No fence: who
+    /// takes the token sees what was done before it was left, and nobody sleeps past one.
     pub(crate) fn published_to_all(&self) {
-        fence(SLEEP_PRODUCER_FENCE);
         self.nudge_all();
     }
 
@@ -155,7 +156,7 @@ impl Sleep {
     pub(crate) fn end_search(&self, work_left: impl FnOnce(Snapshot) -> bool) {
         let after = self.word.end_search();
         if after.wants_wake() || after.only_watched() {
-            fence(SLEEP_RECHECK_FENCE);
+            fence(SLEEP_SEARCH_FENCE);
             if work_left(after) && !defect("search_ends_unlooked") {
                 self.published();
             }
@@ -169,7 +170,7 @@ impl Sleep {
             return false;
         }
         self.watcher.store(index, SLEEP_WATCHER.get());
-        fence(SLEEP_RECHECK_FENCE);
+        fence(SLEEP_WATCH_FENCE);
         true
     }
 
@@ -275,7 +276,7 @@ impl Sleep {
     }
 
     fn is_set(&self, index: usize) -> bool {
-        self.bits[index / 64].load(ASLEEP_SCAN.get()) & 1 << (index % 64) != 0
+        self.bits[index / 64].load(ASLEEP_LOOK.get()) & 1 << (index % 64) != 0
     }
 
     /// Clears a worker's bit; `true` for the one caller that did.

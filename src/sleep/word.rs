@@ -116,6 +116,12 @@ impl Word {
         Snapshot(self.0.load(SLEEP_LOAD.get()))
     }
 
+    /// As [`load`](Self::load), for who does not rely on what others did before.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> Snapshot {
+        Snapshot(self.0.load(SLEEP_HINT.get()))
+    }
+
     /// An outside thread is about to submit. The value *before*: if that was closed it must only
     /// [`leave`](Self::leave) again.
     #[inline]
@@ -131,11 +137,11 @@ impl Word {
 
     /// A worker starts to search, unless `cap` do so already.
     pub(crate) fn start_search(&self, cap: usize) -> bool {
-        let seen = self.load();
+        let seen = self.peek();
         if seen.searching() >= cap {
             return false;
         }
-        self.0.compare_exchange(seen.0, seen.0 + SEARCHING, SLEEP_SEARCH.get(), SLEEP_LOAD.get()).is_ok()
+        self.0.compare_exchange(seen.0, seen.0 + SEARCHING, SLEEP_SEARCH.get(), SLEEP_HINT.get()).is_ok()
     }
 
     /// A worker stops to search because it found something. The value after.
@@ -158,10 +164,10 @@ impl Word {
 
     /// A waker reserves a sleeper, which from now on counts as searching, if there is one and nobody searches.
     pub(crate) fn reserve(&self) -> bool {
-        let mut seen = self.load();
+        let mut seen = self.peek();
         while seen.wants_wake() {
             let next = seen.0 - ASLEEP + SEARCHING;
-            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE.get(), SLEEP_LOAD.get()) {
+            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE.get(), SLEEP_HINT.get()) {
                 Ok(_) => return true,
                 Err(now) => seen = Snapshot(now),
             }
@@ -171,10 +177,10 @@ impl Word {
 
     /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers. The value after.
     pub(crate) fn reserve_self(&self) -> Option<Snapshot> {
-        let mut seen = self.load();
+        let mut seen = self.peek();
         while seen.asleep() > 0 {
             let next = seen.0 - ASLEEP + SEARCHING;
-            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE.get(), SLEEP_LOAD.get()) {
+            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE_SELF.get(), SLEEP_HINT.get()) {
                 Ok(_) => return Some(Snapshot(next)),
                 Err(now) => seen = Snapshot(now),
             }
@@ -199,7 +205,7 @@ impl Word {
 
     /// It looks without naps again, or is about to do something else.
     pub(crate) fn stop_watch(&self) {
-        self.0.fetch_and(!WATCHED, SLEEP_WATCH.get());
+        self.0.fetch_and(!WATCHED, SLEEP_UNWATCH.get());
     }
 
     /// Nobody may enter any more. The value before.

@@ -169,9 +169,10 @@ sites! { CORE:
     // --- sleep ---
 
     /// A look at the word. Acquire: who reads that nobody is inside, or that the pool has ended, sees what those did
-    /// who left or fell asleep before; a publisher's decision rests on its fence, not on this. Partners:
-    /// `SLEEP_LEAVE`, `SLEEP_PREPARE`.
+    /// who left or fell asleep before. Partners: `SLEEP_LEAVE`, `SLEEP_PREPARE`.
     SLEEP_LOAD = Acquire;
+    /// A look by a publisher, whose fence orders it, or before an exchange. Relaxed.
+    SLEEP_HINT = Relaxed;
     /// An outside thread comes in. Relaxed: that it came before the pool closed, or after, is in the one word, and it
     /// reads nothing on the strength of either.
     SLEEP_ENTER = Relaxed;
@@ -187,14 +188,17 @@ sites! { CORE:
     /// the pool is at rest, must see what all others did: `SLEEP_RECHECK_FENCE`, which follows at once, acquires
     /// that. Partners: `SLEEP_RESERVE`, `SLEEP_LOAD`.
     SLEEP_PREPARE = Release;
-    /// A sleeper is reserved, by a waker or itself. Acquire: its bit, set before the count went up, is seen.
-    /// Partner: `SLEEP_PREPARE`.
+    /// A waker reserves a sleeper. Acquire: its bit, set before the count went up, is seen. Partner: `SLEEP_PREPARE`.
     SLEEP_RESERVE = Acquire;
+    /// A sleeper reserves itself. Relaxed: it knows its own bit.
+    SLEEP_RESERVE_SELF = Relaxed;
     /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
     SLEEP_CANCEL = Relaxed;
-    /// The watch begins or ends. Acquire: the number that the last one left comes before the own one; the fence behind
-    /// that store releases it. Partner: itself, with `SLEEP_RECHECK_FENCE`.
+    /// The watch begins. Acquire: the number that the last one left comes before the own one; the fence behind that store
+    /// releases it. Partner: `SLEEP_UNWATCH`, with `SLEEP_WATCH_FENCE`.
     SLEEP_WATCH = Acquire;
+    /// It ends. Relaxed: see there.
+    SLEEP_UNWATCH = Relaxed;
     /// Who watches. Relaxed: `SLEEP_WATCH` orders one after the other; a stale number wakes a worker that then looks in vain.
     SLEEP_WATCHER = Relaxed;
     /// The pool is closed, or ended. Relaxed: what the closer submitted went out when it left, as with all others;
@@ -203,16 +207,26 @@ sites! { CORE:
     SLEEP_CLOSE = Relaxed;
     /// The bit goes up. Relaxed: the announcement behind it releases it. Partner: `SLEEP_RESERVE`.
     ASLEEP_BIT = Relaxed;
-    /// A look at the bits. Acquire: a sleeper that finds its bit cleared sees its waker's reservation, and may
-    /// count as searching. Partner: `ASLEEP_CLAIM`.
-    ASLEEP_SCAN = Acquire;
+    /// A sleeper looks whether its bit is cleared. Acquire: it then sees its waker's reservation, and may count as
+    /// searching. Partner: `ASLEEP_CLAIM`.
+    ASLEEP_LOOK = Acquire;
+    /// A waker looks for a bit. Relaxed: the claim decides.
+    ASLEEP_SCAN = Relaxed;
     /// The bit goes down, by one party: the reservation before it goes out (Release), or another's comes in
-    /// (Acquire). Partners: `ASLEEP_SCAN`, itself.
+    /// (Acquire). Partners: `ASLEEP_LOOK`, itself.
     ASLEEP_CLAIM = AcqRel;
     /// Between a job's publication and the look at who sleeps. Partner: `SLEEP_RECHECK_FENCE`.
     SLEEP_PRODUCER_FENCE = SeqCst;
-    /// Between a worker's announcement and its look at the queues. Partner: `SLEEP_PRODUCER_FENCE`.
+    /// The same, of a publisher that is about to wait.
+    SLEEP_WAITER_FENCE = SeqCst;
+    /// The same, of a publisher that leaves the job to a worker that watches.
+    SLEEP_LAZY_FENCE = SeqCst;
+    /// Between a worker's announcement and its look at the queues. Partners: the three above.
     SLEEP_RECHECK_FENCE = SeqCst;
+    /// Between the end of a search, on which publishers relied, and a look at the queues. Partners: as above.
+    SLEEP_SEARCH_FENCE = SeqCst;
+    /// Between the beginning of a watch and the last look before a nap. Partners: as above.
+    SLEEP_WATCH_FENCE = SeqCst;
 
     // --- fork ---
 
@@ -220,12 +234,12 @@ sites! { CORE:
     FORK_TOP_OWN = Relaxed;
     /// The top goes up: the slot below it is written. Partner: `FORK_TOP_RAID`.
     FORK_PUSH = Release;
-    /// The top goes down. Relaxed: `FORK_LIGHT` orders it before the look at the bottom.
+    /// The top goes down. Relaxed: `FORK_POP_LIGHT` orders it before the look at the bottom.
     FORK_POP = Relaxed;
     /// The owner looks whether its newest job is still private. Relaxed: if so, nobody else touched it; if not,
     /// the lock orders the rest. As a thief's hint: the lock decides.
     FORK_BOTTOM = Relaxed;
-    /// The bottom moves, under the lock. Relaxed: the owner's `FORK_LIGHT` and the raider's `FORK_HEAVY` order
+    /// The bottom moves, under the lock. Relaxed: the owner's `FORK_POP_LIGHT` and the raider's `FORK_HEAVY` order
     /// it against the top.
     FORK_BOTTOM_MOVE = Relaxed;
     /// A raider looks whether the job that it claimed is there. Acquire: the slot comes with it. Partner:
@@ -233,18 +247,22 @@ sites! { CORE:
     FORK_TOP_RAID = Acquire;
     /// A look from afar at whether there is anything to raid. Relaxed: a hint; before a sleep `FORK_HEAVY` orders it.
     FORK_TOP_HINT = Relaxed;
-    /// The owner looks whether somebody wants a job. Relaxed: `FORK_LIGHT` orders it after the push.
+    /// The owner looks whether somebody wants a job. Relaxed: `FORK_PUSH_LIGHT` orders it after the push.
     FORK_LIMIT = Relaxed;
     /// The owner has answered, or nothing is wanted any more. Relaxed: `FORK_ANSWER_FENCE` orders it before the
     /// look at who is idle.
     FORK_LIMIT_SET = Relaxed;
     /// Somebody wants a job. Relaxed: whoever sets it has counted itself as idle before, and fences.
     FORK_LIMIT_POISON = Relaxed;
-    /// The owner's half of an asymmetric fence: between the top going down and the look at the bottom, and between
-    /// the top going up and the look at the limit. For the compiler only, outside the checker. Partner: `FORK_HEAVY`.
-    FORK_LIGHT = SeqCst;
+    /// The owner's half of an asymmetric fence, in a push: between the top going up and the look at the limit. For the
+    /// compiler only, outside the checker. Partner: `FORK_HEAVY`.
+    FORK_PUSH_LIGHT = SeqCst;
+    /// In a pop: between the top going down and the look at the bottom. Partner: `FORK_HEAVY`.
+    FORK_POP_LIGHT = SeqCst;
+    /// In the pop of a fork that was not taken: as `FORK_POP_LIGHT`.
+    FORK_UNFORK_LIGHT = SeqCst;
     /// The other half: between the bottom going up and the look at the top, and between the limit's poisoning and
-    /// the last look at the top before a sleep. A `membarrier` outside the checker. Partner: `FORK_LIGHT`.
+    /// the last look at the top before a sleep. A `membarrier` outside the checker. Partners: `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `FORK_UNFORK_LIGHT`.
     FORK_HEAVY = SeqCst;
     /// Between "nothing is wanted any more" and the look at who is idle. Partner: `FORK_DEMAND_FENCE`.
     FORK_ANSWER_FENCE = SeqCst;
@@ -260,41 +278,73 @@ sites! { CORE:
 
     /// The shared count of a scope's jobs goes up. Relaxed: who adds is counted itself.
     SCOPE_ADD = Relaxed;
-    /// It goes down. Release: what the job did goes out; Acquire: the last one passes on what all others did.
-    /// Partner: itself.
+    /// It goes down with a job. Release: what the job did goes out; Acquire: the last one passes on what all others did.
+    /// Partners: itself, `SCOPE_OWN`.
     SCOPE_DONE = AcqRel;
+    /// The owner's own share of it ends. Acquire: if nothing is left, it sees what the jobs did. Partner: `SCOPE_DONE`.
+    SCOPE_OWN = Acquire;
 
     // --- ring ---
 
-    /// A first guess at a position. Relaxed: the slot's stamp decides, then the exchange.
+    /// A look at a position that may be out of date. Relaxed: the slot's stamp decides, then the exchange; that a ring
+    /// is full, or empty, is looked at once more before anybody sleeps or leaves on the strength of it.
     RING_TAIL_HINT = Relaxed;
     RING_HEAD_HINT = Relaxed;
-    /// Whose turn the slot is. Partner: `RING_STAMP_STORE`.
-    RING_STAMP_LOAD = Acquire;
-    /// The slot is handed on, with what was written to it or read from it. Partner: `RING_STAMP_LOAD`.
-    RING_STAMP_STORE = Release;
+    /// A look at a slot without going for it. Relaxed.
+    RING_STAMP_HINT = Relaxed;
+    /// A push looks whether the slot is free. Acquire: it was read before it is written over. Partner: `RING_FREE_STORE`.
+    RING_FREE_LOAD = Acquire;
+    /// The slot is handed on with what was written to it. Partner: `RING_VALUE_LOAD`.
+    RING_VALUE_STORE = Release;
+    /// A pop looks whether the slot is written. Partner: `RING_VALUE_STORE`.
+    RING_VALUE_LOAD = Acquire;
+    /// The slot is free again, and was read. Partner: `RING_FREE_LOAD`.
+    RING_FREE_STORE = Release;
     /// A position of the tail is claimed. Release: who sees it sees the head that made room for it, so that no more
     /// values are counted than there are slots. No Acquire: a push that reads `KICK` may take the crew for what it was
     /// before the runner left; it then clears the flag, which acquires, and looks at the crew once more. Partner:
     /// `RING_TAIL_LOAD`.
     RING_PUSH = Release;
     /// A position of the head is claimed. Release: who sees it sees that its consumer is active, and the tail that it
-    /// follows. No Acquire: a pop that reads `BLOCKED` comes for the list's lock, under which that was set. Partner:
-    /// `RING_HEAD_LOAD`.
+    /// follows. No Acquire: a pop that reads `BLOCKED` comes for the list's lock, under which that was set. Partners:
+    /// `RING_HEAD_LOAD`, `RING_BLOCK`.
     RING_POP = Release;
-    /// Flags are changed. Release: who leaves, or waits, goes out. Acquire: who clears `KICK` sees who left. Partners:
-    /// itself, `RING_TAIL_LOAD`, `RING_HEAD_LOAD`.
-    RING_FLAG = AcqRel;
-    /// Looks at the positions from outside. Partners: `RING_PUSH`, `RING_POP`, `RING_FLAG`.
+    /// A runner that leaves sets `KICK`. Release: that it has left goes out. Partner: `RING_UNFLAG`.
+    RING_FLAG = Release;
+    /// `KICK` is cleared. Acquire: who set it is seen to have left. Partner: `RING_FLAG`.
+    RING_UNFLAG = Acquire;
+    /// Who waits for room sets `BLOCKED`. Acquire: the tail that the head follows comes with it, so that no fewer values
+    /// are counted than none. Partner: `RING_POP`.
+    RING_BLOCK = Acquire;
+    /// It is cleared, by who has the list's lock, as has who sets it. Relaxed.
+    RING_UNBLOCK = Relaxed;
+    /// The tail, to be followed by a look at the head, which is then no older. Partner: `RING_PUSH`.
     RING_TAIL_LOAD = Acquire;
+    /// The head, to be followed by a look at the tail, which is then no older, or at the crew, in which then whoever moved
+    /// the head is active or has been. Partner: `RING_POP`.
     RING_HEAD_LOAD = Acquire;
 
     // --- queue ---
 
-    /// The crew changes. AcqRel: who reads "nobody active" sees all that they did. Partner: itself, `RUNNERS_LOAD`.
-    RUNNERS_CHANGE = AcqRel;
-    /// A look at the crew. Partner: `RUNNERS_CHANGE`.
+    /// A look at the crew that may be out of date. Relaxed: an exchange follows, or a lock.
+    RUNNERS_HINT = Relaxed;
+    /// Whether nobody is active. Acquire: all that they did is seen. Partner: `RUNNERS_GO`.
     RUNNERS_LOAD = Acquire;
+    /// An activation is called. Relaxed: a count.
+    RUNNERS_CALL = Relaxed;
+    /// A runner takes a place. Acquire: what the last one that had it did is seen, so that a serial queue's jobs see each
+    /// other's effects. That it is active goes out with its pops. Partner: `RUNNERS_GO`.
+    RUNNERS_COME = Acquire;
+    /// A runner is active no more. Release: what its jobs did goes out. Acquire: if it is the last, it sees what the others
+    /// took out of the ring, and tells those who wait for the queue to be idle. Partners: itself, `RUNNERS_LOAD`,
+    /// `RUNNERS_COME`, `RUNNERS_AWAIT`.
+    RUNNERS_GO = AcqRel;
+    /// Somebody waits for the queue to be idle. Acquire: it sees what those took out of the ring who went before; who goes
+    /// later sees the flag. Partner: `RUNNERS_GO`.
+    RUNNERS_AWAIT = Acquire;
+    /// A runner that polled goes on, or something is noted. Relaxed: by who is counted already and goes by `RUNNERS_GO`,
+    /// or under the lock of what is noted.
+    RUNNERS_NOTE = Relaxed;
 
     // --- the rest ---
 

@@ -10,7 +10,7 @@ use loom::thread;
 use super::staff::{self, Data, Task};
 use crate::barrier;
 use crate::deque::{Deque, Steal};
-use crate::fork::{Stack, fork};
+use crate::fork::{Settled, Stack, fork};
 use crate::parker::Parker;
 use crate::sleep::Sleep;
 use crate::sync::Arc;
@@ -187,6 +187,26 @@ pub(super) fn raid() {
     owner.drain();
     owner.push(|_| 0);
     owner.drain();
+    raider.join().unwrap();
+    owner.finish();
+}
+
+/// As [`raid`], for an owner that takes its jobs back without looking at them, as a `join` does.
+/// 2 threads, exhaustive; N executions.
+pub(super) fn unfork() {
+    let mut owner = Owner::new();
+    for _ in 0..2 {
+        owner.push(|_| 0);
+    }
+    let raider = {
+        let shared = owner.stack.shared();
+        thread::spawn(move || shared.raid().map(|job| job.run()))
+    };
+    for at in [1, 0] {
+        if owner.stack.unfork(at) || owner.stack.settle(at) == Settled::Private {
+            owner.tasks[at].run();
+        }
+    }
     raider.join().unwrap();
     owner.finish();
 }

@@ -62,6 +62,18 @@ pub(super) fn scope() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
+/// Proves: each of two workers runs a broadcast once, whatever it does when that comes, and the caller sees what both
+/// wrote. 3 threads, 2 preemptions; N executions, from the call to its return.
+pub(super) fn broadcast() {
+    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let cells = [Data::new(), Data::new()];
+    loom::explore();
+    pool.broadcast(|index| cells[index].write());
+    assert_eq!(cells.each_ref().map(Data::read), [1, 1]);
+    loom::stop_exploring();
+    pool.shutdown().expect("a shutdown from outside");
+}
+
 /// Proves: a thread that waits for a job is not taken in by the token that the end of an earlier wait may have
 /// left. 2 threads, 2 preemptions; 4,062 executions, from the first call to the end of the second.
 pub(super) fn stale_token() {

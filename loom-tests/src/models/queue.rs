@@ -2,27 +2,66 @@
 
 use super::staff::{self, Data};
 use crate::Pool;
+use crate::deque::Steal;
 use crate::latch::{Signal, WaitList, Wake};
 use crate::parker::Parker;
 use crate::queue::core::{CoreRef, Parts, Service};
 use crate::queue::runners::Runners;
-use crate::ring::Ring;
-use crate::worker::Worker;
+use crate::ring::{KICK, Ring};
+use crate::worker::{Seat, Worker};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use std::sync::Arc as StdArc;
 
-/// No jobs are run through it.
-struct Nobody;
+/// The handler, as a queue's builder would put it in.
+struct Handler<H>(H);
 
-impl Service<usize> for Nobody {
-    fn activate(&self, _: &CoreRef<usize>, _: &Worker) {
-        unreachable!("nobody calls a runner");
+impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
+    fn activate(&self, core: &CoreRef<usize>, worker: &Worker) {
+        core.serve(worker, &self.0);
     }
 
-    fn run_one(&self, _: &CoreRef<usize>, _: &Worker) -> bool {
-        unreachable!("nobody helps");
+    fn run_one(&self, core: &CoreRef<usize>, worker: &Worker) -> bool {
+        core.pop_and_run(worker, &mut &self.0)
     }
+}
+
+/// A queue whose pool is nobody but who holds the seats.
+fn alone<const N: usize>(
+    capacity: usize,
+    limit: usize,
+    handler: impl Fn(usize) + Send + Sync + 'static,
+) -> (CoreRef<usize>, [Seat; N]) {
+    let seats = staff::seats();
+    let registry = Arc::clone(&seats[0].registry);
+    let ring = Ring::new(capacity, KICK).expect("memory");
+    (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)) }), seats)
+}
+
+/// Two workers take one activation each, if there is one, while the main thread submits the second of two jobs; at the
+/// end that runs what activations are left.
+fn two_workers(limit: usize, handler: impl Fn(usize) + Send + Sync + 'static) {
+    let (core, seats) = alone::<3>(2, limit, handler);
+    fn run_one(worker: &Worker) -> bool {
+        match worker.registry.injector.steal() {
+            Steal::Success(job) => worker.run(job),
+            Steal::Empty | Steal::Retry => return false,
+        }
+        while worker.run_own() {}
+        true
+    }
+    let [main, seats @ ..] = seats;
+    core.submit(1).expect("an open queue");
+    loom::explore();
+    let workers = seats.map(|seat| thread::spawn(move || staff::work(seat, run_one)));
+    core.submit(2).expect("an open queue");
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    loom::stop_exploring();
+    staff::work(main, |worker| while run_one(worker) {});
+    assert!(core.is_idle(), "model: nobody comes for a job");
 }
 
 /// Proves: of two producers that find a queue of capacity 1 full, each is woken and gets its job in, whoever takes the
@@ -30,13 +69,8 @@ impl Service<usize> for Nobody {
 /// 3 threads (two producers that take a job out after they have put theirs in, and the one that takes the first),
 /// 3 preemptions; N executions. Without workers around it: those are in [`end_to_end`] and the models behind.
 pub(super) fn backpressure() {
-    let [seat] = staff::seats();
-    let core = CoreRef::new(Parts {
-        ring: Ring::new(1, 0).expect("memory"),
-        limit: 1,
-        registry: seat.registry,
-        service: Box::new(Nobody),
-    });
+    let (core, [_]) = alone(1, 1, |_| unreachable!("nobody calls a runner"));
+    core.ring.unflag_tail(KICK);
     fn take(core: &CoreRef<usize>) -> usize {
         let (job, flags) = core.ring.pop().expect("a job for each that takes one");
         if flags != 0 {
@@ -157,55 +191,56 @@ pub(super) fn wait_again() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: two runners of one queue share its jobs, none is overlooked by both, and a wait sees the end of
-/// both. 3 threads (producer, two workers), from the first submission to the end of the wait.
-/// 3 threads, 1 preemption; 126,093 executions.
+/// Proves: two runners of one queue share its jobs, and none is overlooked by both and by who submits it.
+/// 3 threads (producer, two workers that take an activation each), 2 preemptions; N executions, from the second
+/// submission to when both have gone.
 pub(super) fn two_runners() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
-    let sum = Arc::new(AtomicUsize::new(0));
-    let queue = {
-        let sum = Arc::clone(&sum);
-        let handler = move |n: usize| {
+    let sum = StdArc::new(AtomicUsize::new(0));
+    let handler = {
+        let sum = StdArc::clone(&sum);
+        move |n| {
             sum.fetch_add(n, Ordering::Relaxed);
-        };
-        pool.queue().capacity(2).build(handler).expect("a queue")
+        }
     };
-    loom::explore();
-    for n in 1..=2 {
-        queue.submit(n).expect("an open queue");
-    }
-    queue.wait();
+    two_workers(2, handler);
     assert_eq!(sum.load(Ordering::Relaxed), 3);
-    loom::stop_exploring();
-    drop(queue);
-    pool.shutdown().expect("a shutdown from outside");
 }
 
 /// Proves: jobs of a serial queue see what those before them did and are never two at once, whichever of two
-/// workers runs them; a producer from outside that finds the queue full is woken.
-/// 3 threads (producer, two workers), from the first submission to the end of the wait.
-/// 3 threads, 2 preemptions; 176,957 executions.
+/// workers runs them.
+/// 3 threads, as [`two_runners`], 2 preemptions; N executions.
 pub(super) fn serial() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
-    let ended = Arc::new(AtomicUsize::new(0));
-    let queue = {
-        let ended = Arc::clone(&ended);
-        let handler = move |n: usize| {
+    let ended = StdArc::new(AtomicUsize::new(0));
+    let handler = {
+        let ended = StdArc::clone(&ended);
+        move |n| {
             // Not in one step: a job that began before the one before it ended reads the wrong number.
             assert_eq!(ended.load(Ordering::Relaxed), n - 1, "in order, one at a time");
             ended.store(n, Ordering::Relaxed);
-        };
-        pool.queue().capacity(1).concurrency(1).build(handler).expect("a queue")
+        }
     };
-    loom::explore();
-    for n in 1..=2 {
-        queue.submit(n).expect("an open queue");
-    }
-    queue.wait();
+    two_workers(1, handler);
     assert_eq!(ended.load(Ordering::Relaxed), 2);
-    loom::stop_exploring();
-    drop(queue);
-    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// Proves: who takes the only place among the runners, called or not, sees what the one did that had it before.
+/// 2 threads, exhaustive; N executions, without a queue.
+pub(super) fn places() {
+    let shared = Arc::new((Runners::new(), Data::new()));
+    let (runners, data) = &*shared;
+    assert!(runners.attach(1));
+    let other = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (runners, data) = &*shared;
+            if runners.attach(1) || runners.call(1).is_some() && runners.answer(1) {
+                assert_eq!(data.read(), 1, "model: two at a time");
+            }
+        })
+    };
+    data.write();
+    let _ = runners.detach(false);
+    other.join().unwrap();
 }
 
 /// Proves: a handler that submits to its own full queue, while another producer fills it, goes on, and all
@@ -299,7 +334,7 @@ pub(super) fn idle() {
 }
 
 /// As [`idle`], with two runners that have a job each: whoever finds the queue idle, a runner that leaves or the one
-/// that waits, sees the end of both.
+/// that waits, sees the end of both; and one of the three finds it so, of the runners one that sees somebody wait.
 /// 3 threads, 3 preemptions; N executions, without a pool.
 pub(super) fn idle_two() {
     let shared = Arc::new((
@@ -313,15 +348,18 @@ pub(super) fn idle_two() {
         let read = data.each_ref().map(Data::read);
         assert_eq!(read, [1, 1], "model: a queue was taken for idle before a job had ended");
     }
-    fn run(shared: &Shared) {
+    fn run(shared: &Shared) -> bool {
         let (ring, runners, gate, data) = shared;
         assert!(runners.attach(2));
         let (job, _) = ring.pop().expect("a job for each");
         gate.fetch_add(1, Ordering::Relaxed);
         data[job].write();
-        if runners.detach(false).active() == 0 && runners.have_ended(ring) {
+        let crew = runners.detach(false);
+        let idle = crew.active() == 0 && runners.have_ended(ring);
+        if idle {
             check(shared);
         }
+        idle && crew.awaited()
     }
     for job in 0..2 {
         assert!(shared.0.push(job, 0).is_ok());
@@ -336,12 +374,13 @@ pub(super) fn idle_two() {
             let (ring, runners, gate, _) = &*shared;
             runners.set_awaited();
             gate.fetch_add(1, Ordering::Relaxed);
-            if runners.have_ended(ring) {
+            let idle = runners.have_ended(ring);
+            if idle {
                 check(&shared);
             }
+            idle
         })
     };
-    run(&shared);
-    other.join().unwrap();
-    waiter.join().unwrap();
+    let found = [run(&shared), other.join().unwrap(), waiter.join().unwrap()];
+    assert!(found.contains(&true), "model: somebody waits for a queue that is idle");
 }

@@ -69,7 +69,7 @@ impl Task {
         (task, job)
     }
 
-    fn run(&self) {
+    pub(super) fn run(&self) {
         assert_eq!(self.data.read(), 1, "model: a job ran without what was written before it");
         assert_eq!(self.runs.fetch_add(1, Ordering::Relaxed), 0, "model: a job ran twice");
     }

@@ -14,7 +14,7 @@ use crate::models::{ALL, BOUND, CANARIES, Canary, Defect, MODELS, Model, SURVEY}
 use crate::sync::site::{CORE, STANDIN};
 
 /// How long one model may compute.
-pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 const CHILD: &str = "FILCH_MODEL";
 /// What a child prints before the number of executions.
 const EXPLORED: &str = "explored ";

@@ -67,6 +67,7 @@ use worker::Wait;
 use yields::{Yield, yield_local, yield_now};
 
 mod bugs;
+mod heads;
 mod models;
 mod mutants;
 mod runner;

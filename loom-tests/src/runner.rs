@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use crate::bugs::{self, BUGS, Bug};
+use crate::heads;
 use crate::models::{ALL, BOUND, CANARIES, Canary, Defect, MODELS, Model, SURVEY};
 use crate::sync::site::{CORE, STANDIN};
 
@@ -40,6 +41,11 @@ pub fn run() -> ExitCode {
     }
     let wanted: Vec<String> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let wrong = heads::check();
+    if !wrong.is_empty() {
+        println!("{}", wrong.join("\n"));
+        return ExitCode::FAILURE;
+    }
     let other = env::var(BOUND).ok();
     let mut failed = 0;
     let mut passed = 0;
@@ -63,8 +69,11 @@ pub fn run() -> ExitCode {
     };
     let models: Vec<&Model> = MODELS.iter().filter(|model| is_wanted(model.name)).collect();
     let limit = if other.is_some() { Duration::MAX } else { LIMIT };
-    for (model, outcome) in side_by_side(&models, |model| child(model.name, None, limit)) {
+    for (model, mut outcome) in side_by_side(&models, |model| child(model.name, None, limit)) {
         let ok = outcome.executions.is_some_and(|executions| executions > 1);
+        if ok && other.is_none() && outcome.executions != heads::stated(model) {
+            outcome.why += "; its head gives another number of executions";
+        }
         row(model.name, model, outcome, ok);
     }
     let is_wanted = |name: &str| other.is_none() && is_wanted(name);

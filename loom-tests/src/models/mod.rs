@@ -35,6 +35,8 @@ pub(crate) struct Model {
     /// The body says from where to where interleavings are explored (`loom::explore`).
     pub(crate) part: bool,
     pub(crate) body: fn(),
+    /// Where that is.
+    pub(crate) path: &'static str,
 }
 
 /// More preemptions than any execution has. With a bound loom goes back to an earlier switch as well when it finds a race,
@@ -57,78 +59,85 @@ pub(crate) struct Canary {
     pub(crate) model: &'static str,
 }
 
-const fn whole(name: &'static str, threads: usize, bound: usize, body: fn()) -> Model {
-    Model { name, threads, bound, part: false, body }
+macro_rules! models {
+    ($($kind:ident($name:literal, $threads:literal, $bound:expr, $module:ident::$function:ident);)*) => {
+        /// The longest one first, beside which all others run on two cores.
+        pub(crate) const MODELS: &[Model] = &[$(Model {
+            name: $name,
+            threads: $threads,
+            bound: $bound,
+            part: models!($kind),
+            body: $module::$function,
+            path: concat!(stringify!($module), "::", stringify!($function)),
+        }),*];
+    };
+    (whole) => { false };
+    (part) => { true };
 }
 
-const fn part(name: &'static str, threads: usize, bound: usize, body: fn()) -> Model {
-    Model { name, threads, bound, part: true, body }
+models! {
+    whole("sleep_accounting", 3, 3, sleep::accounting);
+    whole("litmus", 2, ALL, litmus::store_buffering);
+    whole("deque_last_item", 2, ALL, deque::last_item);
+    whole("deque_publish", 2, ALL, deque::publish);
+    whole("parker_token", 2, ALL, parker::token);
+    whole("ring_hand_over", 3, 3, ring::hand_over);
+    whole("ring_wrap", 2, ALL, ring::wrap);
+    whole("ring_len", 2, ALL, ring::len);
+    whole("sleep_inject", 2, ALL, sleep::inject);
+    whole("sleep_inject_and_wait", 2, ALL, sleep::inject_and_wait);
+    whole("sleep_inject_lazily", 2, ALL, sleep::inject_lazily);
+    whole("sleep_local_push", 3, 3, sleep::local_push);
+    whole("sleep_claimed", 2, ALL, sleep::claimed);
+    whole("sleep_again", 2, ALL, sleep::again);
+    whole("sleep_watch", 3, 3, sleep::watch);
+    whole("sleep_waiter", 3, 2, sleep::waiter);
+    whole("latch_set", 2, ALL, latch::set_and_free);
+    whole("latch_probe", 2, ALL, latch::probe);
+    whole("latch_last_decrement", 3, 6, latch::last_decrement);
+    whole("latch_waker", 2, ALL, latch::waker);
+    whole("submit_vs_shutdown", 3, 2, pool::submit_vs_shutdown);
+    whole("pool_start_fails", 2, 2, pool::start_fails);
+    whole("pool_dropped_inside", 2, 2, pool::dropped_inside);
+    part("pool_stale_token", 2, 2, pool::stale_token);
+    part("end_vs_get_up", 2, 3, pool::end_vs_get_up);
+    whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown);
+    whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another);
+    whole("queue_idle", 2, ALL, queue::idle);
+    whole("queue_places", 2, ALL, queue::places);
+    whole("queue_idle_two", 3, 3, queue::idle_two);
+    part("queue_backpressure", 3, 3, queue::backpressure);
+    part("queue_end_to_end", 2, 2, queue::end_to_end);
+    part("queue_two_producers", 3, 1, queue::two_producers);
+    part("queue_wait_again", 2, 2, queue::wait_again);
+    part("queue_two_runners", 3, 1, queue::two_runners);
+    part("queue_serial", 3, 4, queue::serial);
+    part("queue_circle", 2, 1, queue::circle);
+    part("queue_worker_waits", 3, 2, queue::worker_waits);
+    whole("queue_vs_shutdown", 3, 2, queue::submit_vs_shutdown);
+    whole("stack_job_raided", 2, ALL, fork::stack_job_raided);
+    whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed);
+    whole("fork_unwinding", 2, 2, fork::unwinding);
+    whole("fork_raid", 2, ALL, fork::raid);
+    whole("fork_unfork", 2, ALL, fork::unfork);
+    whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow);
+    whole("fork_two_raiders", 3, 4, fork::two_raiders);
+    whole("fork_exposure", 3, 4, fork::exposure);
+    whole("fork_demand", 2, ALL, fork::demand);
+    whole("fork_demand_in_search", 2, ALL, fork::demand_in_search);
+    whole("scope_nested", 3, 2, scope::nested);
+    whole("scope_two_thieves", 3, 3, scope::two_thieves);
+    whole("scope_panics", 2, 3, scope::panics);
+    whole("scope_with_lock", 2, 3, scope::with_lock);
+    whole("injector_steal", 2, ALL, deque::injector_steal);
+    whole("injector_len", 2, ALL, deque::injector_len);
+    whole("deque_two_thieves", 3, 4, deque::two_thieves);
+    whole("deque_wrap", 2, 4, deque::wrap);
+    whole("deque_batch", 3, 4, deque::batch);
+    part("pool_smoke_join", 3, 2, pool::join);
+    part("pool_smoke_scope", 3, 2, pool::scope);
+    part("pool_smoke_broadcast", 3, 2, pool::broadcast);
 }
-
-/// The longest one first, beside which all others run on two cores.
-pub(crate) const MODELS: &[Model] = &[
-    whole("sleep_accounting", 3, 3, sleep::accounting),
-    whole("litmus", 2, ALL, litmus::store_buffering),
-    whole("deque_last_item", 2, ALL, deque::last_item),
-    whole("deque_publish", 2, ALL, deque::publish),
-    whole("parker_token", 2, ALL, parker::token),
-    whole("ring_hand_over", 3, 3, ring::hand_over),
-    whole("ring_wrap", 2, ALL, ring::wrap),
-    whole("ring_len", 2, ALL, ring::len),
-    whole("sleep_inject", 2, ALL, sleep::inject),
-    whole("sleep_inject_and_wait", 2, ALL, sleep::inject_and_wait),
-    whole("sleep_inject_lazily", 2, ALL, sleep::inject_lazily),
-    whole("sleep_local_push", 3, 3, sleep::local_push),
-    whole("sleep_claimed", 2, ALL, sleep::claimed),
-    whole("sleep_again", 2, ALL, sleep::again),
-    whole("sleep_watch", 3, 3, sleep::watch),
-    whole("sleep_waiter", 3, 2, sleep::waiter),
-    whole("latch_set", 2, ALL, latch::set_and_free),
-    whole("latch_probe", 2, ALL, latch::probe),
-    whole("latch_last_decrement", 3, 6, latch::last_decrement),
-    whole("latch_waker", 2, ALL, latch::waker),
-    whole("submit_vs_shutdown", 3, 2, pool::submit_vs_shutdown),
-    whole("pool_start_fails", 2, 2, pool::start_fails),
-    whole("pool_dropped_inside", 2, 2, pool::dropped_inside),
-    part("pool_stale_token", 2, 2, pool::stale_token),
-    part("end_vs_get_up", 2, 3, pool::end_vs_get_up),
-    whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown),
-    whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another),
-    whole("queue_idle", 2, ALL, queue::idle),
-    whole("queue_places", 2, ALL, queue::places),
-    whole("queue_idle_two", 3, 3, queue::idle_two),
-    part("queue_backpressure", 3, 3, queue::backpressure),
-    part("queue_end_to_end", 2, 2, queue::end_to_end),
-    part("queue_two_producers", 3, 1, queue::two_producers),
-    part("queue_wait_again", 2, 2, queue::wait_again),
-    part("queue_two_runners", 3, 1, queue::two_runners),
-    part("queue_serial", 3, 4, queue::serial),
-    part("queue_circle", 2, 1, queue::circle),
-    part("queue_worker_waits", 3, 2, queue::worker_waits),
-    whole("queue_vs_shutdown", 3, 2, queue::submit_vs_shutdown),
-    whole("stack_job_raided", 2, ALL, fork::stack_job_raided),
-    whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed),
-    whole("fork_unwinding", 2, 2, fork::unwinding),
-    whole("fork_raid", 2, ALL, fork::raid),
-    whole("fork_unfork", 2, ALL, fork::unfork),
-    whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow),
-    whole("fork_two_raiders", 3, 4, fork::two_raiders),
-    whole("fork_exposure", 3, 4, fork::exposure),
-    whole("fork_demand", 2, ALL, fork::demand),
-    whole("fork_demand_in_search", 2, ALL, fork::demand_in_search),
-    whole("scope_nested", 3, 2, scope::nested),
-    whole("scope_two_thieves", 3, 3, scope::two_thieves),
-    whole("scope_panics", 2, 3, scope::panics),
-    whole("scope_with_lock", 2, 3, scope::with_lock),
-    whole("injector_steal", 2, ALL, deque::injector_steal),
-    whole("injector_len", 2, ALL, deque::injector_len),
-    whole("deque_two_thieves", 3, 4, deque::two_thieves),
-    whole("deque_wrap", 2, 4, deque::wrap),
-    whole("deque_batch", 3, 4, deque::batch),
-    part("pool_smoke_join", 3, 2, pool::join),
-    part("pool_smoke_scope", 3, 2, pool::scope),
-    part("pool_smoke_broadcast", 3, 2, pool::broadcast),
-];
 
 pub(crate) const fn weaken(what: &'static str) -> Defect {
     Defect::Weaken(std::borrow::Cow::Borrowed(what))

@@ -67,7 +67,7 @@ pub(super) fn hand_over() {
 
 /// Proves: values go through one slot in order, each read after it was written and written after the one
 /// before was read; a producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
-/// 2 threads, exhaustive; N executions. The gate is there to have the first pop done before the second push begins, see
+/// 2 threads, exhaustive; 19,193 executions. The gate is there to have the first pop done before the second push begins, see
 /// [`queue::idle`](super::queue::idle).
 pub(super) fn wrap() {
     let shared = Arc::new((Ring::new(1, 0).expect("memory"), AtomicUsize::new(0)));

@@ -35,7 +35,7 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
 
 /// Proves: a scope ends when its jobs have, those too that a job spawned that was stolen; its owner then sees
 /// what all wrote; and nobody touches it afterwards.
-/// 3 threads, 2 preemptions; N executions.
+/// 3 threads, 2 preemptions; 1,020 executions.
 pub(super) fn nested() {
     stolen_from::<2, 3>(|scope, cells| {
         let cells = StdArc::clone(cells);

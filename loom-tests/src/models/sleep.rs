@@ -78,20 +78,20 @@ pub(super) fn inject() {
 }
 
 /// As [`inject`], for a thread that then waits for the job.
-/// 2 threads, exhaustive; N executions.
+/// 2 threads, exhaustive; 7,305 executions.
 pub(super) fn inject_and_wait() {
     inject_and(|sleep| _ = sleep.published_by_waiter());
 }
 
 /// As [`inject`], for a job that a worker on watch would come for; there is none.
-/// 2 threads, exhaustive; N executions.
+/// 2 threads, exhaustive; 7,305 executions.
 pub(super) fn inject_lazily() {
     inject_and(Sleep::published_lazily);
 }
 
 /// Proves: a sleeper that finds its bit cleared finds its waker's reservation counted, so that it may take that for its
 /// own. A look at the count, which loom may let be out of date; with the exchange that ends the search it would not.
-/// 2 threads, exhaustive; N executions.
+/// 2 threads, exhaustive; 118 executions.
 pub(super) fn claimed() {
     let parker = Parker::new();
     let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
@@ -119,7 +119,7 @@ pub(super) fn claimed() {
 
 /// Proves: two jobs that a worker pushes onto its own deque, whose owner then does nothing, are found by two
 /// workers that search or sleep: a searcher that takes the first passes the wake on.
-/// 3 threads, 3 preemptions; 15,202 executions.
+/// 3 threads, 3 preemptions; 15,824 executions.
 pub(super) fn local_push() {
     let parkers = [Parker::new(), Parker::new()];
     let deque = Deque::new_lifo();
@@ -147,7 +147,7 @@ pub(super) fn local_push() {
 
 /// Proves: whatever happens while two workers search, sleep, are woken and get up, and two jobs come from
 /// outside, each is counted once: at the end all counts are zero, and none was ever above the number of
-/// workers. 3 threads, 2 preemptions; 80,047 executions.
+/// workers. 3 threads, 3 preemptions; 1,872,515 executions.
 pub(super) fn accounting() {
     let parkers = [Parker::new(), Parker::new()];
     let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect()), Injector::new()));
@@ -206,7 +206,7 @@ pub(super) fn again() {
 
 /// Proves: a job from outside is found by a worker that naps while it watches, though no timer ever ends a
 /// nap, also if another worker watched before; and that one sees to the job if it was relied on.
-/// 3 threads, 3 preemptions; 6,399 executions. No nap ends by itself here.
+/// 3 threads, 3 preemptions; 6,474 executions. No nap ends by itself here.
 pub(super) fn watch() {
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
     let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect()).with_searchers(Some(2));
@@ -255,7 +255,7 @@ pub(super) fn watch() {
 
 /// Proves: a thread that submits, wakes a worker of its own core if one sleeps, and then sleeps itself until
 /// the job has run, is woken: whichever of two workers takes the job, and also if the one of its core is awake.
-/// 3 threads, 2 preemptions; 3,920 executions.
+/// 3 threads, 2 preemptions; 3,934 executions.
 pub(super) fn waiter() {
     let (here, parkers) = (Parker::new(), [Parker::new(), Parker::new()]);
     let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect());

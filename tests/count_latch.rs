@@ -3,44 +3,17 @@
 
 mod common;
 
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, channel};
-use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use common::polls::{Count, ready};
 use common::{LIMIT, block_on, text_of, within};
-use filch::{CountLatch, CountWait, Pool};
-
-/// A waker that counts.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Count {
-    fn new() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
-
-    fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Polls once: whether it is ready.
-fn ready(wait: &mut CountWait<'_>, waker: &Waker) -> bool {
-    Pin::new(wait).poll(&mut Context::from_waker(waker)).is_ready()
-}
+use filch::{CountLatch, Pool};
 
 /// The text that `f` panics with.
 #[track_caller]

@@ -8,40 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 
+use common::polls::{Count, poll, ready};
 use common::{Gate, LIMIT, fail, number_of, within};
-use filch::{CountLatch, CountWait, JoinError, JoinHandle, Pool};
-
-/// A waker that counts.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Count {
-    fn new() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
-
-    fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Polls once: whether it is ready.
-fn ready(wait: &mut CountWait<'_>, waker: &Waker) -> bool {
-    Pin::new(wait).poll(&mut Context::from_waker(waker)).is_ready()
-}
-
-fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
-    Pin::new(handle).poll(&mut Context::from_waker(waker))
-}
+use filch::{CountLatch, Pool};
 
 /// A waker that uses the latch it waits for when it is dropped.
 struct UsesWhenDropped(Arc<CountLatch>, Arc<AtomicUsize>);

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 #[cfg(target_os = "linux")]
+pub mod cores;
+pub mod polls;
+#[cfg(target_os = "linux")]
 pub mod stacks;
 
 use std::any::Any;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use filch::{CountLatch, Pool, Queue};
 
 use crate::Order;
+use crate::common::cores::{bind, cores};
 use crate::common::{Ledger, Random, stacks};
 use crate::watch;
 
@@ -112,30 +113,6 @@ pub fn stopped(order: &Order) -> String {
         );
         assert!(Command::new("sh").arg("-c").arg(script).status().unwrap().success());
     })
-}
-
-/// Binds a thread, 0 for the calling one, to `cores`.
-fn bind(thread: libc::pid_t, cores: &[usize]) {
-    // SAFETY: plain old data, for which zeros are an empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for &core in cores {
-        // SAFETY: the core comes from the system and is in the set's range.
-        unsafe { libc::CPU_SET(core, &mut set) };
-    }
-    // SAFETY: the pointer and the size describe `set`, which the call only reads.
-    let code = unsafe { libc::sched_setaffinity(thread, size_of_val(&set), &raw const set) };
-    assert!(code == 0 || thread != 0, "the mask was refused");
-}
-
-/// The cores that the calling thread may use.
-fn cores() -> Vec<usize> {
-    // SAFETY: plain old data, for which zeros are an empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer and the size describe `set`, which outlives the call.
-    let code = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
-    assert_eq!(code, 0);
-    // SAFETY: each number is in the set's range.
-    (0..1024).filter(|&core| unsafe { libc::CPU_ISSET(core, &set) }).collect()
 }
 
 /// All threads are sent from core to core while they work.

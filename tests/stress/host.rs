@@ -19,7 +19,7 @@ fn threads() -> Vec<libc::pid_t> {
 }
 
 /// A pool and a queue on it, whose jobs are marked in a ledger, under every kind of use until `stop`.
-struct Busy {
+pub struct Busy {
     pool: Pool,
     queue: Queue<usize>,
     ran: Arc<Ledger>,
@@ -29,7 +29,7 @@ struct Busy {
 impl Busy {
     const JOBS: usize = 2_000_000;
 
-    fn new() -> Busy {
+    pub fn new() -> Busy {
         let pool = Pool::builder().workers(2).name("busy").build().unwrap();
         let ran = Ledger::new(Self::JOBS);
         let marks = Arc::clone(&ran);
@@ -38,7 +38,7 @@ impl Busy {
     }
 
     /// Puts jobs in, with rests in which the workers sleep, while `disturb` does its work on another thread.
-    fn run(self, disturb: impl FnOnce() + Send) -> String {
+    pub fn run(self, disturb: impl FnOnce() + Send) -> String {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {

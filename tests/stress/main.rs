@@ -21,6 +21,8 @@ mod ends;
 mod host;
 mod options;
 mod panics;
+#[cfg(target_os = "linux")]
+mod quota;
 mod races;
 mod wakeups;
 mod watch;
@@ -78,6 +80,8 @@ const CASES: &[Case] = &[
     case("stopped", "stops", [50, 2_000], host::stopped),
     #[cfg(target_os = "linux")]
     case("masks", "rounds", [1_000, 50_000], host::masks),
+    #[cfg(target_os = "linux")]
+    case("quota", "stops", [10, 500], quota::half_a_processor),
     #[cfg(target_os = "linux")]
     case("memory_limits", "limits", [6, 300], host::memory_limits),
 ];

@@ -155,7 +155,7 @@ where
     let workers = registry.peers.len();
     for (index, peer) in registry.peers.iter().enumerate() {
         let f = Arc::clone(&f);
-        peer.inbox.push(Job::new(move || f(BroadcastContext::new(index, workers))));
+        registry.hand_to(peer, Job::new(move || f(BroadcastContext::new(index, workers))));
     }
     registry.sleep.published_to_all();
     Ok(())

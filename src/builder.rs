@@ -172,7 +172,8 @@ impl PoolBuilder {
     ///
     /// It stays a worker until the pool is dropped, by any thread, or it shuts it down itself, or ends. If it is the
     /// only worker, its end closes the pool, and runs what that holds. A shutdown by another thread runs nothing
-    /// in its place: jobs that are left wait for it, and so does the shutdown, whose timeout names it as stuck.
+    /// in its place: jobs that are left wait for it, and so does the shutdown, whose timeout names it as stuck. Of a
+    /// broadcast that comes when it is a worker no more, another worker runs its turn.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
         self

@@ -9,28 +9,34 @@ use crate::job::Job;
 use crate::sync::site::INBOX_LEN;
 use crate::sync::{AtomicUsize, Mutex, lock};
 
+/// `None` once its worker has gone, which a lent thread may do before its pool ends.
+type Jobs = Option<VecDeque<Job>>;
+
 pub(crate) struct Inbox {
-    jobs: Mutex<VecDeque<Job>>,
+    jobs: Mutex<Jobs>,
     /// Their number, written with the lock.
     len: AtomicUsize,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Inbox {
-        Inbox { jobs: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) }
+        Inbox { jobs: Mutex::new(Some(VecDeque::new())), len: AtomicUsize::new(0) }
     }
 
-    /// Whether nothing came in. Exact for what came in before a SeqCst fence that precedes it.
+    /// Whether nothing came in. Exact for a worker that has taken the token which it was left after a push, and for who
+    /// finds a pool at rest: those who push leave it, or fall asleep, afterwards.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len.load(INBOX_LEN.get()) == 0
     }
 
-    /// Puts a job in. The caller must fence, and leave the worker a token.
-    pub(crate) fn push(&self, job: Job) {
+    /// Puts a job in; the caller must then leave the worker a token. If that has gone, the job comes back.
+    pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
         let mut jobs = lock(&self.jobs);
-        jobs.push_back(job);
-        self.len.store(jobs.len(), INBOX_LEN.get());
+        let Some(open) = jobs.as_mut() else { return Err(job) };
+        open.push_back(job);
+        self.len.store(open.len(), INBOX_LEN.get());
+        Ok(())
     }
 
     /// The oldest one.
@@ -42,8 +48,16 @@ impl Inbox {
     #[cold]
     fn pop_some(&self) -> Option<Job> {
         let mut jobs = lock(&self.jobs);
-        let job = jobs.pop_front();
-        self.len.store(jobs.len(), INBOX_LEN.get());
+        let open = jobs.as_mut()?;
+        let job = open.pop_front();
+        self.len.store(open.len(), INBOX_LEN.get());
         job
+    }
+
+    /// Takes all, and nothing more in.
+    pub(crate) fn close(&self) -> VecDeque<Job> {
+        let mut jobs = lock(&self.jobs);
+        self.len.store(0, INBOX_LEN.get());
+        jobs.take().unwrap_or_default()
     }
 }

@@ -219,6 +219,13 @@ impl Registry {
         Entry { registry: self }
     }
 
+    /// Gives a job to one worker, or, if that was lent and has gone, to whoever comes first.
+    pub(crate) fn hand_to(&self, peer: &Peer, job: Job) {
+        if let Err(job) = peer.inbox.push(job) {
+            self.hold().inject(job);
+        }
+    }
+
     /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
     pub(crate) fn end_at_rest(&self) {
         if self.sleep.decide(|now| now.at_rest(self.threads()) && self.is_drained()) {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use common::{Alive, Gate, LIMIT, Ledger, collector, fail, number_of, text_of, until, within};
 use filch::{BroadcastContext, ClosedReason, Pool, Wait, Yield};
@@ -434,5 +435,26 @@ fn apart_it_gives_way_to_its_own() {
             });
             assert_eq!(filch::yield_local(), Some(Yield::Executed));
         });
+    });
+}
+
+/// A worker that stands by for a queue naps, and leaves to itself what only it may run.
+#[test]
+fn each_turn_on_its_own_worker_also_beside_a_queue() {
+    within(LIMIT, || {
+        let pool = pool(4);
+        let wait = |gate: Option<Gate>| gate.iter().for_each(Gate::wait);
+        let queue = pool.queue().concurrency(2).build(wait).unwrap();
+        for round in 0..400 {
+            let gate = Gate::default();
+            queue.submit(Some(gate.clone())).unwrap();
+            queue.submit(None).unwrap();
+            // So that it comes at another moment each time: the second runner polls, stands by, leaves.
+            thread::sleep(Duration::from_micros(round % 8 * 40));
+            pool.broadcast(|index| {
+                assert_eq!(filch::current_worker(), Some(index), "round {round}");
+                gate.open();
+            });
+        }
     });
 }

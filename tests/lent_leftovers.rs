@@ -4,11 +4,12 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use common::{Gate, LIMIT, within};
-use filch::{Pool, ShutdownError};
+use filch::{BroadcastContext, Pool, ShutdownError};
 
 /// Long enough that a shutdown which does not wait is seen to return; it decides nothing else.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -75,5 +76,56 @@ fn a_job_that_is_run_to_give_way() {
             assert_eq!(filch::yield_now(), Some(filch::Yield::Executed));
             assert_eq!((other.join().unwrap(), ran.load(Ordering::SeqCst)), (2, 2));
         });
+    });
+}
+
+/// Its turn is another worker's.
+#[test]
+fn a_broadcast_after_it_has_gone() {
+    within(LIMIT, || {
+        let build = || Pool::builder().workers(3).use_current_thread().build().unwrap();
+        let pool = thread::spawn(build).join().unwrap();
+        assert_eq!(pool.broadcast(|index| index), [0, 1, 2]);
+        let (tell, told) = channel();
+        pool.spawn_broadcast(move |context| tell.send(context.index()).unwrap()).map_err(|_| ()).unwrap();
+        let mut indices: Vec<usize> = told.iter().collect();
+        indices.sort_unstable();
+        assert_eq!(indices, [0, 1, 2]);
+        pool.shutdown().unwrap();
+    });
+}
+
+#[test]
+fn a_broadcast_while_it_goes() {
+    within(LIMIT, || {
+        for _ in 0..50 {
+            let pool = Pool::builder().workers(2).use_current_thread().build().unwrap();
+            let (begun, ended) = (Gate::default(), Gate::default());
+            let (tell, told) = channel();
+            let job = {
+                let (begun, ended) = (begun.clone(), ended.clone());
+                move || {
+                    begun.open();
+                    ended.wait();
+                    let turn = move |context: BroadcastContext<'_>| tell.send(context.index()).unwrap();
+                    filch::spawn_broadcast(turn).map_err(|_| ()).unwrap();
+                }
+            };
+            thread::scope(|scope| {
+                scope.spawn(|| pool.execute(job).unwrap()).join().unwrap();
+                begun.wait();
+                scope.spawn(|| {
+                    // Open until the shutdown has begun; then the lent thread has no job to stay for.
+                    while pool.execute(|| ()).is_ok() {
+                        thread::yield_now();
+                    }
+                    ended.open();
+                });
+                pool.shutdown().unwrap();
+            });
+            let mut indices: Vec<usize> = told.iter().collect();
+            indices.sort_unstable();
+            assert_eq!(indices, [0, 1]);
+        }
     });
 }

@@ -41,7 +41,7 @@ pub(crate) trait Service<J>: Send + Sync {
 pub(crate) struct Core<J> {
     pub(crate) ring: Ring<J>,
     /// Apart from what producers read with each job.
-    pub(super) runners: CachePadded<Runners>,
+    pub(crate) runners: CachePadded<Runners>,
     /// At most so many runners.
     pub(crate) limit: usize,
     pub(crate) registry: Shared,

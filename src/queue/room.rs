@@ -285,16 +285,18 @@ impl<J> Core<J> {
     }
 }
 
-impl<J> CoreRef<J> {
+impl<J: Send + 'static> CoreRef<J> {
     /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
-    fn set_aside(&self) {
+    pub(crate) fn set_aside(&self) {
         let Some((job, flags)) = self.ring.pop() else { return };
-        {
+        let crew = {
             let mut aside = lock(&self.aside);
             aside.push_back(job);
-            if !defect("aside_unnoted") {
-                self.runners.set_aside();
-            }
+            if defect("aside_unnoted") { self.runners.load() } else { self.runners.set_aside() }
+        };
+        if !defect("aside_unlooked") {
+            // Another runner may have gone while the job was neither in the ring nor noted.
+            self.recruit(crew, 0);
         }
         if flags != 0 {
             self.room_made();

@@ -190,8 +190,9 @@ impl Runners {
         self.0.fetch_or(AWAITED, RUNNERS_AWAIT.get());
     }
 
-    pub(crate) fn set_aside(&self) {
-        self.0.fetch_or(ASIDE, RUNNERS_NOTE.get());
+    /// The value after.
+    pub(crate) fn set_aside(&self) -> Crew {
+        Crew(self.0.fetch_or(ASIDE, RUNNERS_NOTE.get()) | ASIDE)
     }
 
     pub(crate) fn clear_aside(&self) {

@@ -202,7 +202,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// A runner leaves.
-    fn detach(&self, polling: bool) {
+    pub(crate) fn detach(&self, polling: bool) {
         let crew = self.runners.detach(polling);
         self.note_gone(crew);
         self.recruit(crew, 0);

@@ -148,7 +148,7 @@ impl Base {
         // Not in `local`: while that is above zero the owner takes what is on its stack for jobs of the scope.
         self.shared.fetch_add(others().count(), SCOPE_ADD.get());
         for index in others() {
-            self.registry.peers[index].inbox.push(job(index));
+            self.registry.hand_to(&self.registry.peers[index], job(index));
         }
         self.registry.sleep.published_to_all();
     }

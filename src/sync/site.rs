@@ -119,7 +119,8 @@ sites! { CORE:
     /// Partner: `UNPARK`.
     PARK_ARM = Release;
     /// The token goes out, with all the waker did (Release, for `PARK_TAKE`); and, if it reads PARKED, the
-    /// owner's thread comes in (Acquire, for `PARK_ARM`).
+    /// owner's thread comes in (Acquire, for `PARK_ARM`). Acquire also for who leaves tokens with all of a closed pool,
+    /// its own thread's among them: so it sees what was put into its inbox by those that left it one before.
     UNPARK = AcqRel;
 
     // --- latch ---
@@ -326,7 +327,9 @@ sites! { CORE:
 
     // --- queue ---
 
-    /// A look at the crew that may be out of date. Relaxed: an exchange follows, or a lock.
+    /// A look at the crew that may be out of date. Relaxed: an exchange or a lock follows, or the caller has changed the
+    /// word itself or cleared `KICK` before (`RING_UNFLAG`); and whoever makes a runner lacking decides by the value of
+    /// its own exchange.
     RUNNERS_HINT = Relaxed;
     /// Whether nobody is active. Acquire: all that they did is seen. Partner: `RUNNERS_GO`.
     RUNNERS_LOAD = Acquire;

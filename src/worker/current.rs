@@ -58,9 +58,13 @@ local! {
 struct Host(Box<Worker>);
 
 impl Host {
-    /// The calling thread is this worker no longer. Foreign code runs in jobs only, so whoever gets here outside any
+    /// The calling thread is this worker no longer; its deque outlives it. Foreign code runs in jobs only, so whoever gets here outside any
     /// job has no frame on its stack that will use the worker.
     fn forget(&self) {
+        // In a forked child the jobs are the parent's to run.
+        if !self.0.registry.forked() {
+            self.0.leave_to_others();
+        }
         let _ = CURRENT.try_with(|current| {
             if ptr::eq(current.get(), &raw const *self.0) {
                 current.set(ptr::null());
@@ -76,10 +80,6 @@ impl Drop for Host {
         if !registry.forked() && registry.threads() == 0 {
             registry.close();
             self.0.drain(None);
-        }
-        if !registry.forked() {
-            // What it kept for itself, the others find in its deque, which outlives it.
-            self.0.expose_all();
         }
         self.forget();
     }

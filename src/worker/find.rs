@@ -23,6 +23,16 @@ const LOOT: usize = 16;
 impl Worker {
     /// The next job, from wherever `help` allows.
     pub(crate) fn find(&self, help: Help) -> Option<Job> {
+        self.find_by(help, || self.find_elsewhere(None))
+    }
+
+    /// As [`find`](Self::find), of the jobs that another may run as well.
+    pub(super) fn find_shared(&self, help: Help) -> Option<Job> {
+        self.find_by(help, || self.take_injected().or_else(|| self.steal(None)))
+    }
+
+    #[inline]
+    fn find_by(&self, help: Help, elsewhere: impl FnOnce() -> Option<Job>) -> Option<Job> {
         let may_take = self.may_take(help);
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
@@ -32,7 +42,7 @@ impl Worker {
         {
             return Some(job);
         }
-        self.own().or_else(|| if may_take { self.find_elsewhere(None) } else { None })
+        self.own().or_else(|| if may_take { elsewhere() } else { None })
     }
 
     /// A job of its own: the newest.

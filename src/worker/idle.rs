@@ -36,6 +36,11 @@ pub(crate) trait Until {
         true
     }
 
+    /// Looks for a job.
+    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
+        worker.find(help)
+    }
+
     /// Whose deque to look into first.
     fn hint(&self) -> Option<usize> {
         None
@@ -104,16 +109,24 @@ impl Until for UntilSignal<'_> {
     }
 }
 
-/// A moment in time.
-struct UntilTime(Instant);
+/// A moment in time, or until `worker` has something in its inbox.
+struct UntilTime<'w> {
+    moment: Instant,
+    worker: &'w Worker,
+}
 
-impl Until for UntilTime {
+impl Until for UntilTime<'_> {
     fn done(&self, _: &Registry) -> bool {
-        self.0 <= Instant::now()
+        self.moment <= Instant::now() || !self.worker.me().inbox.is_empty()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.0)
+        Some(self.moment)
+    }
+
+    /// Nothing out of the inbox, which only this worker may run: what is found goes where others may take it.
+    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
+        worker.find_shared(help)
     }
 
     const SEARCH: bool = false;
@@ -156,14 +169,14 @@ impl Worker {
     }
 
     /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
-    /// its private stack. Under the checker, where no time passes, not at all.
+    /// its private stack, or in its inbox. Under the checker, where no time passes, not at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {
         if MODEL {
             return true;
         }
         self.expose_all();
-        match self.next(&UntilTime(Instant::now() + time), Help::Any) {
-            Next::Done => true,
+        match self.next(&UntilTime { moment: Instant::now() + time, worker: self }, Help::Any) {
+            Next::Done => self.me().inbox.is_empty(),
             Next::Job(job) => {
                 self.push(job);
                 false
@@ -180,7 +193,7 @@ impl Worker {
         let counters = &self.me().counters;
         let mut searching = false;
         loop {
-            if let Some(next) = self.look(until, || self.find(help)) {
+            if let Some(next) = self.look(until, || until.find(self, help)) {
                 self.stop_searching(searching);
                 return next;
             }

@@ -264,6 +264,17 @@ impl Worker {
         }
     }
 
+    /// For a lent thread that goes: what it kept, and what only it was to run, is for the others; if there are none it
+    /// has seen to all of that.
+    pub(crate) fn leave_to_others(&self) {
+        self.expose_all();
+        // So that the pool does not end while the jobs are in neither place.
+        let entry = self.registry.hold();
+        for job in self.me().inbox.close() {
+            entry.inject(job);
+        }
+    }
+
     /// Whether it has jobs of its own.
     pub(crate) fn has_own(&self) -> bool {
         !self.stack.is_empty() || !self.deque.is_empty()

@@ -104,6 +104,7 @@ models! {
     whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown);
     whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another);
     whole("queue_idle", 2, ALL, queue::idle);
+    whole("queue_aside", 2, 4, queue::aside);
     whole("queue_places", 2, ALL, queue::places);
     whole("queue_idle_two", 3, 3, queue::idle_two);
     part("queue_backpressure", 3, 3, queue::backpressure);
@@ -179,6 +180,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("RUNNERS_COME=Relaxed"), model: "queue_places" },
     Canary { defect: Defect::Code("one_waiter_at_most"), model: "queue_backpressure" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },
+    Canary { defect: Defect::Code("aside_unlooked"), model: "queue_aside" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
     Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },
 ];

@@ -2,8 +2,8 @@
 # All that checks filch beyond its tests, with the tables that each part prints.
 #
 #   tests/verify.sh          loom's models, canaries, bugs put back in and a sample of mutants; a user's crate under
-#                            loom; shuttle's models, canaries and a user's crate; sites; stress: about 3 minutes on 2 cores, and builds
-#   tests/verify.sh --long   every mutant to the end of its models (hours), more schedules, stress at length,
+#                            loom; shuttle's models, canaries and a user's crate; sites; stress: about 5 minutes on 2 cores, and builds
+#   tests/verify.sh --long   every mutant to the end of its models (half an hour), more schedules, stress at length,
 #                            ThreadSanitizer if there is a nightly toolchain with rust-src
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -287,6 +287,7 @@ impl<J> Core<J> {
 
 impl<J: Send + 'static> CoreRef<J> {
     /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
+    #[cold]
     pub(crate) fn set_aside(&self) {
         let Some((job, flags)) = self.ring.pop() else { return };
         let crew = {

@@ -174,6 +174,10 @@ impl<J: Send + 'static> CoreRef<J> {
     /// and another would only contend with it and with the producer for the ring and the cores; with long ones
     /// each waiting job wants a worker. What waits is compared with what was taken since the last look, so a
     /// job that would wait for longer than a nap does not.
+    ///
+    /// Kept out of the loop that serves: with the nap inside, each job of a queue of 10 cost 8 ns more.
+    #[cold]
+    #[inline(never)]
     fn watch(&self, worker: &Worker) -> bool {
         let mut quiet = 0;
         while quiet < NAPS {

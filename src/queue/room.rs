@@ -159,14 +159,14 @@ impl<J: Send + 'static> CoreRef<J> {
     ) -> Result<(), SubmitError<J>> {
         let mut spin = self.spin();
         loop {
-            if !self.await_some_room(&mut spin) {
-                self.sleep_for_room(deadline, deep);
-                spin = self.spin();
-            }
             job = match self.retry(job, false, deadline) {
                 Continue(job) => job,
                 Break(done) => return done,
             };
+            if !self.await_some_room(&mut spin) {
+                self.sleep_for_room(deadline, deep);
+                spin = self.spin();
+            }
         }
     }
 

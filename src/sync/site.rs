@@ -263,7 +263,8 @@ sites! { CORE:
     /// In the pop of a fork that was not taken: as `FORK_POP_LIGHT`.
     FORK_UNFORK_LIGHT = SeqCst;
     /// The other half: between the bottom going up and the look at the top, and between the limit's poisoning and
-    /// the last look at the top before a sleep. A `membarrier` outside the checker. Partners: `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `FORK_UNFORK_LIGHT`.
+    /// the last look at the top before a sleep. A `membarrier` outside the checker. Partners: `FORK_PUSH_LIGHT`,
+    /// `FORK_POP_LIGHT`, `FORK_UNFORK_LIGHT`.
     FORK_HEAVY = SeqCst;
     /// Between "nothing is wanted any more" and the look at who is idle. Partner: `FORK_DEMAND_FENCE`.
     FORK_ANSWER_FENCE = SeqCst;

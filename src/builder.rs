@@ -8,6 +8,7 @@ use std::io;
 use crossbeam_utils::CachePadded;
 
 use crate::affinity;
+use crate::barrier;
 use crate::error::BuildError;
 use crate::latch::CountLatch;
 use crate::pool::Pool;
@@ -235,6 +236,7 @@ impl PoolBuilder {
 
     fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
         let plan = self.plan().map_err(Failed::Refused)?;
+        barrier::prepare();
         let PoolBuilder { name, stack_size, help_stack, searchers, hooks, use_current_thread: host, .. } = self;
         if host {
             return_abandoned_host();

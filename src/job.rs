@@ -2,8 +2,8 @@
 //!
 //! | words | content |
 //! |---|---|
-//! | 1 | the function that knows the closure's type |
-//! | 4 | the closure itself if it fits, else a box of it, or a pointer to a job on somebody's stack |
+//! | 1 | its [`Kind`]: the function that knows the closure's type, and whose end waits for the job |
+//! | 4 | the closure itself if it fits, else a box of it; a job with a [`Home`] has that one's address in the first word |
 //!
 //! Four, so that a closure with 24 bytes of captures still fits beside the pointer to its scope.
 //!
@@ -14,6 +14,7 @@
 //! A job has no destructor: whoever holds one runs it. That is what *exactly once* rests on, and why
 //! nothing is accepted that might not be run.
 
+use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
 use std::ptr;
 
@@ -27,19 +28,60 @@ const INLINE: usize = 32;
 /// What a job calls.
 type Run = unsafe fn(*mut Words);
 
-/// A job that lies somewhere: where, and what runs it.
-pub(crate) struct JobId {
-    pub(crate) address: *const (),
-    pub(crate) run: Run,
+pub(crate) type Words = [MaybeUninit<usize>; WORDS];
+
+const WORDS: usize = INLINE / size_of::<usize>();
+
+/// Who waits for a job's end: a frame on the stack of the worker that made the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Nobody, as far as the job tells.
+    None,
+    /// The fork whose second side it is. The first word is the address of that fork's frame.
+    Fork,
+    /// A scope. The first word is the address of the scope's base.
+    Scope,
 }
 
-pub(crate) type Words = [MaybeUninit<usize>; INLINE / size_of::<usize>()];
+/// What all jobs that were made of one type of closure have in common.
+pub(crate) struct Kind {
+    run: Run,
+    home: Home,
+}
 
-/// An erased job. Invariant: `run` may be called once with `words`, on any thread.
+impl Kind {
+    /// Of jobs whose first word is an address; see [`Job::at`].
+    pub(crate) const fn at(home: Home, run: Run) -> Kind {
+        Kind { run, home }
+    }
+}
+
+/// An erased job. Invariant: its kind's `run` may be called once with `words`, on any thread.
 #[must_use = "a job that is dropped leaks what it captured and never runs"]
 pub(crate) struct Job {
-    run: Run,
+    kind: &'static Kind,
     words: Words,
+}
+
+/// The kind of jobs that hold a closure in their words.
+struct Inline<F>(PhantomData<F>);
+
+impl<F: FnOnce()> Inline<F> {
+    const KIND: &'static Kind = &Kind { run: run_inline::<F>, home: Home::None };
+}
+
+/// The kind of jobs that hold the address of a [`StackJob`].
+struct Borrowed<F, R>(PhantomData<(F, R)>);
+
+impl<F: FnOnce() -> R + Send, R: Send> Borrowed<F, R> {
+    const KIND: &'static Kind = &Kind::at(Home::None, run_borrowed::<F, R>);
+}
+
+/// The kind of a scope's jobs: the address of its base, then a closure that is told it.
+struct Scoped<F>(PhantomData<F>);
+
+impl<F: FnOnce(*const ())> Scoped<F> {
+    const KIND: &'static Kind = &Kind { run: run_scoped::<F>, home: Home::Scope };
 }
 
 // SAFETY: both constructors demand a closure that may be sent to another thread.
@@ -70,11 +112,37 @@ impl Job {
     #[inline(always)]
     fn inline<F: FnOnce() + Send>(f: F) -> Job {
         assert!(size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>());
-        let mut words: Words = [MaybeUninit::uninit(); INLINE / size_of::<usize>()];
+        let mut words: Words = [MaybeUninit::uninit(); WORDS];
         let place = words.as_mut_ptr().cast::<F>();
         // SAFETY: size and alignment were checked; the words are uninitialised and ours.
         unsafe { place.write(f) };
-        Job { run: run_inline::<F>, words }
+        Job { kind: Inline::<F>::KIND, words }
+    }
+
+    /// A job of the scope whose base is at `base`, which `f` is told. Allocates only if the captures exceed 24 bytes or
+    /// a word's alignment.
+    ///
+    /// # Safety
+    /// What `f` borrows must live until it has run.
+    #[inline]
+    pub(crate) unsafe fn of_scope<F: FnOnce(*const ()) + Send>(base: *const (), f: F) -> Job {
+        if size_of::<F>() <= INLINE - size_of::<usize>() && align_of::<F>() <= align_of::<Words>() {
+            Job::scoped(base, f)
+        } else {
+            let boxed = Box::new(f);
+            Job::scoped(base, move |base| (*boxed)(base))
+        }
+    }
+
+    #[inline(always)]
+    fn scoped<F: FnOnce(*const ()) + Send>(base: *const (), f: F) -> Job {
+        assert!(size_of::<F>() <= INLINE - size_of::<usize>() && align_of::<F>() <= align_of::<Words>());
+        let mut words: Words = [MaybeUninit::uninit(); WORDS];
+        words[0] = MaybeUninit::new(base.expose_provenance());
+        let place = words[1..].as_mut_ptr().cast::<F>();
+        // SAFETY: size and alignment were checked; the words are uninitialised and ours.
+        unsafe { place.write(f) };
+        Job { kind: Scoped::<F>::KIND, words }
     }
 
     /// A job that runs `stack` where it lies.
@@ -88,28 +156,30 @@ impl Job {
         R: Send,
     {
         // SAFETY: `run_borrowed` wants what the caller promises.
-        unsafe { Job::at(JobId { address: ptr::from_ref(stack).cast(), run: run_borrowed::<F, R> }) }
+        unsafe { Job::at(Borrowed::<F, R>::KIND, ptr::from_ref(stack).cast()) }
     }
 
-    /// A job that calls `id.run` with words of which the first is `id.address`; see [`address_of`].
+    /// A job that calls what `kind` says with words of which the first is `address`; see [`address_of`].
     ///
     /// # Safety
-    /// That call must be allowed, once, on any thread.
+    /// That call must be allowed, once, on any thread; and `address` is where the kind's home is, if it has one.
     #[inline(always)]
-    pub(crate) unsafe fn at(id: JobId) -> Job {
-        let mut words: Words = [MaybeUninit::uninit(); INLINE / size_of::<usize>()];
-        words[0] = MaybeUninit::new(id.address.expose_provenance());
-        Job { run: id.run, words }
+    pub(crate) unsafe fn at(kind: &'static Kind, address: *const ()) -> Job {
+        let mut words: Words = [MaybeUninit::uninit(); WORDS];
+        words[0] = MaybeUninit::new(address.expose_provenance());
+        Job { kind, words }
     }
 
-    /// Whether it was made [at](Self::at) `id`.
-    pub(crate) fn is(&self, id: &JobId) -> bool {
-        if !ptr::fn_addr_eq(self.run, id.run) {
-            return false;
+    /// The frame that waits for the job's end: of what kind, and where. The address is 0 if there is none.
+    #[inline]
+    pub(crate) fn home(&self) -> (Home, usize) {
+        match self.kind.home {
+            Home::None => (Home::None, 0),
+            home => {
+                // SAFETY: jobs of a kind that has a home have its address in the first word.
+                (home, unsafe { self.words[0].assume_init() })
+            }
         }
-        // SAFETY: functions that are given to `at` go with no other constructor, so the first word was written.
-        let word = unsafe { self.words[0].assume_init() };
-        word == id.address.addr()
     }
 
     /// Runs it. Whatever the closure panics with goes on.
@@ -117,7 +187,7 @@ impl Job {
     pub(crate) fn run(mut self) {
         // SAFETY: `self` is taken by value and jobs are neither cloned nor built elsewhere, so this
         // is the one call.
-        unsafe { (self.run)(&mut self.words) }
+        unsafe { (self.kind.run)(&mut self.words) }
     }
 }
 
@@ -127,6 +197,18 @@ unsafe fn run_inline<F: FnOnce()>(words: *mut Words) {
     // SAFETY: by the caller's promise; after this read the words count as uninitialised.
     let f = unsafe { words.cast::<F>().read() };
     f();
+}
+
+/// # Safety
+/// `words` hold an address and, behind it, an `F` that nobody else will read.
+unsafe fn run_scoped<F: FnOnce(*const ())>(words: *mut Words) {
+    // SAFETY: by the caller's promise.
+    let base: *const () = unsafe { address_of(words) };
+    // SAFETY: within the words.
+    let place = unsafe { words.cast::<usize>().add(1) };
+    // SAFETY: by the caller's promise; after this read the words count as uninitialised.
+    let f = unsafe { place.cast::<F>().read() };
+    f(base);
 }
 
 /// The address that a job was made [at](Job::at).

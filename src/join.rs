@@ -5,7 +5,7 @@ use crate::global;
 use crate::install;
 use crate::registry::Shared;
 use crate::sync::Arc;
-use crate::worker::{Wait, Worker, with_current};
+use crate::worker::{Wait, Worker, with_current, with_private};
 
 /// What a closure of [`join_context`] is told about its call.
 #[derive(Debug)]
@@ -99,9 +99,9 @@ where
     RA: Send,
     RB: Send,
 {
-    with_current(|worker| match worker {
-        Some(worker) if worker.inside() => fork::fork(worker, || a(false), b),
-        _ => join_from_anywhere(a, b),
+    with_private(|private| match private {
+        Some(private) => fork::fork(private, || a(false), b),
+        None => join_from_anywhere(a, b),
     })
 }
 
@@ -139,7 +139,7 @@ where
 {
     let own = |worker: &&Worker| worker.inside() && Arc::ptr_eq(&worker.registry, registry);
     with_current(|worker| match worker.filter(own) {
-        Some(worker) => fork::fork(worker, || a(false), b),
+        Some(worker) => fork::fork(&worker.stack, || a(false), b),
         None => join_from_outside(registry, a, b),
     })
 }
@@ -167,6 +167,6 @@ where
     RB: Send,
 {
     install::on_worker(registry, Wait::Steal, |worker, injected| {
-        fork::fork(worker, || a(injected), |migrated| b(injected || migrated))
+        fork::fork(&worker.stack, || a(injected), |migrated| b(injected || migrated))
     })
 }

@@ -241,7 +241,7 @@ impl Registry {
     /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
     /// itself in a job and left there. To be asked with all asleep.
     pub(crate) fn is_drained(&self) -> bool {
-        let keeps = |peer: &Peer| peer.private.len() > 0 && !defect("private_forgotten");
+        let keeps = |peer: &Peer| peer.private.has_some() && !defect("private_forgotten");
         !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 

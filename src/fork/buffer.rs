@@ -33,12 +33,6 @@ pub(super) struct View {
 }
 
 impl View {
-    /// One less than the number of slots.
-    #[inline(always)]
-    pub(super) fn mask(&self) -> usize {
-        self.mask
-    }
-
     #[inline(always)]
     fn slot(&self, at: usize) -> &Slot {
         // SAFETY: the mask keeps the offset below the number of slots.

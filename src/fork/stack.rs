@@ -1,11 +1,12 @@
-//! The private stack of jobs that a worker keeps in front of its deque.
+//! The private stack of jobs that a worker keeps in front of its deque: what it executes and spawns.
 //!
 //! The owner pushes and pops without a fence and without a read-modify-write. Two words tell what is there:
 //! `top`, which only the owner moves, and `bottom`, which moves under the lock. Jobs leave at the bottom, oldest
 //! first, in two ways:
 //!
-//! * **Exposed by the owner, on demand.** Whoever has nothing to do stores 0 into `limit`, which the owner reads
-//!   with each push anyway. It then moves jobs to its deque, where they are stolen in the ordinary way.
+//! * **Exposed by the owner, on demand.** A worker that has nothing to do stores 0 into each peer's `limit`, which the
+//!   owner reads after each push anyway, to see whether there is room for another job. The owner then moves jobs to its
+//!   deque, where they are stolen in the ordinary way.
 //! * **Raided.** An owner that is inside a long closure pushes nothing and so sees no demand. A thief that found
 //!   nothing elsewhere takes the lock and the oldest job itself.
 //!
@@ -13,16 +14,15 @@
 //! |---|---|---|
 //! | `top` | owner | owner; raiders, after `heavy` |
 //! | `bottom` | owner and raiders, with the lock | owner, after `light`; raiders |
-//! | `limit` | owner, with the lock; 0 by anyone | owner |
+//! | `limit` | owner, with the lock; 0 by anyone | owner, after `light` |
 //! | slots `bottom..top` | owner | owner; raiders, with the lock |
 //!
 //! # The race for the oldest job
 //!
-//! The owner lowers `top`, then reads `bottom`; the raider raises `bottom`, then reads `top`: Dekker's pattern, and
-//! the protocol that Cilk-5 calls THE (Frigo, Leiserson, Randall, 1998), with an [asymmetric fence](crate::barrier)
-//! so that the owner pays nothing. At least one of the two sees the other. The owner that sees the raider waits for
-//! the lock, after which the raid has happened or was given up. The raider that sees the owner gives up. If both
-//! see each other, the owner has the job: it waits until the raider has given up.
+//! The owner lowers `top`, then reads `bottom`; the raider raises `bottom`, then reads `top`: the pattern of
+//! [`super::chain`]. The owner that sees the raider waits for the lock, after which the raid has happened or was given up.
+//! The raider that sees the owner gives up. If both see each other, the owner has the job: it waits until the raider has
+//! given up.
 //!
 //! A raider that claimed slot `b` may find a newer job in it than was there when it came. That is no harm: it
 //! reads the slot only after it has seen `top` above `b`, which orders it after that job's push, and from the moment
@@ -30,19 +30,6 @@
 //! the other end: it counts room from a bottom that it read under the lock, not from one that a raider may take back.
 //! Nor does it take itself for empty because of one: it would sleep on the job that the raider leaves there (the models
 //! `scope_nested` and `scope_two_thieves` found that).
-//!
-//! # The race between demand and push
-//!
-//! The owner pushes, then reads `limit`; whoever is about to sleep poisons `limit`, then looks at `top`, with
-//! `light` and `heavy` in between. So either the push is seen, and raided, or the poison is, and answered. And the
-//! owner that takes the poison away fences and looks again who is idle, as [`crate::sleep`] has it for publishers.
-//!
-//! # Why not
-//!
-//! *Everything in the deque* (rayon): 7 ns a fork, of which the fence in its `pop` is the larger part. *Forks shown
-//! by a heartbeat* (chili, spice): two closures of 100 ms run one after the other. *Exposing on demand alone*
-//! (LCWS): work stays hidden for as long as the victim forks nothing. *Raids alone*: each costs
-//! the thief a system call and all others an interrupt, 13 µs where it was measured.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -53,21 +40,7 @@ use super::buffer::{Buffer, View};
 use crate::barrier;
 use crate::job::Job;
 use crate::sync::site::*;
-use crate::sync::{Arc, AtomicUsize, MODEL, Mutex, defect, fence, light_fence, lock, try_lock, yield_now};
-
-/// So many private jobs are enough for any thief to come: with more, a fork is a plain call of both sides.
-const WINDOW: usize = if MODEL { 2 } else { 4 };
-
-/// So many forks after each demand are pushed though enough wait. Somebody is, or was a moment ago, without work; and
-/// what is called plainly cannot be had back: of a chain of forks with a long closure at each, all must be there for
-/// others before the first of them begins. Fine forks are through with these in a microsecond.
-const CREDIT: u32 = if MODEL { 1 } else { 64 };
-
-/// So many bytes of stack may lie between two forks that are pushed, whatever waits. What is called plainly meanwhile
-/// is not to be had, and in a deep recursion that is most of the work: without this, two workers were 13 % slower on
-/// a tree 1,572 deep (UTS T3), whose second worker found crumbs at the one end and nothing in between. A balanced
-/// recursion is through before it gets so far down.
-const REACH: usize = 4 << 10;
+use crate::sync::{AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now};
 
 /// Slots at first; a power of two, as it stays. One slot is always free.
 const SLOTS: usize = if MODEL { 4 } else { 64 };
@@ -76,48 +49,63 @@ const SLOTS: usize = if MODEL { 4 } else { 64 };
 const KEEP: usize = 1 << 14;
 
 /// What owner and thieves share.
-pub(crate) struct Shared {
-    /// One above the newest private job.
-    top: CachePadded<AtomicUsize>,
+pub(super) struct Jobs {
+    own: CachePadded<Own>,
     edge: CachePadded<Edge>,
     buffer: Mutex<Buffer>,
 }
 
-/// What the owner reads with each fork and others seldom write.
+/// What the owner writes with each job. The cells are the owner's alone.
+struct Own {
+    /// One above the newest private job.
+    top: AtomicUsize,
+    /// The buffer behind the lock, which only the owner replaces.
+    view: Cell<View>,
+    /// Where the bottom was when the owner last had the lock: it is no lower now.
+    settled: Cell<usize>,
+}
+
+/// What the owner reads with each job and fork, and others seldom write.
 struct Edge {
     /// The oldest private job.
     bottom: AtomicUsize,
-    /// A fork at or above it is not pushed. 0: a job is wanted.
+    /// A top at or above it needs the owner's [attention](Jobs::push): there is no room for one more job, or a job is
+    /// wanted, for which it is 0.
     limit: AtomicUsize,
 }
 
-// SAFETY: jobs are Send; slots are accessed by the protocol in the module's text.
-unsafe impl Sync for Shared {}
+// SAFETY: jobs are Send; slots are accessed by the protocol in the module's text, and the cells by the owner only, as each
+// method that touches them demands.
+unsafe impl Sync for Jobs {}
 // SAFETY: as above.
-unsafe impl Send for Shared {}
+unsafe impl Send for Jobs {}
 
-impl Shared {
+impl Jobs {
+    pub(super) fn new() -> Jobs {
+        let buffer = Buffer::new(SLOTS);
+        let own = Own { top: AtomicUsize::new(0), view: Cell::new(buffer.view()), settled: Cell::new(0) };
+        let edge = Edge { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(0) };
+        Jobs { own: CachePadded::new(own), edge: CachePadded::new(edge), buffer: Mutex::new(buffer) }
+    }
+
+    // --- anybody ---
+
     /// Asks the owner for a job. The caller counts as idle, and fenced since.
     #[inline]
-    pub(crate) fn demand(&self) {
-        if self.edge.limit.load(FORK_LIMIT.get()) != 0 {
-            self.edge.limit.store(0, FORK_LIMIT_POISON.get());
+    pub(super) fn demand(&self) {
+        if !self.is_wanted() {
+            self.edge.limit.store(0, STACK_LIMIT_POISON.get());
         }
     }
 
     /// How many private jobs there are, about.
-    pub(crate) fn len(&self) -> usize {
-        let bottom = self.edge.bottom.load(FORK_BOTTOM.get());
-        self.top.load(FORK_TOP_HINT.get()).saturating_sub(bottom)
-    }
-
-    /// Whether the owner has not answered the last demand.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        self.edge.limit.load(FORK_LIMIT.get()) == 0
+    pub(super) fn len(&self) -> usize {
+        let bottom = self.edge.bottom.load(STACK_BOTTOM.get());
+        self.own.top.load(STACK_TOP_HINT.get()).saturating_sub(bottom)
     }
 
     /// Takes the oldest private job, unless another thread has the lock.
-    pub(crate) fn raid(&self) -> Option<Job> {
+    pub(super) fn raid(&self) -> Option<Job> {
         if self.len() == 0 || !barrier::available() {
             return None;
         }
@@ -128,102 +116,45 @@ impl Shared {
             }
             return None;
         };
-        let at = self.edge.bottom.load(FORK_BOTTOM.get());
-        self.edge.bottom.store(at + 1, FORK_BOTTOM_MOVE.get());
+        let at = self.edge.bottom.load(STACK_BOTTOM.get());
+        self.edge.bottom.store(at + 1, STACK_BOTTOM_MOVE.get());
         barrier::heavy();
-        if self.top.load(FORK_TOP_RAID.get()) <= at {
-            self.edge.bottom.store(at, FORK_BOTTOM_MOVE.get());
+        if self.own.top.load(STACK_TOP_RAID.get()) <= at {
+            self.edge.bottom.store(at, STACK_BOTTOM_MOVE.get());
             return None;
         }
-        // Others may want one, too; and the owner's limit is to move with the bottom.
-        self.edge.limit.store(0, FORK_LIMIT_POISON.get());
         // SAFETY: position `at` is claimed: see the module's text.
         Some(unsafe { buffer.view().read(at) })
     }
-}
 
-/// The owner's side.
-pub(crate) struct Stack {
-    shared: Arc<Shared>,
-    /// The buffer behind the lock, which only the owner replaces.
-    view: Cell<View>,
-    /// A push at or above it needs a look at how much room there is.
-    full: Cell<usize>,
-    /// So many forks are still pushed though enough wait; see [`CREDIT`].
-    credit: Cell<u32>,
-    /// Down to which address on the thread's stack forks are in [`REACH`] of one that was pushed.
-    reach: Cell<usize>,
-    /// Down to which address forks are plain calls if enough wait: `reach`, or without limit while there is credit. One
-    /// number, so that a plain call has one thing to look at.
-    plain_down_to: Cell<usize>,
-    /// Whether raids are to be had. If not, nothing stays private: demand is never taken back.
-    raids: bool,
-}
-
-/// What became of a job that a raider may have claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Settled {
-    /// It is the owner's.
-    Private,
-    /// It left at the bottom.
-    Left,
-}
-
-// SAFETY: the view points into the buffer, which goes where `shared` goes; a stack is used by one thread at a time.
-unsafe impl Send for Stack {}
-
-impl Stack {
-    pub(crate) fn new() -> Stack {
-        let shared = Arc::new(Shared {
-            top: CachePadded::new(AtomicUsize::new(0)),
-            edge: CachePadded::new(Edge { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(0) }),
-            buffer: Mutex::new(Buffer::new(SLOTS)),
-        });
-        let view = Cell::new(lock(&shared.buffer).view());
-        Stack {
-            shared,
-            view,
-            full: Cell::new(SLOTS - 1),
-            credit: Cell::new(CREDIT),
-            reach: Cell::new(usize::MAX),
-            plain_down_to: Cell::new(usize::MAX),
-            raids: barrier::available(),
-        }
+    /// Whether the owner has not answered the last demand.
+    #[inline(always)]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.edge.limit.load(STACK_LIMIT.get()) == 0
     }
 
-    pub(crate) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
-    }
+    // --- the owner: each of these is to be called by it alone ---
 
     #[inline(always)]
     fn top(&self) -> usize {
-        self.shared.top.load(FORK_TOP_OWN.get())
+        self.own.top.load(STACK_TOP_OWN.get())
     }
 
     #[inline(always)]
     fn bottom(&self) -> usize {
-        self.shared.edge.bottom.load(FORK_BOTTOM.get())
-    }
-
-    /// The limit if nobody wants a job.
-    fn limit_above(&self, bottom: usize) -> usize {
-        if self.raids { bottom + WINDOW } else { 0 }
-    }
-
-    /// Whether somebody wants a job.
-    #[inline(always)]
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.shared.edge.limit.load(FORK_LIMIT.get()) == 0
+        self.edge.bottom.load(STACK_BOTTOM.get())
     }
 
     /// Whether there is no job.
+    ///
+    /// # Safety
+    /// By the owner.
     #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) unsafe fn is_empty(&self) -> bool {
         let top = self.top();
-        // No lower than the bottom was when the owner last had the lock: nothing to look for.
-        let settled = self.full.get() - self.view.get().mask();
-        top <= self.bottom() && (top <= settled || defect("claim_believed") || self.is_empty_now())
+        // No lower than where it was settled: nothing to look for.
+        top <= self.bottom()
+            && (top <= self.own.settled.get() || defect("claim_believed") || self.is_empty_now())
     }
 
     /// As [`is_empty`](Self::is_empty) once no raid is under way: one that gives up leaves the job to the owner,
@@ -231,147 +162,87 @@ impl Stack {
     #[cold]
     #[inline(never)]
     fn is_empty_now(&self) -> bool {
-        let buffer = lock(&self.shared.buffer);
+        let _buffer = lock(&self.buffer);
         let bottom = self.bottom();
-        self.full.set(bottom + buffer.len() - 1);
+        self.own.settled.set(bottom);
         self.top() <= bottom
     }
 
-    /// Whether there are jobs, about: a raid that is under way may hide one.
+    /// Pushes a job. If the answer is yes, the caller must attend to the stack before the next push, by
+    /// [`open`](Self::open): somebody wants a job, or there is no room for another.
+    ///
+    /// # Safety
+    /// By the owner.
     #[inline(always)]
-    pub(crate) fn seems_filled(&self) -> bool {
-        self.top() > self.bottom()
-    }
-
-    /// Where a fork goes that the frame at `here` makes, or `None` if it is to be a plain call: enough jobs wait, one
-    /// of them was forked not far up, and nobody wants one.
-    #[inline(always)]
-    pub(crate) fn room_for_fork(&self, here: usize) -> Option<usize> {
+    pub(super) unsafe fn push(&self, job: Job) -> bool {
         let at = self.top();
-        let limit = self.shared.edge.limit.load(FORK_LIMIT.get());
-        if at < limit {
-            return Some(at);
-        }
-        if limit != 0 {
-            if here >= self.plain_down_to.get() {
-                return None;
-            }
-            self.use_credit();
-        }
-        if at >= self.full.get() {
-            self.make_room(at);
-        }
-        Some(at)
-    }
-
-    /// A fork was pushed by a frame at the address `here`. What to [restore](Self::end_reach) when it is over.
-    #[inline(always)]
-    pub(super) fn begin_reach(&self, here: usize) -> usize {
-        let before = self.reach.get();
-        self.end_reach(here.saturating_sub(REACH));
-        before
-    }
-
-    #[inline(always)]
-    pub(super) fn end_reach(&self, before: usize) {
-        self.reach.set(before);
-        if self.credit.get() == 0 {
-            self.plain_down_to.set(before);
-        }
-    }
-
-    fn use_credit(&self) {
-        let left = self.credit.get().saturating_sub(1);
-        self.credit.set(left);
-        if left == 0 {
-            self.plain_down_to.set(self.reach.get());
-        }
-    }
-
-    /// Pushes a job. Whether one is wanted.
-    #[inline(always)]
-    pub(crate) fn push(&self, job: Job) -> bool {
-        let at = self.top();
-        if at >= self.full.get() {
-            self.make_room(at);
-        }
-        self.place(at, job)
-    }
-
-    /// Puts a job where there is room, which is at the top. Whether one is wanted.
-    #[inline(always)]
-    pub(super) fn place(&self, at: usize, job: Job) -> bool {
-        // SAFETY: `full` or the limit left a free slot there, which belongs to the owner.
-        unsafe { self.view.get().write(at, job) };
-        self.shared.top.store(at + 1, FORK_PUSH.get());
-        light_fence(FORK_PUSH_LIGHT);
-        self.is_wanted()
-    }
-
-    /// Pops the fork at `at`, if it is on top and was not taken: `true` then, and it is the owner's, who knows
-    /// what it is. If not, [`settle`](Self::settle) tells.
-    #[inline(always)]
-    pub(crate) fn unfork(&self, at: usize) -> bool {
-        if self.top() != at + 1 {
-            return false;
-        }
-        self.shared.top.store(at, FORK_POP.get());
-        light_fence(FORK_UNFORK_LIGHT);
-        self.bottom() <= at
+        // SAFETY: there is always a free slot at the top, which belongs to the owner.
+        unsafe { self.own.view.get().write(at, job) };
+        self.own.top.store(at + 1, STACK_PUSH.get());
+        light_fence(STACK_PUSH_LIGHT);
+        at + 1 >= self.edge.limit.load(STACK_LIMIT.get())
     }
 
     /// Pops the newest job.
+    ///
+    /// # Safety
+    /// By the owner.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<Job> {
-        if self.is_empty() {
+    pub(super) unsafe fn pop(&self) -> Option<Job> {
+        // SAFETY: by the caller's promise.
+        if unsafe { self.is_empty() } {
             return None;
         }
         let at = self.top() - 1;
-        self.shared.top.store(at, FORK_POP.get());
-        light_fence(FORK_POP_LIGHT);
-        if self.bottom() > at && !defect("bottom_unlooked") && self.settle(at) == Settled::Left {
+        self.own.top.store(at, STACK_POP.get());
+        light_fence(STACK_POP_LIGHT);
+        if self.bottom() > at && !defect("bottom_unlooked") && !self.settle(at) {
             return None;
         }
         // SAFETY: it was pushed, and no raider has a claim: see the module's text.
-        Some(unsafe { self.view.get().read(at) })
+        Some(unsafe { self.own.view.get().read(at) })
     }
 
-    /// The top was lowered to `at`, which a raider may have claimed: who has the job?
+    /// The top was lowered to `at`, which a raider may have claimed: whether the job is the owner's.
     #[cold]
-    pub(crate) fn settle(&self, at: usize) -> Settled {
-        debug_assert_eq!(self.top(), at);
+    fn settle(&self, at: usize) -> bool {
         // With the lock no raid is under way: it has happened or was given up.
-        let buffer = lock(&self.shared.buffer);
+        let buffer = lock(&self.buffer);
         if self.bottom() <= at {
-            return Settled::Private;
+            return true;
         }
-        let edge = &self.shared.edge;
-        edge.bottom.store(at, FORK_BOTTOM_MOVE.get());
-        self.full.set(at + buffer.len() - 1);
-        if !self.is_wanted() {
-            edge.limit.store(self.limit_above(at), FORK_LIMIT_SET.get());
+        let Edge { bottom, limit } = &*self.edge;
+        bottom.store(at, STACK_BOTTOM_MOVE.get());
+        self.own.settled.set(at);
+        // With the bottom goes the place up to which there is room. Not by a store: that could take a demand back.
+        let seen = limit.load(STACK_LIMIT.get());
+        if seen != 0 {
+            let lower = at + buffer.len() - 1;
+            let _ = limit.compare_exchange(seen, lower, STACK_LIMIT_SET.get(), STACK_LIMIT.get());
         }
-        Settled::Left
+        false
     }
 
-    /// Whether jobs were pushed above the one at `at`, and not yet popped.
-    pub(crate) fn covers(&self, at: usize) -> bool {
-        self.top() > at + 1
-    }
-
-    /// There may be no free slot at `at`: looks, and doubles their number if need be.
-    #[cold]
-    #[inline(never)]
-    fn make_room(&self, at: usize) {
-        let mut buffer = lock(&self.shared.buffer);
+    /// Locks the stack for the owner, to hand out jobs.
+    ///
+    /// # Safety
+    /// By the owner.
+    pub(super) unsafe fn open(&self) -> Opened<'_> {
+        let mut buffer = lock(&self.buffer);
         let bottom = self.bottom();
-        if at - bottom + 1 >= buffer.len() {
+        self.make_room(&mut buffer, bottom, self.top());
+        self.own.settled.set(bottom);
+        Opened { jobs: self, buffer }
+    }
+
+    /// Sees to it that the slots up to `top`, and one more, are there.
+    fn make_room(&self, buffer: &mut Buffer, bottom: usize, top: usize) {
+        if top - bottom + 1 >= buffer.len() {
             let slots = buffer.len() * 2;
-            self.move_to(&mut buffer, slots, bottom..at);
-        } else if at == bottom && buffer.len() > KEEP {
-            self.move_to(&mut buffer, SLOTS, bottom..at);
+            self.move_to(buffer, slots, bottom..top);
+        } else if top == bottom && buffer.len() > KEEP {
+            self.move_to(buffer, SLOTS, bottom..top);
         }
-        self.full.set(bottom + buffer.len() - 1);
     }
 
     fn move_to(&self, buffer: &mut Buffer, slots: usize, live: Range<usize>) {
@@ -383,44 +254,44 @@ impl Stack {
             unsafe { new.view().write(at, job) };
         }
         *buffer = new;
-        self.view.set(buffer.view());
+        self.own.view.set(buffer.view());
+    }
+}
+
+/// The stack, with its lock, by its owner.
+pub(super) struct Opened<'j> {
+    jobs: &'j Jobs,
+    buffer: MutexGuard<'j, Buffer>,
+}
+
+impl Opened<'_> {
+    /// How many private jobs there are.
+    pub(super) fn len(&self) -> usize {
+        self.jobs.top() - self.jobs.bottom()
     }
 
-    /// Answers demand: hands the oldest jobs to `expose`, as many as `wanted` says when asked with how many there
-    /// are; it is asked again until it wants none. `expose` must take them all. Returns how many there were.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn expose(
+    /// Nothing is wanted any more.
+    pub(super) fn answered(&self) {
+        let limit = self.jobs.bottom() + self.buffer.len() - 1;
+        self.jobs.edge.limit.store(limit, STACK_LIMIT_SET.get());
+    }
+
+    /// Something is still wanted.
+    pub(super) fn unanswered(&self) {
+        self.jobs.edge.limit.store(0, STACK_LIMIT_POISON.get());
+    }
+
+    /// Hands the `count` oldest jobs to `expose`, which must take them all.
+    pub(super) fn take_oldest(
         &self,
-        wanted: impl Fn(usize) -> usize,
-        mut expose: impl FnMut(&mut dyn ExactSizeIterator<Item = Job>),
-    ) -> usize {
-        let buffer = lock(&self.shared.buffer);
-        let edge = &self.shared.edge;
-        let top = self.top();
-        let mut bottom = self.bottom();
-        let first = bottom;
-        loop {
-            edge.limit.store(self.limit_above(bottom), FORK_LIMIT_SET.get());
-            fence(FORK_ANSWER_FENCE);
-            let wanted = if self.raids { wanted(top - bottom) } else { usize::MAX };
-            if wanted == 0 {
-                break;
-            }
-            if bottom == top {
-                // The next push is for them.
-                edge.limit.store(0, FORK_LIMIT_POISON.get());
-                break;
-            }
-            let oldest = bottom..bottom + wanted.min(top - bottom);
-            bottom = oldest.end;
-            // SAFETY: live, with the lock held; the bottom goes up before it is let go.
-            expose(&mut oldest.map(|at| unsafe { buffer.view().read(at) }));
-            edge.bottom.store(bottom, FORK_BOTTOM_MOVE.get());
-        }
-        self.full.set(bottom + buffer.len() - 1);
-        self.credit.set(CREDIT);
-        self.plain_down_to.set(usize::MAX);
-        bottom - first
+        count: usize,
+        expose: impl FnOnce(&mut dyn ExactSizeIterator<Item = Job>),
+    ) {
+        let oldest = self.jobs.bottom()..self.jobs.bottom() + count;
+        let bottom = oldest.end;
+        // SAFETY: live, with the lock held; the bottom goes up before it is let go.
+        expose(&mut oldest.map(|at| unsafe { self.buffer.view().read(at) }));
+        self.jobs.edge.bottom.store(bottom, STACK_BOTTOM_MOVE.get());
+        self.jobs.own.settled.set(bottom);
     }
 }

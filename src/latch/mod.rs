@@ -46,6 +46,14 @@ impl TaskOwner {
         TaskOwner((worker as u64) << TASK_OWNER_SHIFT | if apart { TASK_APART } else { 0 })
     }
 
+    pub(crate) fn from_bits(bits: u64) -> TaskOwner {
+        TaskOwner(bits)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn worker(self) -> usize {
         (self.0 >> TASK_OWNER_SHIFT & TASK_NUMBER) as usize
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 
-use super::{Base, BasePtr, in_place};
+use super::{Base, in_place};
 use crate::broadcast::BroadcastContext;
 use crate::global;
 use crate::install;
@@ -89,19 +89,19 @@ impl<'scope> ScopeFifo<'scope> {
     where
         F: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
     {
-        let base = BasePtr(self.base);
         let scope_queues = Arc::clone(&self.queues);
-        let run = move || {
-            let scope = ScopeFifo { base: base.get(), queues: scope_queues, marker: PhantomData };
+        let run = move |base: *const ()| {
+            let scope = ScopeFifo { base: base.cast(), queues: scope_queues, marker: PhantomData };
             // SAFETY: the base lives until its count is zero, in which this job is.
             unsafe { Base::run(scope.base, || f(&scope)) };
         };
         // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
-        let job = unsafe { Job::unbounded(run) };
+        let job = unsafe { Job::of_scope(self.base.cast(), run) };
         let queue = self.queues.here(self.base().registry());
         self.queues.push(queue, job);
         let queues = Arc::clone(&self.queues);
-        self.base().spawn(Job::new(move || queues.pop(queue).run()));
+        // SAFETY: the queues are shared, and borrow nothing.
+        self.base().spawn(unsafe { Job::of_scope(self.base.cast(), move |_| queues.pop(queue).run()) });
     }
 
     /// As [`Scope::spawn_broadcast`](crate::Scope::spawn_broadcast).
@@ -113,10 +113,9 @@ impl<'scope> ScopeFifo<'scope> {
         let workers = self.base().registry().peers.len();
         self.base().spawn_on_workers(None, |index| {
             let f = Arc::clone(&f);
-            let base = BasePtr(self.base);
             let queues = Arc::clone(&self.queues);
-            let run = move || {
-                let scope = ScopeFifo { base: base.get(), queues, marker: PhantomData };
+            let run = move |base: *const ()| {
+                let scope = ScopeFifo { base: base.cast(), queues, marker: PhantomData };
                 // SAFETY: the base lives until its count is zero, in which this job is. The `Arc`, and with it what
                 // `f` borrows, goes before the job counts as ended.
                 unsafe {
@@ -127,7 +126,7 @@ impl<'scope> ScopeFifo<'scope> {
                 }
             };
             // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
-            unsafe { Job::unbounded(run) }
+            unsafe { Job::of_scope(self.base.cast(), run) }
         });
     }
 }

@@ -36,20 +36,6 @@ unsafe impl Send for Scope<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Scope<'_> {}
 
-/// A pointer that may be sent: to the base of a scope.
-#[derive(Clone, Copy)]
-struct BasePtr(*const Base);
-
-// SAFETY: the base is Sync.
-unsafe impl Send for BasePtr {}
-
-impl BasePtr {
-    /// For closures, which otherwise capture the field.
-    fn get(self) -> *const Base {
-        self.0
-    }
-}
-
 impl<'scope> Scope<'scope> {
     fn new(base: &Base) -> Scope<'scope> {
         Scope { base: ptr::from_ref(base), marker: PhantomData }
@@ -80,14 +66,13 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        let base = BasePtr(self.base);
-        let run = move || {
-            let scope = Scope { base: base.get(), marker: PhantomData };
+        let run = move |base: *const ()| {
+            let scope = Scope { base: base.cast(), marker: PhantomData };
             // SAFETY: the base lives until its count is zero, in which this job is.
             unsafe { Base::run(scope.base, || f(&scope)) };
         };
         // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
-        self.base().spawn(unsafe { Job::unbounded(run) });
+        self.base().spawn(unsafe { Job::of_scope(self.base.cast(), run) });
     }
 
     /// Has every worker of the pool run `f` once, told its number, before the scope ends: each as soon as it has no
@@ -122,9 +107,8 @@ impl<'scope> Scope<'scope> {
         let workers = self.base().registry().peers.len();
         self.base().spawn_on_workers(except, |index| {
             let f = Arc::clone(&f);
-            let base = BasePtr(self.base);
-            let run = move || {
-                let scope = Scope { base: base.get(), marker: PhantomData };
+            let run = move |base: *const ()| {
+                let scope = Scope { base: base.cast(), marker: PhantomData };
                 // SAFETY: the base lives until its count is zero, in which this job is. The `Arc`, and with it what
                 // `f` borrows, goes before the job counts as ended.
                 unsafe {
@@ -135,7 +119,7 @@ impl<'scope> Scope<'scope> {
                 }
             };
             // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
-            unsafe { Job::unbounded(run) }
+            unsafe { Job::of_scope(self.base.cast(), run) }
         });
     }
 }

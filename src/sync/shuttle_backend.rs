@@ -4,7 +4,7 @@
 //! nothing to it, and the orderings that [`site`](super::site) names do not reach it.
 
 pub(crate) use shuttle::hint::spin_loop;
-pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use shuttle::thread::{Builder as ThreadBuilder, JoinHandle, yield_now};
 pub(crate) use shuttle::thread_local;

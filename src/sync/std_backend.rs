@@ -1,7 +1,7 @@
 //! The normal build: `std`, with thin wrappers to match the shape of the checkers' types.
 
 pub(crate) use std::hint::spin_loop;
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use std::thread::{Builder as ThreadBuilder, JoinHandle, yield_now};
 pub(crate) use std::thread_local;

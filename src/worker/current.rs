@@ -8,11 +8,45 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 
 use super::Worker;
+use crate::fork::Private;
 use crate::registry::Registry;
 use crate::sync::local;
 
 local! {
     static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
+}
+
+local! {
+    /// What the worker that the calling thread is keeps for itself, while it may fork: a worker that is in none of its
+    /// pool's jobs may not, if it has no main loop.
+    static PRIVATE: Cell<*const Private> = Cell::new(ptr::null());
+}
+
+/// Calls `f` with what the worker that the calling thread is keeps for itself, if it may fork.
+#[inline(always)]
+pub(crate) fn with_private<R>(f: impl FnOnce(Option<&Private>) -> R) -> R {
+    let private = PRIVATE.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: null, or that of the current worker, as for `with_current`.
+    f(unsafe { private.as_ref() })
+}
+
+/// As [`with_private`], without the question whether the calling thread may fork.
+///
+/// # Safety
+/// It may.
+#[inline(always)]
+pub(crate) unsafe fn with_private_again<R>(f: impl FnOnce(&Private) -> R) -> R {
+    let private = PRIVATE.with(Cell::get);
+    debug_assert!(!private.is_null());
+    // SAFETY: it is not null, by the caller's promise, and otherwise as above.
+    f(unsafe { &*private })
+}
+
+/// Lets the calling thread, which is `worker`, fork or not.
+pub(super) fn let_fork(worker: &Worker, may_fork: bool) {
+    let private = if may_fork { ptr::from_ref::<Private>(&worker.stack) } else { ptr::null() };
+    // In thread teardown the thread goes without.
+    let _ = PRIVATE.try_with(|current| current.set(private));
 }
 
 /// Calls `f` with the worker that the calling thread is, if any.
@@ -37,6 +71,7 @@ impl<'w> Current<'w> {
             assert!(current.get().is_null(), "the thread is a worker already");
             current.set(worker);
         });
+        let_fork(worker, true);
         Current { worker }
     }
 }
@@ -47,6 +82,7 @@ impl Drop for Current<'_> {
             debug_assert!(ptr::eq(current.get(), self.worker));
             current.set(ptr::null());
         });
+        let_fork(self.worker, false);
     }
 }
 
@@ -68,6 +104,7 @@ impl Host {
         let _ = CURRENT.try_with(|current| {
             if ptr::eq(current.get(), &raw const *self.0) {
                 current.set(ptr::null());
+                let_fork(&self.0, false);
             }
         });
     }

@@ -2,8 +2,7 @@
 
 use super::{Help, Worker};
 use crate::deque::Steal;
-use crate::fork::Settled;
-use crate::job::{Job, JobId};
+use crate::job::{Home, Job};
 use crate::latch::TaskLatch;
 use crate::sync::{EXHAUSTIVE, spin_loop};
 
@@ -176,32 +175,11 @@ impl Worker {
         }
     }
 
-    /// After a first side has returned and its fork, at `at` with `latch`, was not simply on top of the private
-    /// stack. Runs what was pushed above it, looks whether it can be had back (`true`: the caller is to run it),
-    /// and otherwise waits until it has ended.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn rejoin(&self, at: usize, latch: &TaskLatch, id: &JobId, help: Help) -> bool {
-        while self.stack.covers(at) {
-            match self.stack.pop() {
-                Some(job) => self.run(job),
-                // All of them left, and the fork before them.
-                None => return self.await_fork(latch, id, help),
-            }
-        }
-        if self.stack.unfork(at) {
-            return true;
-        }
-        match self.stack.settle(at) {
-            Settled::Private => true,
-            Settled::Left => self.await_fork(latch, id, help),
-        }
-    }
-
-    fn await_fork(&self, latch: &TaskLatch, id: &JobId, help: Help) -> bool {
+    /// Waits for a fork that has left, whose frame is at `address`. `true`: it came back, and the caller is to run it.
+    pub(crate) fn await_fork(&self, latch: &TaskLatch, address: usize, help: Help) -> bool {
         while !latch.probe() {
             match self.own() {
-                Some(job) if job.is(id) => return true,
+                Some(job) if job.home() == (Home::Fork, address) => return true,
                 Some(job) => self.run(job),
                 None => {
                     self.wait_until(latch, help);

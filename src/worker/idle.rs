@@ -169,7 +169,7 @@ impl Worker {
     }
 
     /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
-    /// its private stack, or in its inbox. Under the checker, where no time passes, not at all.
+    /// its deque, or in its inbox. Under the checker, where no time passes, not at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {
         if MODEL {
             return true;
@@ -178,7 +178,7 @@ impl Worker {
         match self.next(&UntilTime { moment: Instant::now() + time, worker: self }, Help::Any) {
             Next::Done => self.me().inbox.is_empty(),
             Next::Job(job) => {
-                self.push(job);
+                self.push_deque(job);
                 false
             }
         }
@@ -318,6 +318,6 @@ impl Worker {
             return false;
         }
         barrier::heavy();
-        self.registry.peers.iter().any(|peer| peer.private.len() > 0)
+        self.registry.peers.iter().any(|peer| peer.private.has_some())
     }
 }

@@ -11,7 +11,9 @@ mod find;
 mod idle;
 mod nested;
 
-pub(crate) use current::{Current, lend_host, return_abandoned_host, return_host, with_current};
+pub(crate) use current::{
+    Current, lend_host, return_abandoned_host, return_host, with_current, with_private, with_private_again,
+};
 pub(crate) use idle::UntilSignal;
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
@@ -21,7 +23,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::deque::Deque;
-use crate::fork::Stack;
+use crate::fork::{Available, Stack};
 use crate::job::Job;
 use crate::latch::TaskOwner;
 use crate::parker::{Parker, Unparker};
@@ -92,6 +94,8 @@ impl Worker {
     pub(crate) fn new(seat: Seat, lent: bool) -> Worker {
         let Seat { index, registry, kit: Kit { deque, stack, parker } } = seat;
         parker.adopt();
+        let owner = TaskOwner::new(index, false);
+        stack.set_owner(owner);
         Worker {
             stack,
             index,
@@ -108,7 +112,7 @@ impl Worker {
             outside: Cell::new(lent),
             base: nested::stack_position(),
             isolation: Cell::new(None),
-            as_owner: Cell::new(TaskOwner::new(index, false)),
+            as_owner: Cell::new(owner),
             nested: RefCell::default(),
             room_waits: Cell::new(0),
         }
@@ -138,6 +142,7 @@ impl Worker {
     /// The main loop is over: what the thread still does, it does outside the pool.
     pub(crate) fn leave(&self) {
         self.outside.set(true);
+        current::let_fork(self, false);
     }
 
     // --- giving work away ---
@@ -167,12 +172,15 @@ impl Worker {
     #[cold]
     fn answer(&self, at_once: bool) {
         let sleep = &self.registry.sleep;
-        let wanted = |private: usize| {
+        let bundled = Cell::new(false);
+        let wanted = |available: Available| {
             let missing = sleep.snapshot().idle().saturating_sub(self.deque.len());
-            if private >= 4 * BUNDLE && missing > 0 { BUNDLE } else { missing }
+            // The oldest forks are the largest jobs there are.
+            bundled.set(available.len >= 4 * BUNDLE && missing > 0 && available.forks == 0);
+            if bundled.get() { BUNDLE } else { missing }
         };
         let exposed = self.stack.expose(wanted, |jobs| {
-            if jobs.len() == BUNDLE { self.push_deque(bundle(jobs.collect())) } else { self.push_each(jobs) }
+            if bundled.get() { self.push_deque(bundle(jobs.collect())) } else { self.push_each(jobs) }
         });
         if exposed > 0 {
             if at_once { sleep.published() } else { sleep.published_lazily() }
@@ -190,7 +198,7 @@ impl Worker {
     /// tells; and what is pushed then must not take the place that the fork believes to be its own.
     pub(crate) fn expose_all(&self) {
         if !self.stack.is_empty() {
-            self.stack.expose(|private| private, |jobs| self.push_each(jobs));
+            self.stack.expose(|available| available.len, |jobs| self.push_each(jobs));
             self.registry.sleep.published();
         }
     }
@@ -199,7 +207,7 @@ impl Worker {
         jobs.for_each(|job| self.push_deque(job));
     }
 
-    fn push_deque(&self, job: Job) {
+    pub(super) fn push_deque(&self, job: Job) {
         self.deque.push(job);
         self.height.set(self.height.get() + 1);
     }
@@ -215,7 +223,7 @@ impl Worker {
     /// Runs `f` as one job of this worker.
     #[inline]
     pub(crate) fn counted(&self, f: impl FnOnce()) {
-        self.depth.set(self.depth.get() + 1);
+        self.deepen();
         let result = unwind::catch(f);
         let counters = &self.me().counters;
         counters.run.add(1);
@@ -224,19 +232,37 @@ impl Worker {
             // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
             self.registry.handle_panic(payload);
         }
+        self.come_up();
+    }
+
+    /// One more job is on this thread's stack.
+    #[inline]
+    fn deepen(&self) {
+        self.depth.set(self.depth.get() + 1);
+        if self.outside.get() {
+            current::let_fork(self, true);
+        }
+    }
+
+    /// One job less.
+    #[inline]
+    fn come_up(&self) {
         self.depth.set(self.depth.get() - 1);
+        if self.outside.get() {
+            current::let_fork(self, self.inside());
+        }
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Leave<'w>(&'w Cell<usize>);
+        struct Leave<'w>(&'w Worker);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.0.set(self.0.get() - 1);
+                self.0.come_up();
             }
         }
-        self.depth.set(self.depth.get() + 1);
-        let _leave = Leave(&self.depth);
+        self.deepen();
+        let _leave = Leave(self);
         f()
     }
 

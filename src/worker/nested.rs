@@ -124,7 +124,14 @@ impl Worker {
 
     fn isolate(&self, isolation: Option<Isolation>) {
         self.isolation.set(isolation);
-        self.as_owner.set(TaskOwner::new(self.index, isolation.is_some()));
+        self.set_owner(TaskOwner::new(self.index, isolation.is_some()));
+    }
+
+    /// What it is called from now on as one that waits. No job is private: where this changes, all were handed out, and
+    /// what was pushed since has ended or is handed out.
+    pub(super) fn set_owner(&self, owner: TaskOwner) {
+        self.as_owner.set(owner);
+        self.stack.set_owner(owner);
     }
 
     /// Runs `f`, a job that was taken from a worker that waits apart, apart as well: a wait in it might otherwise run

@@ -162,7 +162,7 @@ where
 #[must_use]
 pub fn current_worker() -> Option<usize> {
     return_abandoned_host();
-    with_current(|worker| worker.map(|worker| worker.index))
+    with_current(|worker| worker.map(|worker| worker.number.get()))
 }
 
 /// How many workers the pool has that the calling thread works for, or else the [global](Pool::global) one,

@@ -41,6 +41,7 @@ mod room;
 mod scope;
 mod shutdown;
 mod sleep;
+mod spares;
 mod spawn;
 mod spin;
 mod stats;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+use crate::barrier;
 use crate::deque::{Deque, Injector, Stealer};
 use crate::error::ClosedReason;
 use crate::fork;
@@ -15,6 +16,7 @@ use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
 use crate::sleep::{Sleep, Snapshot};
+use crate::spares::Spares;
 use crate::stats::Counters;
 use crate::sync::site::{ABANDONED, THREADS};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, defect, lock};
@@ -102,6 +104,8 @@ pub(crate) struct Registry {
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
     pub(crate) rooms: Rooms,
+    /// Threads that stand in for workers that wait.
+    pub(crate) spares: Spares,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     /// Whether there is such a thread.
@@ -121,6 +125,7 @@ impl Registry {
         hooks: Hooks,
         help_stack: usize,
         threads: usize,
+        spares: Spares,
     ) -> Registry {
         let lent = threads < peers.len();
         Registry {
@@ -130,6 +135,7 @@ impl Registry {
             hooks,
             help_stack,
             rooms: Rooms::default(),
+            spares,
             threads: AtomicUsize::new(threads),
             lent,
             abandoned: AtomicBool::new(false),
@@ -219,11 +225,19 @@ impl Registry {
         Entry { registry: self }
     }
 
-    /// Gives a job to one worker, or, if that was lent and has gone, to whoever comes first.
-    pub(crate) fn hand_to(&self, peer: &Peer, job: Job) {
-        if let Err(job) = peer.inbox.push(job) {
-            self.hold().inject(job);
+    /// Gives a job to one worker; if that was lent and has gone, to a spare in its place, or, if there is none, to whoever
+    /// comes first.
+    pub(crate) fn hand_to(this: &Shared, worker: usize, job: Job) {
+        if let Err(job) = this.peers[worker].inbox.push(job)
+            && let Err(job) = Registry::run_on_spare(this, worker, job)
+        {
+            this.hold().inject(job);
         }
+    }
+
+    /// Ends a [`hold`](Self::hold) whose entry was forgotten.
+    pub(crate) fn leave_held(&self) {
+        drop(Entry { registry: self });
     }
 
     /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
@@ -233,16 +247,47 @@ impl Registry {
         }
     }
 
+    /// A worker or a spare, as the others see it.
+    #[inline]
+    pub(crate) fn peer(&self, index: usize) -> &Peer {
+        match self.peers.get(index) {
+            Some(peer) => peer,
+            None => self.spares.peer(index),
+        }
+    }
+
+    /// How many workers and spares there are. Some spares may rest, and have nothing.
+    #[inline]
+    pub(crate) fn all(&self) -> usize {
+        self.peers.len() + self.spares.made()
+    }
+
+    /// The workers, and all spares that were ever made.
+    pub(crate) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|peer| &**peer).chain(self.spares.peers())
+    }
+
     /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
     pub(crate) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
+        !self.injector.is_empty() || self.all_peers().any(|peer| !peer.stealer.is_empty())
+    }
+
+    /// The last look before a sleep, or before a search ends while others sleep: whether somebody has private jobs. If
+    /// not, whoever pushes next sees that jobs are wanted. `idle` workers have none.
+    pub(crate) fn others_keep_jobs(&self, idle: usize) -> bool {
+        self.all_peers().for_each(|peer| peer.private.demand());
+        if idle >= self.peers.len() || !barrier::available() {
+            return false;
+        }
+        barrier::heavy();
+        self.all_peers().any(|peer| peer.private.has_some())
     }
 
     /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
     /// itself in a job and left there. To be asked with all asleep.
     pub(crate) fn is_drained(&self) -> bool {
         let keeps = |peer: &Peer| peer.private.has_some() && !defect("private_forgotten");
-        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty() && !keeps(peer))
+        !self.has_work() && self.all_peers().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.

@@ -18,6 +18,8 @@ pub struct Shutdown {
     pub run: u64,
     /// Of these, panics that went to the panic handler.
     pub panicked: u64,
+    /// Jobs run by spares, which are in no worker's report.
+    pub run_by_spares: u64,
     /// One entry a worker, by its number.
     pub workers: Vec<WorkerReport>,
 }
@@ -53,9 +55,13 @@ impl Shutdown {
                 pinned_to: registry.sleep.home(index),
             })
             .collect();
+        let spares = || registry.spares.peers().map(|peer| &peer.counters);
+        let run_by_spares = spares().map(|counters| counters.jobs()).sum();
+        let panicked = spares().map(|counters| counters.panicked.get()).sum::<u64>();
         Shutdown {
-            run: workers.iter().map(|worker| worker.run).sum(),
-            panicked: workers.iter().map(|worker| worker.panicked).sum(),
+            run: workers.iter().map(|worker| worker.run).sum::<u64>() + run_by_spares,
+            panicked: workers.iter().map(|worker| worker.panicked).sum::<u64>() + panicked,
+            run_by_spares,
             workers,
         }
     }
@@ -125,6 +131,7 @@ impl Pool {
             && self.registry.forked()
         {
             threads.forget();
+            self.registry.spares.forget();
             return;
         }
         self.registry.close();
@@ -189,6 +196,7 @@ impl Pool {
                 return Err(running);
             }
         }
+        self.registry.spares.join(deadline)?;
         let threads = lock(&self.threads).take();
         if let Some(threads) = threads {
             threads.join();
@@ -210,6 +218,7 @@ impl Drop for Pool {
                     if let Some(threads) = lock(&self.threads).take() {
                         threads.forget();
                     }
+                    self.registry.spares.forget();
                 }
                 Err(_) => self.registry.close(),
             }

@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::sync::{Arc, JoinHandle, MODEL, ThreadBuilder};
 use crate::worker::{Current, Seat, Worker, with_current};
 
-type Handle = JoinHandle<()>;
+pub(crate) type Handle = JoinHandle<()>;
 
 /// The stack of a thread that std starts for us, in bytes: as much as main threads have, because what recurses there
 /// by calls recurses here by forks. Pages are committed as they are used. Under a checker each execution has new ones.
@@ -204,7 +204,7 @@ impl Threads {
 }
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
-fn spawn_thread(
+pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
@@ -241,7 +241,7 @@ fn spawn_thread(
 
 /// Under a checker a thread has no end but its handle's.
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-fn spawn_thread(
+pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,

@@ -14,6 +14,7 @@ mod private;
 mod stack;
 
 pub(crate) use chain::Settled;
+pub(crate) use frame::owner_of;
 pub(crate) use private::{Available, Private, Shared, Stack};
 
 use std::mem::{MaybeUninit, forget};

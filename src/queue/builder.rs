@@ -172,7 +172,7 @@ where
                 lock(self.0).extend(self.1.take());
             }
         }
-        let place = &self.states[worker.index];
+        let place = &self.states[worker.number.get()];
         let kept = lock(place).pop();
         f(&mut Keep(place, kept).1)
     }
@@ -182,7 +182,7 @@ where
     where
         H: Fn(&mut S, J),
     {
-        (self.handler)(state.get_or_insert_with(|| (self.make)(worker.index)), job);
+        (self.handler)(state.get_or_insert_with(|| (self.make)(worker.number.get())), job);
     }
 }
 

@@ -147,6 +147,7 @@ impl<J: Send + 'static> Queue<J> {
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
         on_signal(
             None,
+            None,
             |wake| {
                 let mut entries = core.idle.lock();
                 core.runners.set_awaited();

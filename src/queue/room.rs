@@ -33,7 +33,7 @@ use crate::room::Wait;
 use crate::spin::Spin;
 use crate::sync::{Arc, defect, lock};
 use crate::wait::on_signal;
-use crate::worker::{Nested, Worker, with_current};
+use crate::worker::{Nested, UntilSignal, Worker, with_current};
 
 use super::core::{Core, CoreRef};
 use super::error::SubmitError;
@@ -95,12 +95,16 @@ impl<J: Send + 'static> CoreRef<J> {
                 Continue(job) => job,
                 Break(done) => return done,
             };
-            if self.help(worker) || may_run && worker.run_one() {
+            // With spares, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on
+            // top of this one might wait for it.
+            let lends = worker.may_lend_place();
+            if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
             }
             match self.enter(worker) {
                 Outlook::Changed => {}
                 Outlook::Circle(queue) => worker.set_aside(queue),
+                Outlook::Wait(signal) if lends && self.wait_aside(worker, &signal, deadline) => {}
                 Outlook::Wait(signal) => {
                     let found = if may_run {
                         worker.signal_or_job(&signal, deadline)
@@ -115,6 +119,15 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
+    }
+
+    /// Waits for room with a spare in the worker's place; `false` if there is none.
+    fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
+        let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
+        if waited {
+            self.registry.rooms.lock().remove(worker.index);
+        }
+        waited
     }
 
     /// `worker` announces that it waits for room.
@@ -191,7 +204,7 @@ impl<J: Send + 'static> CoreRef<J> {
         };
         let leave = |ticket| self.room.remove(ticket);
         let Some(worker) = deep else {
-            on_signal(deadline, enter, leave);
+            on_signal(deadline, None, enter, leave);
             return;
         };
         let signal = Signal::new(worker.unparker());

@@ -304,6 +304,25 @@ sites! { CORE:
     /// In a pop: between the top going down and the look at the bottom. Partner: `FORK_HEAVY`.
     STACK_POP_LIGHT = SeqCst;
 
+    // --- spares ---
+
+    /// How many spares were made. Relaxed: what is behind the number is looked up in cells that are set once, and by
+    /// themselves order what was written before.
+    SPARES_MADE = Relaxed;
+    /// The worker that a spare stands in for. Relaxed: written before `SPARE_CALL`.
+    SPARE_SLOT = Relaxed;
+    /// A spare is called. Release: its thread sees for whom. Partner: `SPARE_TAKE`.
+    SPARE_CALL = Release;
+    /// Its thread takes the call. Partner: `SPARE_CALL`.
+    SPARE_TAKE = Acquire;
+    /// A look at the role that decides nothing, or that a thread takes at its own role: what the spare does next needs
+    /// nothing of the one that relieved it. Relaxed.
+    SPARE_LOOK = Relaxed;
+    /// The wait is over. Relaxed: counts and lists are changed by their own orderings.
+    SPARE_RELIEVE = Relaxed;
+    /// The spare rests. Relaxed: the lock of the list, which it enters next, orders it before the next call.
+    SPARE_REST = Relaxed;
+
     // --- inbox ---
 
     /// Whether something came in. Relaxed: the lock orders the jobs; against sleep, the fences of `sleep` do.

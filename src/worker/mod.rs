@@ -6,6 +6,7 @@
 //! and then sleeps; see [`crate::sleep`].
 
 mod appetite;
+mod blocked;
 mod current;
 mod find;
 mod idle;
@@ -14,7 +15,7 @@ mod nested;
 pub(crate) use current::{
     Current, lend_host, return_abandoned_host, return_host, with_current, with_private, with_private_again,
 };
-pub(crate) use idle::UntilSignal;
+pub(crate) use idle::{Until, UntilSignal};
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
 
@@ -61,7 +62,10 @@ pub(crate) struct Seat {
 /// What a worker thread owns. Never leaves its thread.
 pub(crate) struct Worker {
     pub(crate) stack: Stack,
+    /// Which peer it is.
     pub(crate) index: usize,
+    /// Which worker of the pool it is, as users know it: of a spare, the one that it stands in for.
+    pub(crate) number: Cell<usize>,
     pub(crate) registry: Shared,
     deque: Deque<Job>,
     /// Jobs pushed onto the deque less jobs popped: how far its near end has moved. Thieves do not change it.
@@ -79,6 +83,8 @@ pub(crate) struct Worker {
     outside: Cell<bool>,
     /// Where this thread's stack was when it became a worker.
     base: usize,
+    /// Whether it is in a call of [`blocking`](crate::blocking).
+    blocked: Cell<bool>,
     /// What is on this thread's stack that restricts what may be run on top of it.
     isolation: Cell<Option<Isolation>>,
     /// What its forks are told of it: who it is, and whether `isolation` is set.
@@ -99,6 +105,7 @@ impl Worker {
         Worker {
             stack,
             index,
+            number: Cell::new(index),
             registry,
             deque,
             height: Cell::new(0),
@@ -111,6 +118,7 @@ impl Worker {
             lent,
             outside: Cell::new(lent),
             base: nested::stack_position(),
+            blocked: Cell::new(false),
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),
             nested: RefCell::default(),
@@ -118,8 +126,23 @@ impl Worker {
         }
     }
 
+    /// What it was made of, for the next thread that becomes this worker.
+    pub(crate) fn into_kit(self) -> Kit {
+        Kit { deque: self.deque, stack: self.stack, parker: self.parker }
+    }
+
     pub(crate) fn me(&self) -> &Peer {
-        &self.registry.peers[self.index]
+        self.registry.peer(self.index)
+    }
+
+    /// Whether it is a spare.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.index >= self.registry.peers.len()
+    }
+
+    /// The worker that it is or stands in for, as the others see it.
+    fn slot(&self) -> &Peer {
+        &self.registry.peers[self.number.get()]
     }
 
     pub(crate) fn unparker(&self) -> Unparker {
@@ -280,7 +303,7 @@ impl Worker {
     /// Runs one job of its own or of its inbox, if there is one.
     pub(crate) fn run_local(&self) -> bool {
         self.expose_all();
-        self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
+        self.own().or_else(|| self.take_errand()).map(|job| self.run(job)).is_some()
     }
 
     /// Runs what only this worker may run.

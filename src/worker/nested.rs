@@ -7,26 +7,25 @@ use super::Worker;
 use crate::latch::TaskOwner;
 use crate::sync::{EXHAUSTIVE, MODEL, defect};
 
-/// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
-/// [`install`](crate::Pool::install_with).
+/// Asks for another way to wait than the usual one, in [`scope_with`](crate::Pool::scope_with),
+/// [`install_with`](crate::Pool::install_with), [`join_with`](crate::JoinHandle::join_with) or
+/// [`wait_with`](crate::CountLatch::wait_with).
 ///
-/// A worker that waits runs other jobs meanwhile: that keeps the cores busy, and it is what lets jobs wait for jobs.
-/// But a caller that holds a lock must not run one that wants the same lock; it would wait for itself.
+/// Usually a worker that waits inside a job runs nothing on top of that job but what it waits for itself: the job behind
+/// the handle if that has not begun, the jobs of the scope. Otherwise a [spare](crate::PoolBuilder::spares) has its place
+/// until the wait is over. So no wait keeps another job from going on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
-    /// Runs jobs of the pool: its own, then others'.
+    /// Runs jobs of the pool meanwhile, on the same stack: its own, then others', whatever they are. That saves the
+    /// change to another thread where waits are long and many. But a job that runs on top may wait for what the waiting
+    /// one does next, and then neither goes on; nor must a caller that holds a lock wait so.
     #[default]
     Steal,
     /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
-    /// every wait inside the call, too, and for other workers in what they take of it. In an `install` on another
-    /// pool, where nothing is its own: none.
-    ///
-    /// What needs a certain other worker may so wait for ever: two such calls at once that each
-    /// [broadcast](crate::Pool::broadcast), or jobs that another thread spawns on the scope while all other workers
-    /// are blocked.
+    /// every wait inside the call, too, and for other workers in what they take of it. For a caller that holds a lock
+    /// which jobs of others want.
     OwnScope,
-    /// Runs nothing while it waits for the end: other workers must be there for that, and not all be blocked on what
-    /// the caller holds. On a pool with one worker, which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
+    /// Runs nothing while it waits for the end. Waits inside the call are as with `OwnScope`.
     Park,
 }
 
@@ -97,10 +96,10 @@ impl Worker {
     }
 
     /// Runs `f`, whose waits are to be as `wait` says.
-    pub(crate) fn apart<R>(&self, wait: Wait, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn apart<R>(&self, wait: Option<Wait>, f: impl FnOnce() -> R) -> R {
         match wait {
-            Wait::Steal => f(),
-            Wait::OwnScope | Wait::Park => self.isolated(f),
+            None | Some(Wait::Steal) => f(),
+            Some(Wait::OwnScope | Wait::Park) => self.isolated(f),
         }
     }
 

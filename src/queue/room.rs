@@ -101,7 +101,7 @@ impl<J: Send + 'static> CoreRef<J> {
             if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
             }
-            match self.enter(worker) {
+            match self.enter(worker, lends) {
                 Outlook::Changed => {}
                 Outlook::Circle(queue) => worker.set_aside(queue),
                 Outlook::Wait(signal) if lends && self.wait_aside(worker, &signal, deadline) => {}
@@ -130,8 +130,8 @@ impl<J: Send + 'static> CoreRef<J> {
         waited
     }
 
-    /// `worker` announces that it waits for room.
-    fn enter(&self, worker: &Worker) -> Outlook {
+    /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that.
+    fn enter(&self, worker: &Worker, lends: bool) -> Outlook {
         let signal = Signal::new(worker.unparker());
         let entries = self.room.lock();
         let mut waits = self.registry.rooms.lock();
@@ -148,8 +148,10 @@ impl<J: Send + 'static> CoreRef<J> {
             self.runners.clear_crowded();
             self.ring.unflag_blocked();
         }
-        let outlook = if may_serve || !may_wait {
+        let outlook = if may_serve && !lends || !may_wait {
             Outlook::Changed
+        } else if may_serve {
+            return Outlook::Wait(signal);
         } else if let Some(queue) = waits.circle(worker.index) {
             Outlook::Circle(queue)
         } else {

@@ -22,6 +22,8 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("sleep_local_push", 3, 3),
     ("sleep_accounting", 3, 3),
     ("latch_last_decrement", 3, 3),
+    ("latch_passing_zero", 2, ALL),
+    ("latch_late_release", 2, ALL),
     ("stack_job_raided", 2, ALL),
     ("stack_job_exposed", 2, ALL),
     ("fork_exposure", 3, 3),

@@ -57,25 +57,42 @@ impl Wake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
 
+/// What a waiter came for, where the owner of a list lets one event after another be waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Round(pub(crate) u64);
+
+#[derive(Debug)]
+struct Entry {
+    ticket: Ticket,
+    round: Round,
+    wake: Wake,
+}
+
+/// The waiters, longest wait first, and so by round.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     next: u64,
-    queue: VecDeque<(Ticket, Wake)>,
+    queue: VecDeque<Entry>,
 }
 
 impl Entries {
     /// Appends a waiter.
     pub(crate) fn push(&mut self, wake: Wake) -> Ticket {
+        self.push_in(Round::default(), wake)
+    }
+
+    /// Appends a waiter that came in `round`, the newest.
+    pub(crate) fn push_in(&mut self, round: Round, wake: Wake) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
-        self.queue.push_back((ticket, wake));
+        self.queue.push_back(Entry { ticket, round, wake });
         ticket
     }
 
     /// The waker of the task behind `ticket`; `None` if that was taken off the list.
     fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
-        match self.queue.iter_mut().find(|(held, _)| *held == ticket) {
-            Some((_, Wake::Task(waker))) => Some(waker),
+        match self.queue.iter_mut().find(|entry| entry.ticket == ticket) {
+            Some(Entry { wake: Wake::Task(waker), .. }) => Some(waker),
             _ => None,
         }
     }
@@ -83,13 +100,19 @@ impl Entries {
     /// Those that wait longest, up to the first that is `last`.
     pub(crate) fn pop_through(&mut self, last: impl Fn(&Wake) -> bool) -> Vec<Wake> {
         let count =
-            self.queue.iter().position(|(_, wake)| last(wake)).map_or(self.queue.len(), |place| place + 1);
-        self.queue.drain(..count).map(|(_, wake)| wake).collect()
+            self.queue.iter().position(|entry| last(&entry.wake)).map_or(self.queue.len(), |place| place + 1);
+        self.queue.drain(..count).map(|entry| entry.wake).collect()
+    }
+
+    /// Those that came before `round`, the newest.
+    pub(crate) fn take_before(&mut self, round: Round) -> Vec<Wake> {
+        let first = self.queue.iter().position(|entry| entry.round == round);
+        self.queue.drain(..first.unwrap_or(self.queue.len())).map(|entry| entry.wake).collect()
     }
 
     /// All of them.
-    pub(crate) fn take(&mut self) -> VecDeque<(Ticket, Wake)> {
-        std::mem::take(&mut self.queue)
+    pub(crate) fn take(&mut self) -> Vec<Wake> {
+        self.queue.drain(..).map(|entry| entry.wake).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -114,7 +137,7 @@ impl WaitList {
     pub(crate) fn remove(&self, ticket: Ticket) -> bool {
         let removed = {
             let mut entries = self.lock();
-            let place = entries.queue.iter().position(|(held, _)| *held == ticket);
+            let place = entries.queue.iter().position(|entry| entry.ticket == ticket);
             place.and_then(|place| entries.queue.remove(place))
         };
         removed.is_some()

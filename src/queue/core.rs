@@ -19,7 +19,7 @@ use std::rc::Rc;
 use crossbeam_utils::CachePadded;
 
 use crate::job::Job;
-use crate::latch::WaitList;
+use crate::latch::{WaitList, Wake};
 use crate::registry::{Shared, Source};
 use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::sync::{Arc, Mutex, defect};
@@ -195,9 +195,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.runners.clear_awaited();
             entries.take()
         };
-        for (_, wake) in waiters {
-            wake.wake();
-        }
+        waiters.into_iter().for_each(Wake::wake);
     }
 }
 

@@ -154,12 +154,13 @@ sites! { CORE:
 
     /// A first guess for an exchange that checks it. Relaxed.
     COUNT_HINT = Relaxed;
-    /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`.
+    /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`. What was
+    /// counted down before goes out past it, because it reads and writes the one word.
     COUNT_ADD = Relaxed;
     /// The count goes down. Release: what was counted goes out; Acquire: the last one, which wakes the others,
     /// passes on what all before it did. Partners: itself, `COUNT_PROBE`, `COUNT_REGISTER`.
     COUNT_DOWN = AcqRel;
-    /// A look at the count: zero means that all counted down is visible. Partner: `COUNT_DOWN`.
+    /// A look at the count: zero, or another round, means that all counted down before is visible. Partner: `COUNT_DOWN`.
     COUNT_PROBE = Acquire;
     /// A waiter enters, and may find zero after all. Partner: `COUNT_DOWN`.
     COUNT_REGISTER = Acquire;

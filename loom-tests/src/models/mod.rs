@@ -96,6 +96,8 @@ models! {
     whole("latch_probe", 2, ALL, latch::probe);
     whole("latch_last_decrement", 3, 6, latch::last_decrement);
     whole("latch_waker", 2, ALL, latch::waker);
+    whole("latch_passing_zero", 2, ALL, latch::passing_zero);
+    whole("latch_late_release", 2, ALL, latch::late_release);
     whole("submit_vs_shutdown", 3, 2, pool::submit_vs_shutdown);
     whole("pool_start_fails", 2, 2, pool::start_fails);
     whole("pool_dropped_inside", 2, 2, pool::dropped_inside);
@@ -148,6 +150,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
     Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
     Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
+    Canary { defect: Defect::Code("zero_forgotten"), model: "latch_passing_zero" },
+    Canary { defect: Defect::Code("next_round_released"), model: "latch_late_release" },
     Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
     Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: weaken("RING_VALUE_STORE=Relaxed"), model: "ring_hand_over" },

@@ -7,7 +7,7 @@
 //! | layer | modules | purpose |
 //! |---|---|---|
 //! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forked children |
-//! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `affinity`, `stats` | one mechanism each |
+//! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `numbered`, `affinity`, `stats` | one mechanism each |
 //! | 2 | `latch`, `sleep`, `room` | waiting: for an event, for work, for each other |
 //! | 3 | `job`, `inbox` | what runs |
 //! | 4 | `registry`, `worker`, `fork`, `wait` | the scheduler |
@@ -29,6 +29,7 @@ mod install;
 mod job;
 mod join;
 mod latch;
+mod numbered;
 mod parker;
 mod pool;
 mod pool_fork;

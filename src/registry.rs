@@ -11,6 +11,7 @@ use crate::fork;
 use crate::inbox::Inbox;
 use crate::job::Job;
 use crate::latch::CountLatch;
+use crate::numbered::{Number, Numbered};
 use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
@@ -83,10 +84,9 @@ pub(crate) trait Source: Send + Sync {
     fn close_outside(&self);
 }
 
-/// Sources by number; `None` once the pool is closed.
+/// The sources; `None` once the pool is closed.
 struct Sources {
-    next: u64,
-    open: Option<Vec<(u64, Box<dyn Source>)>>,
+    open: Option<Numbered<Box<dyn Source>>>,
     /// Whether `over` was counted down.
     over: bool,
 }
@@ -134,7 +134,7 @@ impl Registry {
             lent,
             abandoned: AtomicBool::new(false),
             over: CountLatch::new(1),
-            sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()), over: false }),
+            sources: Mutex::new(Sources { open: Some(Numbered::default()), over: false }),
             generation: process::generation(),
         }
     }
@@ -270,22 +270,13 @@ impl Registry {
     }
 
     /// Registers a source. `None` if the pool is closed.
-    pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<u64> {
-        let mut sources = lock(&self.sources);
-        let number = sources.next;
-        sources.next += 1;
-        sources.open.as_mut()?.push((number, source));
-        Some(number)
+    pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<Number> {
+        Some(lock(&self.sources).open.as_mut()?.push(source))
     }
 
     /// Forgets a source.
-    pub(crate) fn remove_source(&self, number: u64) {
-        let removed = {
-            let mut sources = lock(&self.sources);
-            let Some(open) = sources.open.as_mut() else { return };
-            let place = open.iter().position(|(held, _)| *held == number);
-            place.map(|place| open.swap_remove(place))
-        };
+    pub(crate) fn remove_source(&self, number: Number) {
+        let removed = lock(&self.sources).open.as_mut().and_then(|open| open.remove(number));
         // Dropped without the lock: the source may be the last to hold something of the user's.
         drop(removed);
     }
@@ -298,7 +289,7 @@ impl Registry {
             // through: a source needs it to get jobs under way. No foreign code runs in there.
             let mut sources = lock(&self.sources);
             let open = sources.open.take();
-            for (_, source) in open.iter().flatten() {
+            for source in open.iter().flat_map(Numbered::iter) {
                 source.close_outside();
             }
             open

@@ -27,6 +27,7 @@ sources! {
     job = "../../src/job.rs",
     join = "../../src/join.rs",
     latch = "../../src/latch/mod.rs",
+    numbered = "../../src/numbered.rs",
     parker = "../../src/parker.rs",
     pool = "../../src/pool.rs",
     pool_fork = "../../src/pool_fork.rs",

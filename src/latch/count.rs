@@ -187,32 +187,23 @@ impl CountLatch {
 
     /// After the count was zero: wakes those for whom it was.
     fn release(&self) {
-        let waiters = {
-            let mut entries = self.waiters.lock();
-            let now = self.look();
-            let over = if now.count() == 0 || defect("next_round_released") {
-                entries.take()
-            } else {
-                entries.take_before(now.round())
-            };
+        let mut entries = self.waiters.lock();
+        let now = self.look();
+        if now.count() > 0 && !defect("next_round_released") {
+            let over = entries.take_before(now.round());
             if entries.is_empty() {
                 self.word.fetch_and(!WAITERS, COUNT_RELEASE.get());
             }
-            if defect("woken_under_lock") {
-                over.into_iter().for_each(Wake::wake);
-                return;
-            }
-            over
-        };
-        // A waker is foreign code: if one panics, the others must be woken all the same.
-        let panics = waiters.into_iter().filter_map(|wake| unwind::catch(|| wake.wake()).err());
-        let first = panics.reduce(|first, next| {
-            unwind::discard(next);
-            first
-        });
-        if let Some(payload) = first {
-            unwind::resume(payload);
+            drop(entries);
+            return wake_all(over.into_iter());
         }
+        self.word.fetch_and(!WAITERS, COUNT_RELEASE.get());
+        let all = entries.take();
+        if defect("woken_under_lock") {
+            return wake_all(all);
+        }
+        drop(entries);
+        wake_all(all);
     }
 
     /// Enters `wake` into the list, unless the count was zero at some moment since the look that found `since`.
@@ -244,6 +235,18 @@ impl CountLatch {
             }
         };
         if waiting { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// A waker is foreign code: if one panics, the others must be woken all the same.
+fn wake_all(waiters: impl Iterator<Item = Wake>) {
+    let panics = waiters.filter_map(|wake| unwind::catch(|| wake.wake()).err());
+    let first = panics.reduce(|first, next| {
+        unwind::discard(next);
+        first
+    });
+    if let Some(payload) = first {
+        unwind::resume(payload);
     }
 }
 

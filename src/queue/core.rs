@@ -195,7 +195,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.runners.clear_awaited();
             entries.take()
         };
-        waiters.into_iter().for_each(Wake::wake);
+        waiters.for_each(Wake::wake);
     }
 }
 

@@ -15,6 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use self::core::CoreRef;
+use crate::numbered::Number;
 use crate::ring::{CLOSED, OUTSIDE_CLOSED};
 use crate::sync::Arc;
 use crate::wait::{deadline, on_signal};
@@ -58,7 +59,7 @@ pub struct Queue<J> {
 struct Handle<J> {
     core: CoreRef<J>,
     /// The queue's number among the sources of its pool.
-    source: u64,
+    source: Number,
 }
 
 impl<J> Drop for Handle<J> {

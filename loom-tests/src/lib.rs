@@ -22,6 +22,7 @@ sources! {
     error = "../../src/error.rs",
     fork = "../../src/fork/mod.rs",
     global = "../../src/global.rs",
+    hooks = "../../src/hooks.rs",
     inbox = "../../src/inbox.rs",
     install = "../../src/install.rs",
     job = "../../src/job.rs",

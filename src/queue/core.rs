@@ -35,6 +35,9 @@ pub(crate) trait Service<J>: Send + Sync {
 
     /// Pops and runs one job. `false` if there is none.
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool;
+
+    /// Drops the handler and its states: the pool has ended, and with it the last runner.
+    fn let_go(&self);
 }
 
 /// The shared part of a queue.
@@ -208,6 +211,12 @@ impl<J: Send + 'static> Source for QueueSource<J> {
             // A producer that was faster may not have come to start a runner, and is about to find the
             // pool closed.
             self.0.kick();
+        }
+    }
+
+    fn let_go(&self) {
+        if self.0.is_idle() {
+            self.0.service.let_go();
         }
     }
 }

@@ -6,10 +6,13 @@ mod error;
 mod room;
 pub(crate) mod runners;
 mod serve;
+mod service;
 mod submit;
+mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};
 pub use error::{NoRoom, SubmitError};
+pub use weak::WeakQueue;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use std::time::Duration;
 use self::core::CoreRef;
 use crate::numbered::Number;
 use crate::ring::{CLOSED, OUTSIDE_CLOSED};
-use crate::sync::Arc;
+use crate::sync::StdArc;
 use crate::wait::{deadline, on_signal};
 use crate::worker::with_current;
 
@@ -29,6 +32,11 @@ use crate::worker::with_current;
 /// the pool's panic handler and those behind it run all the same.
 ///
 /// Handles are cheap to clone. Dropping the last one closes the queue; what was accepted still runs.
+///
+/// The handler and its [states](QueueBuilder::worker_state) are dropped when the last handle has gone and the last job has
+/// ended; or else when the pool has ended, by its last worker or by who shuts it down, although there are handles still. A
+/// handler that submits to its own queue does so by a [`WeakQueue`]; one that holds a `Queue` of its own keeps it open, and
+/// itself, until the pool has ended.
 ///
 /// # Examples
 /// ```
@@ -52,7 +60,7 @@ use crate::worker::with_current;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<J> {
-    handle: Arc<Handle<J>>,
+    handle: StdArc<Handle<J>>,
 }
 
 /// Held by all clones of a [`Queue`], and not by its runners: when it goes, nobody can submit any more.
@@ -191,7 +199,7 @@ impl<J: Send + 'static> Queue<J> {
 
 impl<J> Clone for Queue<J> {
     fn clone(&self) -> Self {
-        Queue { handle: Arc::clone(&self.handle) }
+        Queue { handle: StdArc::clone(&self.handle) }
     }
 }
 

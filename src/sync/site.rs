@@ -357,6 +357,9 @@ sites! { CORE:
     COUNTER = Relaxed;
     /// Workers with a main loop. Relaxed: it changes only when one is lost, after which all look again.
     THREADS = Relaxed;
+    /// Threads that have not come to their end. Relaxed: it only says who is the last; what that one drops lies behind
+    /// locks.
+    STAYING = Relaxed;
     /// Whether the last owner of a pool has let go of it. Relaxed: it only permits a lent thread to forget that it
     /// is a worker, which touches nothing of any other thread.
     ABANDONED = Relaxed;

@@ -25,6 +25,8 @@ impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
     fn run_one(&self, core: &CoreRef<usize>, worker: &Worker) -> bool {
         core.pop_and_run(worker, &mut &self.0)
     }
+
+    fn let_go(&self) {}
 }
 
 /// A queue whose pool is nobody but who holds the seats.

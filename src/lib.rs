@@ -57,7 +57,7 @@ mod yields;
 #[doc = include_str!("../docs/DESIGN.md")]
 pub mod design {}
 
-pub use affinity::unpin_current_thread;
+pub use affinity::{unpin_child, unpin_current_thread};
 pub use broadcast::{BroadcastContext, broadcast, broadcast_context, spawn_broadcast};
 pub use builder::{Placement, PoolBuilder};
 pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};

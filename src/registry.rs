@@ -285,7 +285,7 @@ impl Registry {
 
     /// The calling worker has left its main loop and called its hook. The last one lets go of what is the user's.
     pub(crate) fn worker_left(&self) {
-        if self.staying.fetch_sub(1, STAYING.get()) == 1 {
+        if self.staying.fetch_sub(1, STAYING.get()) == 1 && !defect("kept_for_ever") {
             self.let_go();
         }
     }
@@ -294,7 +294,11 @@ impl Registry {
     /// run what it accepted; who is still about to find it closed is waited for.
     pub(crate) fn let_go_alone(&self) {
         if self.threads() == 0 {
-            self.over.wait();
+            if !defect("end_unawaited") {
+                self.over.wait();
+            } else if self.over.count() > 0 {
+                return;
+            }
             self.let_go();
         }
     }

@@ -30,6 +30,8 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("scope_nested", 3, 2),
     ("queue_backpressure", 3, 3),
     ("submit_vs_shutdown", 3, 2),
+    ("lent_lets_go", 2, 3),
+    ("pool_lets_go", 3, 2),
     ("pool_smoke_join", 3, 2),
     ("pool_smoke_scope", 3, 2),
 ];

@@ -105,6 +105,8 @@ models! {
     part("end_vs_get_up", 2, 3, pool::end_vs_get_up);
     whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown);
     whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another);
+    whole("lent_lets_go", 2, 3, lent::lets_go);
+    part("pool_lets_go", 3, 2, pool::lets_go);
     whole("queue_idle", 2, ALL, queue::idle);
     whole("queue_aside", 2, 4, queue::aside);
     whole("queue_places", 2, ALL, queue::places);
@@ -178,6 +180,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("near_or_nobody"), model: "sleep_waiter" },
     Canary { defect: Defect::Code("entered_ignored"), model: "lent_vs_shutdown" },
     Canary { defect: Defect::Code("end_undecided"), model: "lent_shut_down_by_another" },
+    Canary { defect: Defect::Code("end_unawaited"), model: "lent_lets_go" },
+    Canary { defect: Defect::Code("kept_for_ever"), model: "pool_lets_go" },
     Canary { defect: weaken("INJECTOR_STEAL_FENCE=none"), model: "injector_steal" },
     Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_GO=Relaxed"), model: "queue_places" },

@@ -5,8 +5,8 @@ use loom::cell::UnsafeCell;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::job::Job;
 use crate::hooks::Hooks;
+use crate::job::Job;
 use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::Sleep;
 use crate::sync::Arc;

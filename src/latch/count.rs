@@ -37,7 +37,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::waiters::{Round, Ticket, WaitList, Wake};
-use crate::sync::site::{COUNT_ADD, COUNT_DOWN, COUNT_HINT, COUNT_PROBE, COUNT_REGISTER, COUNT_RELEASE};
+use crate::sync::site::{
+    COUNT_ADD, COUNT_DOWN, COUNT_HINT, COUNT_PROBE, COUNT_REGISTER, COUNT_RELEASE, COUNT_WAKE,
+};
 use crate::sync::{AtomicU64, defect};
 use crate::unwind;
 
@@ -188,7 +190,7 @@ impl CountLatch {
     /// After the count was zero: wakes those for whom it was.
     fn release(&self) {
         let mut entries = self.waiters.lock();
-        let now = self.look();
+        let now = Seen(self.word.load(COUNT_WAKE.get()));
         if now.count() > 0 && !defect("next_round_released") {
             let over = entries.take_before(now.round());
             if entries.is_empty() {

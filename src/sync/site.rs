@@ -157,11 +157,14 @@ sites! { CORE:
     /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`. What was
     /// counted down before goes out past it, because it reads and writes the one word.
     COUNT_ADD = Relaxed;
-    /// The count goes down. Release: what was counted goes out; Acquire: the last one, which wakes the others,
-    /// passes on what all before it did. Partners: itself, `COUNT_PROBE`, `COUNT_REGISTER`.
-    COUNT_DOWN = AcqRel;
+    /// The count goes down. Release: what was counted goes out, past those that count down later as well, because they
+    /// read and write the one word. Partners: `COUNT_PROBE`, `COUNT_REGISTER`, `COUNT_WAKE`.
+    COUNT_DOWN = Release;
     /// A look at the count: zero, or another round, means that all counted down before is visible. Partner: `COUNT_DOWN`.
     COUNT_PROBE = Acquire;
+    /// Who counted down to zero looks whose wait is over. Acquire: what all counted down comes in, to be passed on to those
+    /// that it wakes. Partner: `COUNT_DOWN`.
+    COUNT_WAKE = Acquire;
     /// A waiter enters, and may find zero after all. Partner: `COUNT_DOWN`.
     COUNT_REGISTER = Acquire;
     /// The waiters' bit is cleared, by who holds the list's lock. Relaxed: the lock orders those who set and

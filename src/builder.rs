@@ -10,9 +10,10 @@ use crossbeam_utils::CachePadded;
 use crate::affinity;
 use crate::barrier;
 use crate::error::BuildError;
+use crate::hooks::Hooks;
 use crate::latch::CountLatch;
 use crate::pool::Pool;
-use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::sync::{Arc, MODEL, defect};
 use crate::thread::{Starter, Threads, WorkerThread};
@@ -20,6 +21,9 @@ use crate::unwind::{self, Payload};
 use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
 
 /// Which cores the workers are bound to.
+///
+/// A thread or a process that a job starts inherits the worker's core: see
+/// [`unpin_current_thread`](crate::unpin_current_thread) and [`unpin_child`](crate::unpin_child).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
@@ -126,7 +130,8 @@ impl PoolBuilder {
     }
 
     /// Called on each worker's thread with its number, before its first job. What it panics with goes to the
-    /// panic handler. Not called for a thread that was lent with `use_current_thread`.
+    /// panic handler. Not called for a thread that was lent with `use_current_thread`. Dropped when the pool has ended, so
+    /// it may hold a handle of the pool.
     pub fn on_start(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.on_start = Some(Box::new(f));
         self
@@ -141,7 +146,7 @@ impl PoolBuilder {
 
     /// Called, on the worker, with what a job panicked with that has nobody to tell: those of `execute`, of
     /// queues, of detached `spawn`s, and of hooks. If not given, the payload is dropped: by then std's panic
-    /// hook has reported it. A handler that panics ends the process.
+    /// hook has reported it. A handler that panics ends the process. Dropped as [`on_start`](Self::on_start).
     pub fn panic_handler(mut self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
         self.hooks.panic_handler = Some(Box::new(f));
         self

@@ -62,8 +62,11 @@ is! {
     JoinHandle<Lone>: Send Sync Unpin;
     JoinHandle<std::marker::PhantomPinned>: Unpin;
     Queue<u8>: Send Sync Unpin;
+    WeakQueue<u8>: Send Sync Unpin;
     Queue<Lone>: Send Sync Unpin;
+    WeakQueue<Lone>: Send Sync Unpin;
     Queue<std::marker::PhantomPinned>: Unpin;
+    WeakQueue<std::marker::PhantomPinned>: Unpin;
     QueueBuilder<'static>: Send Sync Unpin;
     StatefulQueueBuilder<'static, fn(usize) -> Local>: Send Sync Unpin;
 }
@@ -75,6 +78,7 @@ is_not! {
     SubmitError<Lone>: Sync;
     JoinHandle<Local>: Send Sync;
     Queue<Local>: Send Sync;
+    WeakQueue<Local>: Send Sync;
     StatefulQueueBuilder<'static, Local>: Send Sync;
     StatefulQueueBuilder<'static, Lone>: Sync;
     // Its end of a deque is its thread's alone.

@@ -1,14 +1,14 @@
-//! How a queue is made: capacity, concurrency, the handler, and what state each worker keeps for it.
+//! How a queue is made: capacity, concurrency, the handler, and what makes the state that each worker keeps for it.
 
 use std::fmt;
 
 use crate::error::BuildError;
 use crate::registry::Shared;
 use crate::ring::{KICK, MAX_CAPACITY, Ring};
-use crate::sync::{Arc, Mutex, lock};
-use crate::worker::Worker;
+use crate::sync::{Arc, StdArc};
 
 use super::core::{CoreRef, Parts, QueueSource, Service};
+use super::service::Stateful;
 use super::{Handle, Queue};
 
 const DEFAULT_CAPACITY: usize = 1024;
@@ -42,7 +42,7 @@ impl<'p> QueueBuilder<'p> {
     /// Gives the handler a state that it need not share: buffers, a tokenizer, a connection.
     ///
     /// `make` is called with a worker's number, on that worker, before its first job. The state stays with
-    /// the worker and is dropped with the queue. A job that panics leaves it as it was at that moment. If a
+    /// the worker and is dropped with the handler: see [`Queue`]. A job that panics leaves it as it was at that moment. If a
     /// job of the queue comes to run inside another on the same worker (see [`Queue::submit`]; never with a
     /// concurrency of 1), the inner one gets a second state.
     pub fn worker_state<S, M>(self, make: M) -> StatefulQueueBuilder<'p, M>
@@ -91,7 +91,7 @@ impl<'p> QueueBuilder<'p> {
         let core =
             CoreRef::new(Parts { ring, limit, registry: Arc::clone(registry), service: service(workers) });
         let source = registry.add_source(Box::new(QueueSource(core.clone()))).ok_or(BuildError::Closed)?;
-        Ok(Queue { handle: Arc::new(Handle { core, source }) })
+        Ok(Queue { handle: StdArc::new(Handle { core, source }) })
     }
 }
 
@@ -136,68 +136,12 @@ impl<M> StatefulQueueBuilder<'_, M> {
         H: Fn(&mut S, J) + Send + Sync + 'static,
     {
         let make = self.make;
-        self.queue.finish(move |workers| {
-            let states = (0..workers).map(|_| Mutex::new(Vec::new())).collect();
-            Box::new(Stateful { make, handler, states })
-        })
+        self.queue.finish(move |workers| Box::new(Stateful::new(workers, make, handler)))
     }
 }
 
 impl<M> fmt::Debug for StatefulQueueBuilder<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.queue.fmt(f)
-    }
-}
-
-/// A handler and the states that its workers left between activations.
-///
-/// A mutex a worker, locked twice an activation and by that worker only: it says in safe code that the
-/// state moves with the runner.
-struct Stateful<M, H, S> {
-    make: M,
-    handler: H,
-    states: Box<[Mutex<Vec<S>>]>,
-}
-
-impl<M, H, S> Stateful<M, H, S>
-where
-    M: Fn(usize) -> S,
-{
-    /// Calls `f` with the place for a state of `worker` that nobody else uses, empty until the first job.
-    /// What is in it at the end is kept, even if `f` unwinds.
-    fn with_state<R>(&self, worker: &Worker, f: impl FnOnce(&mut Option<S>) -> R) -> R {
-        struct Keep<'s, S>(&'s Mutex<Vec<S>>, Option<S>);
-        impl<S> Drop for Keep<'_, S> {
-            fn drop(&mut self) {
-                lock(self.0).extend(self.1.take());
-            }
-        }
-        let place = &self.states[worker.index];
-        let kept = lock(place).pop();
-        f(&mut Keep(place, kept).1)
-    }
-
-    /// Runs one job. The state is made here, so that a panic of its maker counts as the job's.
-    fn run<J>(&self, state: &mut Option<S>, worker: &Worker, job: J)
-    where
-        H: Fn(&mut S, J),
-    {
-        (self.handler)(state.get_or_insert_with(|| (self.make)(worker.index)), job);
-    }
-}
-
-impl<J, S, M, H> Service<J> for Stateful<M, H, S>
-where
-    J: Send + 'static,
-    S: Send + 'static,
-    M: Fn(usize) -> S + Send + Sync + 'static,
-    H: Fn(&mut S, J) + Send + Sync + 'static,
-{
-    fn activate(&self, core: &CoreRef<J>, worker: &Worker) {
-        self.with_state(worker, |state| core.serve(worker, |job| self.run(state, worker, job)));
-    }
-
-    fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool {
-        self.with_state(worker, |state| core.pop_and_run(worker, &mut |job| self.run(state, worker, job)))
     }
 }

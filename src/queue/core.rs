@@ -19,7 +19,7 @@ use std::rc::Rc;
 use crossbeam_utils::CachePadded;
 
 use crate::job::Job;
-use crate::latch::WaitList;
+use crate::latch::{WaitList, Wake};
 use crate::registry::{Shared, Source};
 use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
 use crate::sync::{Arc, Mutex, defect};
@@ -35,6 +35,9 @@ pub(crate) trait Service<J>: Send + Sync {
 
     /// Pops and runs one job. `false` if there is none.
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool;
+
+    /// Drops the handler and its states: the pool has ended, and with it the last runner.
+    fn let_go(&self);
 }
 
 /// The shared part of a queue.
@@ -195,9 +198,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.runners.clear_awaited();
             entries.take()
         };
-        for (_, wake) in waiters {
-            wake.wake();
-        }
+        waiters.for_each(Wake::wake);
     }
 }
 
@@ -210,6 +211,12 @@ impl<J: Send + 'static> Source for QueueSource<J> {
             // A producer that was faster may not have come to start a runner, and is about to find the
             // pool closed.
             self.0.kick();
+        }
+    }
+
+    fn let_go(&self) {
+        if self.0.is_idle() {
+            self.0.service.let_go();
         }
     }
 }

@@ -6,17 +6,21 @@ mod error;
 mod room;
 pub(crate) mod runners;
 mod serve;
+mod service;
 mod submit;
+mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};
 pub use error::{NoRoom, SubmitError};
+pub use weak::WeakQueue;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::core::CoreRef;
+use crate::numbered::Number;
 use crate::ring::{CLOSED, OUTSIDE_CLOSED};
-use crate::sync::Arc;
+use crate::sync::StdArc;
 use crate::wait::{deadline, on_signal};
 use crate::worker::with_current;
 
@@ -28,6 +32,11 @@ use crate::worker::with_current;
 /// the pool's panic handler and those behind it run all the same.
 ///
 /// Handles are cheap to clone. Dropping the last one closes the queue; what was accepted still runs.
+///
+/// The handler and its [states](QueueBuilder::worker_state) are dropped when the last handle has gone and the last job has
+/// ended; or else when the pool has ended, by its last worker or by who shuts it down, although there are handles still. A
+/// handler that submits to its own queue does so by a [`WeakQueue`]; one that holds a `Queue` of its own keeps it open, and
+/// itself, until the pool has ended.
 ///
 /// # Examples
 /// ```
@@ -51,14 +60,14 @@ use crate::worker::with_current;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<J> {
-    handle: Arc<Handle<J>>,
+    handle: StdArc<Handle<J>>,
 }
 
 /// Held by all clones of a [`Queue`], and not by its runners: when it goes, nobody can submit any more.
 struct Handle<J> {
     core: CoreRef<J>,
     /// The queue's number among the sources of its pool.
-    source: u64,
+    source: Number,
 }
 
 impl<J> Drop for Handle<J> {
@@ -141,12 +150,51 @@ impl<J: Send + 'static> Queue<J> {
     /// # Panics
     /// In a job of this queue, which would wait for its own end, and in a forked child.
     pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// As [`wait`](Self::wait), for `timeout` at most; `true` if all jobs accepted before this call have ended. A timeout of
+    /// zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes that job first.
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait), also with a timeout of zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::{Receiver, channel};
+    /// use std::time::Duration;
+    ///
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|release: Receiver<()>| drop(release.recv()))?;
+    /// let (release, blocked) = channel();
+    /// queue.submit(blocked)?;
+    /// assert!(!queue.wait_timeout(Duration::from_millis(1)));
+    /// drop(release);
+    /// assert!(queue.wait_timeout(Duration::MAX));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        if timeout.is_zero() {
+            self.assert_may_wait();
+            return self.handle.core.is_idle();
+        }
+        self.wait_until(deadline(timeout))
+    }
+
+    /// Panics where a wait would be for the caller's own end, and in a forked child.
+    fn assert_may_wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);
         let own = with_current(|worker| worker.is_some_and(|worker| worker.serves().contains(&core.address())));
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        self.assert_may_wait();
+        let core = &self.handle.core;
         on_signal(
-            None,
+            deadline,
             |wake| {
                 let mut entries = core.idle.lock();
                 core.runners.set_awaited();
@@ -159,7 +207,7 @@ impl<J: Send + 'static> Queue<J> {
                 None
             },
             |ticket| core.idle.remove(ticket),
-        );
+        )
     }
 
     /// How many jobs wait, not counting those that run. More than the [capacity](Self::capacity) only if some were
@@ -190,7 +238,7 @@ impl<J: Send + 'static> Queue<J> {
 
 impl<J> Clone for Queue<J> {
     fn clone(&self) -> Self {
-        Queue { handle: Arc::clone(&self.handle) }
+        Queue { handle: StdArc::clone(&self.handle) }
     }
 }
 

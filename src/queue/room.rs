@@ -247,7 +247,7 @@ impl<J> Core<J> {
         let waits = self.take_workers();
         self.ring.unflag_blocked();
         drop(entries);
-        waits.into_iter().chain(woken.into_iter().map(|(_, wake)| wake)).for_each(Wake::wake);
+        waits.into_iter().chain(woken).for_each(Wake::wake);
         left
     }
 

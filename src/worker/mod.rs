@@ -18,7 +18,8 @@ pub(crate) use idle::UntilSignal;
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -29,7 +30,7 @@ use crate::latch::TaskOwner;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
-use crate::sync::defect;
+use crate::sync::{Arc, Mutex, defect};
 use crate::unwind;
 use appetite::Appetite;
 
@@ -50,6 +51,9 @@ fn bundle(jobs: Vec<Job>) -> Job {
         });
     })
 }
+
+/// Jobs that run in the order in which they were submitted, whoever runs them.
+pub(crate) type Fifo = Mutex<VecDeque<Job>>;
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
@@ -87,6 +91,9 @@ pub(crate) struct Worker {
     nested: RefCell<Vec<Rc<dyn Nested>>>,
     /// Waits for room in a queue that are on this thread's stack.
     room_waits: Cell<usize>,
+    /// Jobs of this worker that run in the order in which it submitted them. Not a local of the thread: a lent thread
+    /// runs what is left when those are gone.
+    fifo: OnceCell<Arc<Fifo>>,
 }
 
 impl Worker {
@@ -115,11 +122,17 @@ impl Worker {
             as_owner: Cell::new(owner),
             nested: RefCell::default(),
             room_waits: Cell::new(0),
+            fifo: OnceCell::new(),
         }
     }
 
     pub(crate) fn me(&self) -> &Peer {
         &self.registry.peers[self.index]
+    }
+
+    /// Its jobs that run in the order in which it submitted them.
+    pub(crate) fn fifo(&self) -> Arc<Fifo> {
+        Arc::clone(self.fifo.get_or_init(Arc::default))
     }
 
     pub(crate) fn unparker(&self) -> Unparker {

@@ -1,7 +1,7 @@
 //! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
 //!
-//! Order of search: the private stack and the deque (newest first), now and then the injector before them so that a
-//! worker which feeds itself starves nobody outside, then its inbox, then a batch from the injector, then the other
+//! Order of search: the private stack and the deque (newest first), now and then others before them so that a worker
+//! which feeds itself starves nobody ([`turns`]), then its inbox, then a batch from the injector, then the other
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::sleep`].
 
@@ -10,6 +10,7 @@ mod current;
 mod find;
 mod idle;
 mod nested;
+mod turns;
 
 pub(crate) use current::{Current, lend_host, return_abandoned_host, return_host, with_current};
 pub(crate) use idle::UntilSignal;
@@ -30,6 +31,7 @@ use crate::rng::Rng;
 use crate::sync::defect;
 use crate::unwind;
 use appetite::Appetite;
+use turns::Turns;
 
 /// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
 /// a theft each would cost more than they.
@@ -67,6 +69,7 @@ pub(crate) struct Worker {
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
+    turns: Turns,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     appetite: Appetite,
@@ -102,6 +105,7 @@ impl Worker {
             // Any seed does; neighbours should not start alike.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
+            turns: Turns::default(),
             depth: Cell::new(0),
             appetite: Appetite::default(),
             lent,

@@ -7,10 +7,12 @@ use crossbeam_utils::CachePadded;
 
 use crate::deque::{Deque, Injector, Stealer};
 use crate::error::ClosedReason;
+use crate::finish::Finishers;
 use crate::fork;
 use crate::inbox::Inbox;
 use crate::job::Job;
 use crate::latch::CountLatch;
+use crate::panic_at::PanicAt;
 use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
@@ -22,8 +24,8 @@ use crate::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
 pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
-/// Called with the payload of a panic that has no other place to go.
-pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
+/// Called with the payload of a panic that has no other place to go, and where that was.
+pub(crate) type PanicHandler = Box<dyn Fn(Payload, &PanicAt<'_>) + Send + Sync>;
 
 /// What the embedder wants to be called for.
 #[derive(Default)]
@@ -102,6 +104,7 @@ pub(crate) struct Registry {
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
     pub(crate) rooms: Rooms,
+    pub(crate) finishers: Finishers,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     /// Whether there is such a thread.
@@ -130,6 +133,7 @@ impl Registry {
             hooks,
             help_stack,
             rooms: Rooms::default(),
+            finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
             lent,
             abandoned: AtomicBool::new(false),
@@ -173,7 +177,7 @@ impl Registry {
             return;
         }
         let is_over = |now: Snapshot| now.closed() && now.entered() == 0 && self.is_drained();
-        if self.sleep.snapshot().closed() && self.sleep.decide(is_over) {
+        if self.sleep.snapshot().closed() && self.conclude(is_over) {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();
@@ -228,7 +232,7 @@ impl Registry {
 
     /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
     pub(crate) fn end_at_rest(&self) {
-        if self.sleep.decide(|now| now.at_rest(self.threads()) && self.is_drained()) {
+        if self.conclude(|now| now.at_rest(self.threads()) && self.is_drained()) {
             self.sleep.end();
         }
     }
@@ -246,7 +250,7 @@ impl Registry {
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
-    pub(crate) fn handle_panic(&self, payload: Payload) {
+    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         match &self.hooks.panic_handler {
             // A check that goes on would pass: nobody hears of what a job asserted.
             None if MODEL => unwind::unheard(),
@@ -254,7 +258,7 @@ impl Registry {
             None => unwind::discard(payload),
             Some(handler) => {
                 let guard = AbortOnUnwind("the panic handler panicked");
-                handler(payload);
+                handler(payload, at);
                 std::mem::forget(guard);
             }
         }
@@ -265,7 +269,7 @@ impl Registry {
         if let Some(hook) = hook
             && let Err(payload) = unwind::catch(AssertUnwindSafe(|| hook(index)))
         {
-            self.handle_panic(payload);
+            self.handle_panic(payload, &PanicAt::new(None, index));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::spin::{Spin, WAKE};
 use crate::sync::{MODEL, spin_loop};
 use crate::worker::Worker;
 
-use super::core::CoreRef;
+use super::core::{CoreRef, Parcel};
 use super::room::NestedQueue;
 use super::runners::Crew;
 
@@ -92,7 +92,7 @@ enum Left {
 
 impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
-    pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
+    pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(&mut Parcel<J>)) {
         if self.work_off(worker, &mut run) == Left::Requeue {
             let crew = self.runners.call_back();
             self.note_gone(crew);
@@ -101,7 +101,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    fn work_off(&self, worker: &Worker, run: &mut impl FnMut(J)) -> Left {
+    fn work_off(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> Left {
         // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
         // brings the next.
         self.recruit(self.runners.load(), 1);
@@ -124,18 +124,15 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
-    pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
-        let job = match self.take_aside() {
-            Some(job) => job,
-            None => {
-                let Some((job, flags)) = self.ring.pop() else { return false };
-                if flags != 0 {
-                    self.room_made();
-                }
-                job
+    pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> bool {
+        let mut job = Parcel::empty();
+        if !self.take_aside(&mut job) {
+            let Some(flags) = self.ring.pop(&mut job) else { return false };
+            if flags != 0 {
+                self.room_made();
             }
-        };
-        worker.counted(|| run(job));
+        }
+        self.run_taken(worker, &mut job, run);
         true
     }
 

@@ -25,11 +25,12 @@ use crate::deque::Deque;
 use crate::fork::Stack;
 use crate::job::Job;
 use crate::latch::TaskOwner;
+use crate::panic_at::PanicAt;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
 use crate::sync::defect;
-use crate::unwind;
+use crate::unwind::{self, Payload};
 use appetite::Appetite;
 use turns::Turns;
 
@@ -219,16 +220,32 @@ impl Worker {
     /// Runs `f` as one job of this worker.
     #[inline]
     pub(crate) fn counted(&self, f: impl FnOnce()) {
+        self.counted_with(&mut (), |()| f(), |(), payload| self.unheard(payload, None));
+    }
+
+    /// As [`counted`](Self::counted), with `panicked` to see to what `f` panics with. It must not panic itself.
+    #[inline]
+    pub(crate) fn counted_with<S>(
+        &self,
+        state: &mut S,
+        f: impl FnOnce(&mut S),
+        panicked: impl FnOnce(&mut S, Payload),
+    ) {
         self.depth.set(self.depth.get() + 1);
-        let result = unwind::catch(f);
-        let counters = &self.me().counters;
-        counters.run.add(1);
+        let result = unwind::catch(|| f(state));
+        self.me().counters.run.add(1);
         if let Err(payload) = result {
-            counters.panicked.add(1);
             // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
-            self.registry.handle_panic(payload);
+            panicked(state, payload);
         }
         self.depth.set(self.depth.get() - 1);
+    }
+
+    /// Takes to the panic handler what something panicked with on this worker, of `queue` if that has a name.
+    #[cold]
+    pub(crate) fn unheard(&self, payload: Payload, queue: Option<&str>) {
+        self.me().counters.panicked.add(1);
+        self.registry.handle_panic(payload, &PanicAt::new(queue, self.index));
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
@@ -301,7 +318,11 @@ impl Worker {
             while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
             let nobody_comes = || self.registry.sleep.snapshot().entered() == 1 || defect("entered_ignored");
-            if due() || !alone || nobody_comes() && !self.registry.has_work() {
+            let at_end = alone && nobody_comes() && !self.registry.has_work();
+            if at_end && !due() && self.registry.finish_alone() {
+                continue;
+            }
+            if due() || !alone || at_end {
                 self.expose_all();
                 return;
             }

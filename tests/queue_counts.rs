@@ -84,12 +84,8 @@ fn a_panic_is_told_where_it_was() {
             .unwrap();
         let named = pool.queue().name("named").build(fail_any).unwrap();
         assert_eq!(named.name(), Some("named"));
-        let stateful = pool
-            .queue()
-            .worker_state(|_| fail(1))
-            .name("stateful")
-            .build(|(): &mut (), _: usize| {})
-            .unwrap();
+        let stateful =
+            pool.queue().worker_state(|_| fail(1)).name("stateful").build(|(): &mut (), _: usize| {}).unwrap();
         let nameless = pool.queue().build(fail_any).unwrap();
         assert_eq!(nameless.name(), None);
         for (queue, name) in [(&named, Some("named")), (&stateful, Some("stateful")), (&nameless, None)] {

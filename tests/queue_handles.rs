@@ -26,7 +26,11 @@ fn ends_when_the_handler_has_returned() {
                 })
                 .collect();
             for (job, handle) in handles {
-                if job % 2 == 0 { handle.join().unwrap() } else { block_on(handle).unwrap() }
+                if job % 2 == 0 {
+                    handle.join().unwrap()
+                } else {
+                    block_on(handle).unwrap()
+                }
                 assert_eq!(ran.marks(job), 1);
             }
             queue.wait();

@@ -60,7 +60,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// By who has locked the list of those who wait, and has said so in the crew's word or read it there.
     fn look(&self) -> Outlook {
-        if !self.is_idle() || !defect("drained_unclosed") && !self.ring.close_drained(|| self.is_idle()) {
+        if !self.is_idle() || !self.ring.close_drained(|| self.is_idle()) {
             return Outlook::Busy;
         }
         match *lock(&self.phase) {

@@ -74,19 +74,23 @@ impl Refusal {
     /// The error, as a result, with the job out of `parcel`, which waited for `timeout`, if so, for room among `capacity`.
     #[cold]
     #[inline(never)]
-    pub(super) fn with<J, N>(
+    pub(super) fn with<J, N, R>(
         self,
         parcel: &mut Parcel<J, N>,
         capacity: usize,
         timeout: Option<Duration>,
-    ) -> Result<(), SubmitError<J>> {
-        let job = parcel.open();
-        Err(match (self, timeout) {
-            (Refusal::Full, None) => SubmitError::Full(NoRoom { job, capacity, timeout: Duration::ZERO }),
-            (Refusal::Full, Some(timeout)) => SubmitError::Timeout(NoRoom { job, capacity, timeout }),
-            (Refusal::Closed, _) => SubmitError::Closed(job),
-            (Refusal::ForkedProcess, _) => SubmitError::ForkedProcess(job),
-        })
+    ) -> Result<R, SubmitError<J>> {
+        match (self, timeout) {
+            (Refusal::Full, None) => {
+                let timeout = Duration::ZERO;
+                Err(SubmitError::Full(NoRoom { job: parcel.open(), capacity, timeout }))
+            }
+            (Refusal::Full, Some(timeout)) => {
+                Err(SubmitError::Timeout(NoRoom { job: parcel.open(), capacity, timeout }))
+            }
+            (Refusal::Closed, _) => Err(SubmitError::Closed(parcel.open())),
+            (Refusal::ForkedProcess, _) => Err(SubmitError::ForkedProcess(parcel.open())),
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl<J: Send + 'static> Queue<J> {
     /// The job back: as for [`submit`](Self::submit), or because the queue is full.
     #[inline]
     pub fn try_submit(&self, job: J) -> Result<(), SubmitError<J>> {
-        self.handle.core.submit_with(job, None, Patience::None)
+        self.handle.core.submit_with(job, None, Patience::None, ())
     }
 
     /// As [`submit`](Self::submit), but gives up after `timeout`. A timeout of zero tries once;
@@ -111,7 +111,7 @@ impl<J: Send + 'static> Queue<J> {
     /// # Errors
     /// The job back: as for [`submit`](Self::submit), or because the time is up.
     pub fn submit_timeout(&self, job: J, timeout: Duration) -> Result<(), SubmitError<J>> {
-        self.handle.core.submit_with(job, None, Patience::Of(timeout))
+        self.handle.core.submit_with(job, None, Patience::Of(timeout), ())
     }
 
     /// Puts all `jobs` in, in order, waiting while the queue is full, and returns how many there were.
@@ -147,7 +147,7 @@ impl<J: Send + 'static> Queue<J> {
     pub fn submit_with_handle(&self, job: J) -> Result<JoinHandle<()>, SubmitError<J>> {
         let core = &self.handle.core;
         let (promise, handle) = spawn::promise(core.registry.generation());
-        core.submit_with(job, Some(promise), Patience::Endless).map(|()| handle)
+        core.submit_with(job, Some(promise), Patience::Endless, handle)
     }
 
     /// Refuses jobs from now on. What was accepted runs. Closing again does nothing.

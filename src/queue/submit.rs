@@ -59,49 +59,54 @@ impl<J: Send + 'static> CoreRef<J> {
         self.with_caller(|worker| self.push(job, worker))
     }
 
-    /// Puts a job in, with `note`.
+    /// Puts a job in, with `note`, and returns `done`.
     #[inline]
-    pub(super) fn submit_with(
+    pub(super) fn submit_with<R>(
         &self,
         job: J,
         note: Option<Note>,
         patience: Patience,
-    ) -> Result<(), SubmitError<J>> {
+        done: R,
+    ) -> Result<R, SubmitError<J>> {
         let mut job = Parcel::new(job, note);
         match self.try_push(&mut job) {
             Ok(()) => {
                 // It is empty; that saves a look.
                 forget(job);
-                Ok(())
+                Ok(done)
             }
-            Err(why) => self.submit_slowly(&mut job, why, patience),
+            Err(why) => self.submit_slowly(&mut job, why, patience, done),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn submit_slowly(
+    fn submit_slowly<R>(
         &self,
         job: &mut Parcel<J>,
         why: Refusal,
         patience: Patience,
-    ) -> Result<(), SubmitError<J>> {
+        done: R,
+    ) -> Result<R, SubmitError<J>> {
         let (waits, timeout) = match patience {
             Patience::None => (false, None),
             Patience::Of(time) => (!time.is_zero(), Some(time)),
             Patience::Endless => (true, None),
         };
-        let done = match why {
+        let accepted = match why {
             Refusal::Full if waits => self.submit_patiently(job, timeout.and_then(wait::deadline)),
             why => Err(why),
         };
-        done.or_else(|why| why.with(job, self.ring.capacity(), timeout))
+        match accepted {
+            Ok(()) => Ok(done),
+            Err(why) => why.with(job, self.ring.capacity(), timeout),
+        }
     }
 
     #[inline]
     pub(crate) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
         self.linger(|| self.ring.has_room(1));
-        self.submit_with(job, None, Patience::Endless)
+        self.submit_with(job, None, Patience::Endless, ())
     }
 
     #[inline]
@@ -122,7 +127,7 @@ impl<J: Send + 'static> CoreRef<J> {
             for job in jobs {
                 let mut job = Parcel::new(job, None);
                 if let Err(why) = self.push_patiently(&mut job, inside) {
-                    return why.with(&mut job, self.ring.capacity(), None).map(|()| accepted);
+                    return why.with(&mut job, self.ring.capacity(), None);
                 }
                 accepted += 1;
             }

@@ -37,7 +37,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::spin::Backoff;
 use crate::sync::site::*;
-use crate::sync::{AtomicU64, Mutex, UnsafeCell, lock};
+use crate::sync::{AtomicU64, Mutex, UnsafeCell, defect, lock};
 
 /// The most slots that a ring may have.
 pub(crate) const MAX_CAPACITY: usize = 1 << 26;
@@ -235,6 +235,10 @@ impl<T, N> Ring<T, N> {
         while tail & (CLOSED | DRAINING) == DRAINING {
             if !is_over() {
                 return false;
+            }
+            if defect("drained_by_a_flag") {
+                self.flag_tail(CLOSED);
+                break;
             }
             match self.tail.compare_exchange(tail, tail | CLOSED, RING_FLAG.get(), RING_TAIL_HINT.get()) {
                 Ok(_) => break,

@@ -5,9 +5,9 @@ use crate::Pool;
 use crate::deque::Steal;
 use crate::latch::{Signal, WaitList, Wake};
 use crate::parker::Parker;
-use crate::queue::core::{CoreRef, Parts, Service};
+use crate::queue::core::{CoreRef, Parcel, Parts, Service};
 use crate::queue::runners::Runners;
-use crate::ring::{KICK, Ring};
+use crate::ring::{CLOSED, DRAINING, KICK, Ring};
 use crate::worker::{Seat, Worker};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -19,11 +19,11 @@ struct Handler<H>(H);
 
 impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
     fn activate(&self, core: &CoreRef<usize>, worker: &Worker) {
-        core.serve(worker, &self.0);
+        core.serve(worker, |job| (self.0)(job.open()));
     }
 
     fn run_one(&self, core: &CoreRef<usize>, worker: &Worker) -> bool {
-        core.pop_and_run(worker, &mut &self.0)
+        core.pop_and_run(worker, &mut |job: &mut Parcel<usize>| (self.0)(job.open()))
     }
 }
 
@@ -36,7 +36,7 @@ fn alone<const N: usize>(
     let seats = staff::seats();
     let registry = Arc::clone(&seats[0].registry);
     let ring = Ring::new(capacity, KICK).expect("memory");
-    (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)) }), seats)
+    (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)), name: None }), seats)
 }
 
 /// Runs an activation, if there is one, and what it leaves.
@@ -74,11 +74,12 @@ pub(super) fn backpressure() {
     let (core, [_]) = alone(1, 1, |_| unreachable!("nobody calls a runner"));
     core.ring.unflag_tail(KICK);
     fn take(core: &CoreRef<usize>) -> usize {
-        let (job, flags) = core.ring.pop().expect("a job for each that takes one");
+        let mut job = Parcel::empty();
+        let flags = core.ring.pop(&mut job).expect("a job for each that takes one");
         if flags != 0 {
             core.room_made();
         }
-        job
+        job.open()
     }
     core.submit(1).expect("an open queue");
     loom::explore();
@@ -339,7 +340,7 @@ pub(super) fn worker_waits() {
 pub(super) fn idle() {
     let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), AtomicUsize::new(0), Data::new()));
     let (ring, runners, gate, data) = &*shared;
-    assert!(ring.push((), 0).is_ok());
+    assert!(ring.push_value((), 0).is_ok());
     let waiter = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -352,7 +353,7 @@ pub(super) fn idle() {
         })
     };
     assert!(runners.attach(1));
-    assert!(ring.pop().is_some());
+    assert!(ring.pop_value().is_some());
     gate.fetch_add(1, Ordering::Relaxed);
     data.write();
     let _ = runners.detach(false);
@@ -377,7 +378,7 @@ pub(super) fn idle_two() {
     fn run(shared: &Shared) -> bool {
         let (ring, runners, gate, data) = shared;
         assert!(runners.attach(2));
-        let (job, _) = ring.pop().expect("a job for each");
+        let (job, _) = ring.pop_value().expect("a job for each");
         gate.fetch_add(1, Ordering::Relaxed);
         data[job].write();
         let crew = runners.detach(false);
@@ -388,7 +389,7 @@ pub(super) fn idle_two() {
         idle && crew.awaited()
     }
     for job in 0..2 {
-        assert!(shared.0.push(job, 0).is_ok());
+        assert!(shared.0.push_value(job, 0).is_ok());
     }
     let other = {
         let shared = Arc::clone(&shared);
@@ -409,4 +410,36 @@ pub(super) fn idle_two() {
     };
     let found = [run(&shared), other.join().unwrap(), waiter.join().unwrap()];
     assert!(found.contains(&true), "model: somebody waits for a queue that is idle");
+}
+
+/// Proves: a queue that drains is not closed while one of its handlers submits, also if the runner leaves what that
+/// submitted to another; and is closed when that has run.
+/// 2 threads (a worker that helps with one job, the one that asks for the close), exhaustive; 1 executions, without a pool.
+pub(super) fn drain() {
+    let shared = Arc::new((Ring::new(2, 0).expect("memory"), Runners::new(), AtomicUsize::new(0)));
+    let (ring, runners, gate) = &*shared;
+    assert!(ring.push_value(1, 0).is_ok());
+    let closer = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (ring, runners, gate) = &*shared;
+            ring.flag_tail(DRAINING);
+            runners.set_awaited();
+            ring.close_drained(|| {
+                gate.fetch_add(1, Ordering::Relaxed);
+                runners.have_ended(ring)
+            })
+        })
+    };
+    assert!(runners.attach(1));
+    assert!(ring.pop_value().is_some());
+    gate.fetch_add(1, Ordering::Relaxed);
+    assert!(ring.push_value(2, CLOSED).is_ok(), "model: a handler's own job was refused");
+    let _ = runners.detach(false);
+    assert!(!closer.join().unwrap(), "model: closed with a job in it");
+    assert!(runners.attach(1));
+    assert!(ring.pop_value().is_some());
+    let crew = runners.detach(false);
+    assert!(crew.awaited() && ring.close_drained(|| runners.have_ended(ring)));
+    assert!(ring.push_value(3, CLOSED).is_err(), "model: open and idle");
 }

@@ -36,6 +36,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "backpressure", iterations: 1000, body: queues::backpressure },
     Model { name: "circle", iterations: 1000, body: queues::circle },
     Model { name: "queue_shutdown", iterations: 1000, body: queues::shutdown },
+    Model { name: "drain", iterations: 1000, body: queues::drain },
 ];
 
 pub(crate) const CANARIES: &[Canary] = &[

@@ -35,7 +35,11 @@ impl<'p> QueueBuilder<'p> {
     }
 
     /// How many jobs may run at once, at least 1; as many as the pool has workers if not given, and never
-    /// more. With 1 the queue is serial: each job ends before the next begins.
+    /// more. With 1 the queue is serial: each job ends before the next begins. With one fewer than the pool has workers it
+    /// leaves a worker to others.
+    ///
+    /// A handler that waits for another job of its own queue, by a handle, a latch or a channel, keeps its place meanwhile:
+    /// once that many do, nobody is left to run those jobs, and they wait for ever.
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = Some(jobs);
         self

@@ -414,7 +414,7 @@ pub(super) fn idle_two() {
 
 /// Proves: a queue that drains is not closed while one of its handlers submits, also if the runner leaves what that
 /// submitted to another; and is closed when that has run.
-/// 2 threads (a worker that helps with one job, the one that asks for the close), exhaustive; 1 executions, without a pool.
+/// 2 threads (a worker that helps with one job, the one that asks for the close), exhaustive; 11,732 executions, without a pool.
 pub(super) fn drain() {
     let shared = Arc::new((Ring::new(2, 0).expect("memory"), Runners::new(), AtomicUsize::new(0)));
     let (ring, runners, gate) = &*shared;

@@ -169,7 +169,7 @@ fn a_panic_goes_to_the_panic_handler_and_the_next_state_ends_all_the_same() {
             .queue()
             .worker_state(|_| ())
             .state_end(|index, ()| fail(index))
-            .build(move |(), (): ()| drop(met.wait()))
+            .build(move |(), (): ()| _ = met.wait())
             .unwrap();
         queue.submit_all([(), ()]).unwrap();
         queue.close();

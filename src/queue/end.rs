@@ -65,8 +65,8 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         match *lock(&self.phase) {
             Phase::Due(_) if self.ring.tail_flags() & CLOSED != 0 => Outlook::Ending { begun: false },
-            Phase::UnderWay(_) => Outlook::Ending { begun: true },
-            Phase::Over | Phase::Due(_) => Outlook::Idle,
+            Phase::UnderWay(_) if !defect("ends_unawaited") => Outlook::Ending { begun: true },
+            Phase::Over | Phase::Due(_) | Phase::UnderWay(_) => Outlook::Idle,
         }
     }
 

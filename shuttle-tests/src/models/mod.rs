@@ -46,6 +46,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "closing_unheeded", model: "shutdown", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "runner_leaves_unlooked", model: "backpressure", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "room_unasked", model: "backpressure", kind: Kind::Pct, iterations: 2000 },
+    Canary { defect: "ends_unawaited", model: "drain", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
 ];
 

@@ -12,6 +12,7 @@ use crate::barrier;
 use crate::error::BuildError;
 use crate::hooks::Hooks;
 use crate::latch::CountLatch;
+use crate::panic_at::PanicAt;
 use crate::pool::Pool;
 use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
@@ -147,7 +148,25 @@ impl PoolBuilder {
     /// Called, on the worker, with what a job panicked with that has nobody to tell: those of `execute`, of
     /// queues, of detached `spawn`s, and of hooks. If not given, the payload is dropped: by then std's panic
     /// hook has reported it. A handler that panics ends the process. Dropped as [`on_start`](Self::on_start).
-    pub fn panic_handler(mut self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+    pub fn panic_handler(self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+        self.on_panic(move |payload, _| f(payload))
+    }
+
+    /// As [`panic_handler`](Self::panic_handler), with where the panic was. The later of the two calls counts.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let pool = filch::Pool::builder()
+    ///     .workers(1)
+    ///     .on_panic(move |_, at| tell.send((at.queue().map(str::to_owned), at.worker())).unwrap())
+    ///     .build()?;
+    /// let queue = pool.queue().name("mail").build(|_: u8| panic!("lost"))?;
+    /// queue.submit(1)?;
+    /// assert_eq!(told.recv()?, (Some("mail".to_owned()), Some(0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_panic(mut self, f: impl Fn(Box<dyn Any + Send>, &PanicAt<'_>) + Send + Sync + 'static) -> Self {
         self.hooks.panic_handler = Some(Box::new(f));
         self
     }

@@ -5,13 +5,14 @@
 
 use std::panic::AssertUnwindSafe;
 
+use crate::panic_at::PanicAt;
 use crate::sync::{MODEL, Mutex, StdArc, lock};
 use crate::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
 pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
-/// Called with the payload of a panic that has no other place to go.
-pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
+/// Called with the payload of a panic that has no other place to go, and where that was.
+pub(crate) type PanicHandler = Box<dyn Fn(Payload, &PanicAt<'_>) + Send + Sync>;
 
 /// What is called.
 #[derive(Default)]
@@ -46,12 +47,12 @@ impl HeldHooks {
             && let Some(hook) = which(&hooks)
             && let Err(payload) = unwind::catch(AssertUnwindSafe(|| hook(index)))
         {
-            self.handle_panic(payload);
+            self.handle_panic(payload, &PanicAt::new(None, Some(index)));
         }
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
-    pub(crate) fn handle_panic(&self, payload: Payload) {
+    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         let hooks = self.get();
         match hooks.as_ref().and_then(|hooks| hooks.panic_handler.as_ref()) {
             // A check that goes on would pass: nobody hears of what a job asserted.
@@ -60,7 +61,7 @@ impl HeldHooks {
             None => unwind::discard(payload),
             Some(handler) => {
                 let guard = AbortOnUnwind("the panic handler panicked");
-                handler(payload);
+                handler(payload, at);
                 std::mem::forget(guard);
             }
         }

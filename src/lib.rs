@@ -6,11 +6,11 @@
 //!
 //! | layer | modules | purpose |
 //! |---|---|---|
-//! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forked children |
+//! | 0 | `sync`, `unwind`, `rng`, `error`, `panic_at`, `process` | ground: std or the checker, panics, errors, forked children |
 //! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `numbered`, `affinity`, `stats` | one mechanism each |
 //! | 2 | `latch`, `sleep`, `room` | waiting: for an event, for work, for each other |
 //! | 3 | `job`, `inbox`, `hooks` | what runs |
-//! | 4 | `registry`, `worker`, `fork`, `wait` | the scheduler |
+//! | 4 | `registry`, `finish`, `worker`, `fork`, `wait` | the scheduler |
 //! | 5 | `join`, `scope`, `broadcast`, `yields`, `spawn`, `install`, `queue` | one public operation each |
 //! | 6 | `thread`, `shutdown`, `builder`, `pool`, `pool_fork`, `global` | configuration and life cycle |
 //!
@@ -22,6 +22,7 @@ mod broadcast;
 mod builder;
 mod deque;
 mod error;
+mod finish;
 mod fork;
 mod global;
 mod hooks;
@@ -31,6 +32,7 @@ mod job;
 mod join;
 mod latch;
 mod numbered;
+mod panic_at;
 mod parker;
 mod pool;
 mod pool_fork;
@@ -64,8 +66,9 @@ pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 pub use global::{current_worker, current_workers, execute, execute_fifo, spawn};
 pub use join::{FnContext, join, join_context};
 pub use latch::{CountLatch, CountWait};
+pub use panic_at::PanicAt;
 pub use pool::Pool;
-pub use queue::{NoRoom, Queue, QueueBuilder, StatefulQueueBuilder, SubmitError, WeakQueue};
+pub use queue::{NoRoom, Queue, QueueBuilder, QueueCounts, StatefulQueueBuilder, SubmitError, WeakQueue};
 pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
 pub use shutdown::{Shutdown, WorkerReport};
 pub use sleep::MAX_WORKERS;

@@ -7,12 +7,14 @@ use crossbeam_utils::CachePadded;
 
 use crate::deque::{Deque, Injector, Stealer};
 use crate::error::ClosedReason;
+use crate::finish::Finishers;
 use crate::fork;
 use crate::hooks::{HeldHooks, Hooks};
 use crate::inbox::Inbox;
 use crate::job::Job;
 use crate::latch::CountLatch;
 use crate::numbered::{Number, Numbered};
+use crate::panic_at::PanicAt;
 use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
@@ -73,6 +75,9 @@ pub(crate) trait Source: Send + Sync {
 
     /// The pool has ended, and no job of this source is left: drops what is the user's. To be called without a lock.
     fn let_go(&self);
+
+    /// What its panics are told with.
+    fn name(&self) -> Option<&str>;
 }
 
 /// The sources.
@@ -96,6 +101,7 @@ pub(crate) struct Registry {
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
     pub(crate) rooms: Rooms,
+    pub(crate) finishers: Finishers,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
     /// Those of them whose thread has not come to its end.
@@ -126,6 +132,7 @@ impl Registry {
             hooks: HeldHooks::new(hooks),
             help_stack,
             rooms: Rooms::default(),
+            finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
             staying: AtomicUsize::new(threads),
             lent,
@@ -154,7 +161,7 @@ impl Registry {
         self.look_for_end();
         if last && left > 0 {
             // The others have left meanwhile, and took this one for one that stays.
-            self.let_go();
+            self.let_go(None);
         }
     }
 
@@ -175,7 +182,7 @@ impl Registry {
             return;
         }
         let is_over = |now: Snapshot| now.closed() && now.entered() == 0 && self.is_drained();
-        if self.sleep.snapshot().closed() && self.sleep.decide(is_over) {
+        if self.sleep.snapshot().closed() && self.conclude(is_over) {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();
@@ -230,7 +237,7 @@ impl Registry {
 
     /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
     pub(crate) fn end_at_rest(&self) {
-        if self.sleep.decide(|now| now.at_rest(self.threads()) && self.is_drained()) {
+        if self.conclude(|now| now.at_rest(self.threads()) && self.is_drained()) {
             self.sleep.end();
         }
     }
@@ -248,8 +255,8 @@ impl Registry {
     }
 
     /// Takes what a job panicked with to the handler.
-    pub(crate) fn handle_panic(&self, payload: Payload) {
-        self.hooks.handle_panic(payload);
+    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
+        self.hooks.handle_panic(payload, at);
     }
 
     /// Registers a source. `None` if the pool is closed.
@@ -283,10 +290,11 @@ impl Registry {
         self.look_for_end();
     }
 
-    /// The calling worker has left its main loop and called its hook. The last one lets go of what is the user's.
-    pub(crate) fn worker_left(&self) {
+    /// The calling worker, with this number, has left its main loop and called its hook. The last one lets go of what is the
+    /// user's.
+    pub(crate) fn worker_left(&self, index: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && !defect("kept_for_ever") {
-            self.let_go();
+            self.let_go(Some(index));
         }
     }
 
@@ -299,22 +307,21 @@ impl Registry {
             } else if self.over.count() > 0 {
                 return;
             }
-            self.let_go();
+            self.let_go(None);
         }
     }
 
-    /// The pool has ended: drops the handlers of its queues and its hooks, on the calling thread, which must hold no
-    /// lock and have no frame below that goes on as a worker. A handler or a hook that holds a handle of its own pool
-    /// would keep it for ever, and itself.
-    fn let_go(&self) {
+    /// The pool has ended: drops the handlers of its queues and its hooks, on the calling thread, that of `worker` if it
+    /// is one. It must hold no lock and have no frame below that goes on as a worker. A handler or a hook that holds a handle
+    /// of its own pool would keep it for ever, and itself.
+    fn let_go(&self, worker: Option<usize>) {
         let sources = lock(&self.sources).members.take();
         for source in sources {
-            let drops = AssertUnwindSafe(|| {
-                source.let_go();
-                drop(source);
-            });
-            if let Err(payload) = unwind::catch(drops) {
-                self.handle_panic(payload);
+            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| source.let_go())) {
+                self.handle_panic(payload, &PanicAt::new(source.name(), worker));
+            }
+            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| drop(source))) {
+                self.handle_panic(payload, &PanicAt::new(None, worker));
             }
         }
         self.hooks.let_go();

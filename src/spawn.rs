@@ -143,6 +143,32 @@ where
     (JoinHandle { packet, ticket: None }, refused)
 }
 
+/// The duty to say what became of a job that somebody has the handle of. One word, also in an `Option`.
+pub(crate) struct Promise<T>(Arc<Packet<T>>);
+
+/// The two ends of a job that runs by other means than [`spawn`], in the process `generation`.
+pub(crate) fn promise<T>(generation: u32) -> (Promise<T>, JoinHandle<T>) {
+    let packet = Arc::new(Packet { slot: Mutex::new(Slot::Pending), done: CountLatch::new(1), generation });
+    (Promise(Arc::clone(&packet)), JoinHandle { packet, ticket: None })
+}
+
+impl<T> Promise<T> {
+    /// The job has ended. A payload that nobody will look at comes back.
+    pub(crate) fn fill(self, result: Result<T, JoinError>) -> Option<Payload> {
+        self.0.fill(result)
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    /// The job will not run, unless the promise was kept.
+    #[cold]
+    fn drop(&mut self) {
+        if self.0.done.count() > 0 && !self.0.lost() {
+            self.0.fill(Err(JoinError::Closed));
+        }
+    }
+}
+
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).
 ///
 /// [`join`](Self::join) blocks for it, or await the handle, on any executor. Dropping the handle

@@ -84,7 +84,7 @@ impl WorkerThread {
             worker.leave();
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
             // While this thread is the worker still: what is dropped may shut the pool down.
-            registry.worker_left();
+            registry.worker_left(worker.index);
         }
         // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
         drop(worker);

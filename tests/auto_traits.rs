@@ -68,7 +68,9 @@ is! {
     Queue<std::marker::PhantomPinned>: Unpin;
     WeakQueue<std::marker::PhantomPinned>: Unpin;
     QueueBuilder<'static>: Send Sync Unpin;
-    StatefulQueueBuilder<'static, fn(usize) -> Local>: Send Sync Unpin;
+    StatefulQueueBuilder<'static, fn(usize) -> Local, Local>: Send Sync Unpin;
+    QueueCounts: Send Sync Unpin;
+    PanicAt<'static>: Send Sync Unpin;
 }
 
 is_not! {
@@ -79,8 +81,8 @@ is_not! {
     JoinHandle<Local>: Send Sync;
     Queue<Local>: Send Sync;
     WeakQueue<Local>: Send Sync;
-    StatefulQueueBuilder<'static, Local>: Send Sync;
-    StatefulQueueBuilder<'static, Lone>: Sync;
+    StatefulQueueBuilder<'static, Local, u8>: Send Sync;
+    StatefulQueueBuilder<'static, Lone, u8>: Sync;
     // Its end of a deque is its thread's alone.
     WorkerThread: Sync;
 }

@@ -6,19 +6,24 @@
 
 use std::mem;
 
-use super::core::{CoreRef, Service};
+use super::core::{CoreRef, Parcel, Service};
 use crate::sync::{Mutex, StdArc, lock};
+use crate::unwind::{self, Payload};
 use crate::worker::Worker;
 
+/// Called with a worker's number and a state of it.
+pub(super) type StateEnd<S> = Box<dyn Fn(usize, S) + Send + Sync>;
+
 /// What the user wrote.
-struct Code<M, H> {
+struct Code<M, H, S> {
     make: M,
     handler: H,
+    end: Option<StateEnd<S>>,
 }
 
 /// What a runner works with.
 struct Tools<M, H, S> {
-    code: StdArc<Code<M, H>>,
+    code: StdArc<Code<M, H, S>>,
     /// `None` until the first job.
     state: Option<S>,
 }
@@ -26,9 +31,11 @@ struct Tools<M, H, S> {
 /// What a worker keeps between activations.
 struct Place<M, H, S> {
     /// `None` once the pool has ended.
-    code: Option<StdArc<Code<M, H>>>,
+    code: Option<StdArc<Code<M, H, S>>>,
     /// Those that no runner uses.
     idle: Vec<Tools<M, H, S>>,
+    /// How many runners have come for some and not gone.
+    in_use: usize,
 }
 
 /// A handler and the places of its workers.
@@ -37,9 +44,9 @@ pub(super) struct Stateful<M, H, S> {
 }
 
 impl<M, H, S> Stateful<M, H, S> {
-    pub(super) fn new(workers: usize, make: M, handler: H) -> Self {
-        let code = StdArc::new(Code { make, handler });
-        let place = || Mutex::new(Place { code: Some(StdArc::clone(&code)), idle: Vec::new() });
+    pub(super) fn new(workers: usize, make: M, handler: H, end: Option<StateEnd<S>>) -> Self {
+        let code = StdArc::new(Code { make, handler, end });
+        let place = || Mutex::new(Place { code: Some(StdArc::clone(&code)), idle: Vec::new(), in_use: 0 });
         Stateful { places: (0..workers).map(|_| place()).collect() }
     }
 
@@ -59,11 +66,14 @@ impl<M, H, S> Place<M, H, S> {
     /// Those of a runner that has gone, or new ones.
     fn take(&mut self) -> Option<Tools<M, H, S>> {
         let fresh = || Some(Tools { code: StdArc::clone(self.code.as_ref()?), state: None });
-        self.idle.pop().or_else(fresh)
+        let tools = self.idle.pop().or_else(fresh);
+        self.in_use += usize::from(tools.is_some());
+        tools
     }
 
     /// Keeps them for the next runner; hands them back if the pool has ended.
     fn keep(&mut self, tools: Tools<M, H, S>) -> Option<Tools<M, H, S>> {
+        self.in_use -= 1;
         if self.code.is_none() {
             return Some(tools);
         }
@@ -90,12 +100,13 @@ where
     M: Fn(usize) -> S,
 {
     /// Runs one job. The state is made here, so that a panic of its maker counts as the job's.
-    fn run<J>(&mut self, worker: &Worker, job: J)
+    #[inline(always)]
+    fn run<J>(&mut self, worker: &Worker, job: &mut Parcel<J>)
     where
         H: Fn(&mut S, J),
     {
         let Tools { code, state } = self;
-        (code.handler)(state.get_or_insert_with(|| (code.make)(worker.index)), job);
+        (code.handler)(state.get_or_insert_with(|| (code.make)(worker.index)), job.open());
     }
 }
 
@@ -112,6 +123,26 @@ where
 
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool {
         self.with_tools(worker, |tools| core.pop_and_run(worker, &mut |job| tools.run(worker, job)))
+    }
+
+    fn owners(&self) -> Vec<usize> {
+        let owns = |place: &Mutex<Place<M, H, S>>| {
+            let place = lock(place);
+            place.in_use > 0 || place.idle.iter().any(|tools| tools.state.is_some())
+        };
+        (0..self.places.len()).filter(|&owner| owns(&self.places[owner])).collect()
+    }
+
+    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload)) {
+        // Foreign code is called without the lock.
+        let next = || lock(&self.places[owner]).idle.pop();
+        while let Some(Tools { code, state }) = next() {
+            if let (Some(end), Some(state)) = (&code.end, state)
+                && let Err(payload) = unwind::catch(|| end(owner, state))
+            {
+                unheard(payload);
+            }
+        }
     }
 
     fn let_go(&self) {

@@ -111,6 +111,7 @@ models! {
     whole("queue_aside", 2, 4, queue::aside);
     whole("queue_places", 2, ALL, queue::places);
     whole("queue_idle_two", 3, 3, queue::idle_two);
+    whole("queue_drain", 2, ALL, queue::drain);
     part("queue_backpressure", 3, 3, queue::backpressure);
     part("queue_end_to_end", 2, 2, queue::end_to_end);
     part("queue_two_producers", 3, 1, queue::two_producers);
@@ -191,6 +192,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("aside_unlooked"), model: "queue_aside" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
     Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },
+    Canary { defect: Defect::Code("drained_by_a_flag"), model: "queue_drain" },
 ];
 
 impl Model {

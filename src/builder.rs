@@ -10,9 +10,11 @@ use crossbeam_utils::CachePadded;
 use crate::affinity;
 use crate::barrier;
 use crate::error::BuildError;
+use crate::hooks::Hooks;
 use crate::latch::CountLatch;
+use crate::panic_at::PanicAt;
 use crate::pool::Pool;
-use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
 use crate::spares::{DEFAULT_SPARES, Spares};
 use crate::sync::{Arc, MODEL, defect};
@@ -21,6 +23,9 @@ use crate::unwind::{self, Payload};
 use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
 
 /// Which cores the workers are bound to.
+///
+/// A thread or a process that a job starts inherits the worker's core: see
+/// [`unpin_current_thread`](crate::unpin_current_thread) and [`unpin_child`](crate::unpin_child).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
@@ -157,8 +162,8 @@ impl PoolBuilder {
     }
 
     /// Called on each worker's thread with its number, before its first job, and on a spare's with the number of the first
-    /// worker that it stands in for. What it panics with goes to the
-    /// panic handler. Not called for a thread that was lent with `use_current_thread`.
+    /// worker that it stands in for. What it panics with goes to the panic handler. Not called for a thread that was lent
+    /// with `use_current_thread`. Dropped when the pool has ended, so it may hold a handle of the pool.
     pub fn on_start(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.on_start = Some(Box::new(f));
         self
@@ -173,8 +178,26 @@ impl PoolBuilder {
 
     /// Called, on the worker, with what a job panicked with that has nobody to tell: those of `execute`, of
     /// queues, of detached `spawn`s, and of hooks. If not given, the payload is dropped: by then std's panic
-    /// hook has reported it. A handler that panics ends the process.
-    pub fn panic_handler(mut self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+    /// hook has reported it. A handler that panics ends the process. Dropped as [`on_start`](Self::on_start).
+    pub fn panic_handler(self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+        self.on_panic(move |payload, _| f(payload))
+    }
+
+    /// As [`panic_handler`](Self::panic_handler), with where the panic was. The later of the two calls counts.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let pool = filch::Pool::builder()
+    ///     .workers(1)
+    ///     .on_panic(move |_, at| tell.send((at.queue().map(str::to_owned), at.worker())).unwrap())
+    ///     .build()?;
+    /// let queue = pool.queue().name("mail").build(|_: u8| panic!("lost"))?;
+    /// queue.submit(1)?;
+    /// assert_eq!(told.recv()?, (Some("mail".to_owned()), Some(0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_panic(mut self, f: impl Fn(Box<dyn Any + Send>, &PanicAt<'_>) + Send + Sync + 'static) -> Self {
         self.hooks.panic_handler = Some(Box::new(f));
         self
     }

@@ -177,6 +177,7 @@ impl Pool {
         }
         return_host(registry);
         registry.wait_left(deadline).map_err(stuck)?;
+        registry.let_go_alone();
         self.join_threads(deadline).map_err(stuck)?;
         Ok(Shutdown::of(registry))
     }

@@ -278,6 +278,7 @@ impl Registry {
         });
         match started {
             Ok(started) => {
+                this.spare_stays();
                 threads.called += 1;
                 // Those that have retired need nobody any more.
                 let runs = |trace: &Trace| trace.gone.count() > 0;
@@ -332,7 +333,7 @@ fn stand_by(seat: Seat) {
             bind(&mut bound, registry.sleep.home(slot));
             if hooked.is_none() {
                 hooked = Some(slot);
-                registry.call_hook(&registry.hooks.on_start, slot);
+                registry.hooks.call(|hooks| &hooks.on_start, slot);
             }
             worker.stand_in(&|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);
             spare.role.swap(RESTING, SPARE_REST.get());
@@ -341,8 +342,9 @@ fn stand_by(seat: Seat) {
         }
         worker.leave();
         if let Some(slot) = hooked {
-            registry.call_hook(&registry.hooks.on_exit, slot);
+            registry.hooks.call(|hooks| &hooks.on_exit, slot);
         }
+        registry.spare_left(worker.number.get());
     }
     let kit = worker.into_kit();
     lock(&registry.spares.threads).vacant.push((number, kit));

@@ -4,7 +4,6 @@
 //! filled. The slot is behind a mutex: it is locked twice in its life, hardly ever by both at once, and
 //! the allocation that the two share costs more.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +14,7 @@ use crate::job::Job;
 use crate::latch::{CountLatch, Ticket};
 use crate::process;
 use crate::registry::Shared;
-use crate::sync::{Arc, Mutex, lock, thread_local};
+use crate::sync::{Arc, Mutex, lock};
 use crate::unwind::{self, Payload};
 use crate::worker::{Worker, with_current};
 
@@ -47,26 +46,18 @@ where
     })
 }
 
-/// The jobs of one thread that run in the order in which it submitted them.
-type Fifo = Mutex<VecDeque<Job>>;
-
-thread_local! {
-    /// Of this thread. Empty when it ceases to be a worker of one pool, so it may serve another.
-    static FIFO: Arc<Fifo> = Arc::default();
-}
-
 /// As [`execute`], but of the jobs that one worker submits so, the oldest runs first: each goes to a queue, and a token
 /// to the deque, and whoever comes to a token runs the oldest job of that queue.
 pub(crate) fn execute_fifo<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let own = |worker: &Worker| Arc::ptr_eq(&worker.registry, registry) && worker.inside();
-    if !with_current(|worker| worker.is_some_and(own)) || registry.forked() {
+    let own = |worker: &&Worker| Arc::ptr_eq(&worker.registry, registry) && worker.inside();
+    let fifo = with_current(|worker| worker.filter(own).map(Worker::fifo));
+    let Some(fifo) = fifo.filter(|_| !registry.forked()) else {
         // The injector is in order already.
         return execute(registry, f);
-    }
-    let fifo = FIFO.with(Arc::clone);
+    };
     lock(&fifo).push_back(Job::new(f));
     let token = move || {
         let job = lock(&fifo).pop_front();
@@ -150,6 +141,32 @@ where
         packet.fill(Err(JoinError::from(closed.reason())));
     }
     (JoinHandle { packet, ticket: None }, refused)
+}
+
+/// The duty to say what became of a job that somebody has the handle of. One word, also in an `Option`.
+pub(crate) struct Promise<T>(Arc<Packet<T>>);
+
+/// The two ends of a job that runs by other means than [`spawn`], in the process `generation`.
+pub(crate) fn promise<T>(generation: u32) -> (Promise<T>, JoinHandle<T>) {
+    let packet = Arc::new(Packet { slot: Mutex::new(Slot::Pending), done: CountLatch::new(1), generation });
+    (Promise(Arc::clone(&packet)), JoinHandle { packet, ticket: None })
+}
+
+impl<T> Promise<T> {
+    /// The job has ended. A payload that nobody will look at comes back.
+    pub(crate) fn fill(self, result: Result<T, JoinError>) -> Option<Payload> {
+        self.0.fill(result)
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    /// The job will not run, unless the promise was kept.
+    #[cold]
+    fn drop(&mut self) {
+        if self.0.done.count() > 0 && !self.0.lost() {
+            self.0.fill(Err(JoinError::Closed));
+        }
+    }
 }
 
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).

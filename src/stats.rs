@@ -22,6 +22,11 @@ impl Counter {
         self.0.store(self.0.load(COUNTER.get()) + n, COUNTER.get());
     }
 
+    /// As [`add`](Self::add), for a number that several may write.
+    pub(crate) fn add_shared(&self, n: u64) {
+        self.0.fetch_add(n, COUNTER.get());
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(COUNTER.get())
     }

@@ -79,10 +79,12 @@ impl WorkerThread {
                 registry.sleep.set_home(worker.index, core);
             }
             self.started.count_down();
-            registry.call_hook(&registry.hooks.on_start, worker.index);
+            registry.hooks.call(|hooks| &hooks.on_start, worker.index);
             worker.main_loop();
             worker.leave();
-            registry.call_hook(&registry.hooks.on_exit, worker.index);
+            registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
+            // While this thread is the worker still: what is dropped may shut the pool down.
+            registry.worker_left(worker.index);
         }
         // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
         drop(worker);

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::latch::{CountLatch, Latch, Signal, Wake};
+use crate::latch::{CountLatch, Latch, Seen, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
 use crate::sync::{Arc, MODEL, defect, thread_local};
@@ -133,8 +133,8 @@ impl CountLatch {
         self.wait_until(None);
     }
 
-    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero. A timeout of zero
-    /// looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes
+    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero at some moment since the call. A
+    /// timeout of zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes
     /// that job first.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
@@ -142,12 +142,20 @@ impl CountLatch {
     }
 
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        self.wait_since(self.look(), deadline)
+    }
+
+    /// Waits until the count is zero, or was at some moment since the look that found `since`.
+    pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>) -> bool {
         let outside = with_current(|worker| worker.is_none());
         let mut spin = Spin::new(WAKE).beside();
-        while self.count() > 0 {
+        let mut over = since.count() == 0;
+        while !over {
             if !outside || !spin.again() {
-                return on_signal(deadline, None, |wake| self.register(wake), |ticket| self.deregister(ticket));
+                let enter = |wake| self.register(wake, since);
+                return on_signal(deadline, None, enter, |ticket| self.deregister(ticket));
             }
+            over = self.is_over(since);
         }
         true
     }

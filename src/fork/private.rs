@@ -43,6 +43,7 @@ impl Shared {
     }
 
     /// Whether there is something to take. Exact for what was pushed before a `heavy` that precedes it.
+    #[inline]
     pub(crate) fn has_some(&self) -> bool {
         self.jobs.len() > 0 || self.forks.has_some()
     }

@@ -99,6 +99,7 @@ impl Jobs {
     }
 
     /// How many private jobs there are, about.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         let bottom = self.edge.bottom.load(STACK_BOTTOM.get());
         self.own.top.load(STACK_TOP_HINT.get()).saturating_sub(bottom)

@@ -17,6 +17,7 @@
 mod count;
 mod waiters;
 
+pub(crate) use count::Seen;
 pub use count::{CountLatch, CountWait};
 pub(crate) use waiters::{Signal, Ticket, WaitList, Wake};
 

@@ -24,19 +24,17 @@
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
-use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
 use crate::latch::{Signal, Wake};
-use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
 use crate::room::Wait;
 use crate::spin::Spin;
 use crate::sync::{Arc, defect, lock};
 use crate::wait::on_signal;
 use crate::worker::{Nested, UntilSignal, Worker, with_current};
 
-use super::core::{Core, CoreRef};
-use super::error::SubmitError;
+use super::core::{Core, CoreRef, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
+use super::error::Refusal;
 
 /// What a worker finds when it is about to sleep for room.
 enum Outlook {
@@ -49,9 +47,13 @@ enum Outlook {
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Waits for room, until `deadline`: [`Full`](SubmitError::Full) then.
+    /// Waits for room, until `deadline`: [`Full`](Refusal::Full) then.
     #[cold]
-    pub(super) fn submit_patiently(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+    pub(super) fn submit_patiently(
+        &self,
+        job: &mut Parcel<J>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Refusal> {
         with_current(|worker| match worker {
             Some(worker) => worker.wait_for_room(|may_run| {
                 if self.is_inside(worker) {
@@ -64,20 +66,16 @@ impl<J: Send + 'static> CoreRef<J> {
         })
     }
 
-    /// Tries once more. Goes on, with the job, if the queue is full and there is time.
+    /// Tries once more. `None`: the queue is full, and there is time.
     fn retry(
         &self,
-        job: J,
-        inside: bool,
+        job: &mut Parcel<J>,
+        inside: Option<&Worker>,
         deadline: Option<Instant>,
-    ) -> ControlFlow<Result<(), SubmitError<J>>, J> {
+    ) -> Option<Result<(), Refusal>> {
         match self.push(job, inside) {
-            Ok(()) => Break(Ok(())),
-            Err(PushError::Closed(job)) => Break(Err(SubmitError::Closed(job))),
-            Err(PushError::Full(job)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                Break(Err(SubmitError::full(job, self.ring.capacity())))
-            }
-            Err(PushError::Full(job)) => Continue(job),
+            Err(Refusal::Full) if deadline.is_none_or(|deadline| deadline > Instant::now()) => None,
+            done => Some(done),
         }
     }
 
@@ -85,16 +83,15 @@ impl<J: Send + 'static> CoreRef<J> {
 
     fn submit_inside(
         &self,
-        mut job: J,
+        job: &mut Parcel<J>,
         deadline: Option<Instant>,
         worker: &Worker,
         may_run: bool,
-    ) -> Result<(), SubmitError<J>> {
+    ) -> Result<(), Refusal> {
         loop {
-            job = match self.retry(job, true, deadline) {
-                Continue(job) => job,
-                Break(done) => return done,
-            };
+            if let Some(done) = self.retry(job, Some(worker), deadline) {
+                return done;
+            }
             // With spares, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on
             // top of this one might wait for it.
             let lends = worker.may_lend_place();
@@ -143,7 +140,8 @@ impl<J: Send + 'static> CoreRef<J> {
             signal: Arc::clone(&signal),
         });
         let may_serve = self.runners.set_crowded().attached() < self.limit;
-        let may_wait = self.ring.flag_blocked(CLOSED);
+        let refuse = if self.is_own(worker) { TO_OWN } else { TO_WORKERS };
+        let may_wait = self.ring.flag_blocked(refuse);
         if defect("room_unasked") {
             self.runners.clear_crowded();
             self.ring.unflag_blocked();
@@ -168,16 +166,15 @@ impl<J: Send + 'static> CoreRef<J> {
     /// `deep` is the worker of another pool that the calling thread is, if that shall run no jobs meanwhile.
     fn submit_outside(
         &self,
-        mut job: J,
+        job: &mut Parcel<J>,
         deadline: Option<Instant>,
         deep: Option<&Worker>,
-    ) -> Result<(), SubmitError<J>> {
+    ) -> Result<(), Refusal> {
         let mut spin = self.spin();
         loop {
-            job = match self.retry(job, false, deadline) {
-                Continue(job) => job,
-                Break(done) => return done,
-            };
+            if let Some(done) = self.retry(job, None, deadline) {
+                return done;
+            }
             if !self.await_some_room(&mut spin) {
                 self.sleep_for_room(deadline, deep);
                 spin = self.spin();
@@ -192,7 +189,7 @@ impl<J: Send + 'static> CoreRef<J> {
     fn await_some_room(&self, spin: &mut Spin) -> bool {
         let half = self.ring.capacity().div_ceil(2) as u64;
         while spin.again() {
-            if self.ring.has_room(half) || self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) != 0 {
+            if self.ring.has_room(half) || self.ring.tail_flags() & TO_OUTSIDE != 0 {
                 return true;
             }
         }
@@ -202,7 +199,7 @@ impl<J: Send + 'static> CoreRef<J> {
     fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
         let enter = |wake| {
             let mut entries = self.room.lock();
-            self.ring.flag_blocked(CLOSED | OUTSIDE_CLOSED).then(|| entries.push(wake))
+            self.ring.flag_blocked(TO_OUTSIDE).then(|| entries.push(wake))
         };
         let leave = |ticket| self.room.remove(ticket);
         let Some(worker) = deep else {
@@ -254,7 +251,7 @@ impl<J> Core<J> {
         waits.take(address).into_iter().map(|wait| Wake::Worker(wait.signal)).collect()
     }
 
-    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know. Whether there are jobs.
+    /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get to know. Whether there are jobs.
     pub(super) fn refuse(&self, flag: u64) -> bool {
         let left = self.ring.flag_tail(flag);
         let mut entries = self.room.lock();
@@ -262,12 +259,8 @@ impl<J> Core<J> {
         let waits = self.take_workers();
         self.ring.unflag_blocked();
         drop(entries);
-        waits.into_iter().chain(woken.into_iter().map(|(_, wake)| wake)).for_each(Wake::wake);
+        waits.into_iter().chain(woken).for_each(Wake::wake);
         left
-    }
-
-    pub(super) fn close(&self) {
-        self.refuse(CLOSED);
     }
 }
 
@@ -276,27 +269,33 @@ impl<J> Core<J> {
 impl<J> Core<J> {
     /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
-        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
-        self.ring.len() + aside
+        self.ring.len() + self.aside_len()
+    }
+
+    pub(super) fn aside_len(&self) -> usize {
+        if self.runners.load().aside() { lock(&self.aside).len() } else { 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty() && !self.runners.load().aside()
     }
 
+    /// Puts the oldest of them `into` an empty place. `false` if there is none.
     #[inline]
-    pub(super) fn take_aside(&self) -> Option<J> {
-        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
+    pub(super) fn take_aside(&self, into: &mut Parcel<J>) -> bool {
+        self.runners.load().aside() && self.take_oldest_aside(into)
     }
 
     #[cold]
-    fn take_oldest_aside(&self) -> Option<J> {
+    #[inline(never)]
+    fn take_oldest_aside(&self, into: &mut Parcel<J>) -> bool {
         let mut aside = lock(&self.aside);
         let job = aside.pop_front();
         if aside.is_empty() {
             self.runners.clear_aside();
         }
-        job
+        drop(aside);
+        job.map(|job| *into = job).is_some()
     }
 }
 
@@ -304,7 +303,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
     #[cold]
     pub(crate) fn set_aside(&self) {
-        let Some((job, flags)) = self.ring.pop() else { return };
+        let mut job = Parcel::empty();
+        let Some(flags) = self.ring.pop(&mut job) else { return };
         let crew = {
             let mut aside = lock(&self.aside);
             aside.push_back(job);

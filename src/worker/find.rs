@@ -2,17 +2,12 @@
 
 use std::cell::Cell;
 
+use super::turns::TICK;
 use super::{Help, Worker};
 use crate::deque::Steal;
 use crate::job::{Home, Job};
 use crate::latch::TaskLatch;
 use crate::sync::{EXHAUSTIVE, spin_loop};
-
-/// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
-/// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
-///
-/// More than one theft or bundle brings.
-const INJECTOR_TICK: u32 = 61;
 
 /// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
 /// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
@@ -24,22 +19,27 @@ const LOOT: usize = 16;
 impl Worker {
     /// The next job, from wherever `help` allows.
     pub(crate) fn find(&self, help: Help) -> Option<Job> {
-        self.find_by(help, || self.find_elsewhere(None))
+        self.find_by(help, || self.out_of_turn(), || self.find_elsewhere(None))
     }
 
     /// As [`find`](Self::find), of the jobs that another may run as well.
     pub(super) fn find_shared(&self, help: Help) -> Option<Job> {
-        self.find_by(help, || self.take_injected().or_else(|| self.steal(None)))
+        self.find_by(help, || self.take_injected(), || self.take_injected().or_else(|| self.steal(None)))
     }
 
     #[inline]
-    fn find_by(&self, help: Help, elsewhere: impl FnOnce() -> Option<Job>) -> Option<Job> {
+    fn find_by(
+        &self,
+        help: Help,
+        out_of_turn: impl FnOnce() -> Option<Job>,
+        elsewhere: impl FnOnce() -> Option<Job>,
+    ) -> Option<Job> {
         let may_take = self.may_take(help);
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
         if may_take
-            && tick.is_multiple_of(INJECTOR_TICK)
-            && let Some(job) = self.take_injected()
+            && tick.is_multiple_of(TICK)
+            && let Some(job) = out_of_turn()
         {
             return Some(job);
         }
@@ -69,7 +69,7 @@ impl Worker {
         self.take_errand().or_else(|| self.take_injected()).or_else(|| self.steal(first))
     }
 
-    fn take_injected(&self) -> Option<Job> {
+    pub(super) fn take_injected(&self) -> Option<Job> {
         let injector = &self.registry.injector;
         // Two loads on lines that are cold only when something happens, before a fence and a CAS.
         if injector.is_empty() {

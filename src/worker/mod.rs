@@ -1,7 +1,7 @@
 //! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
 //!
-//! Order of search: the private stack and the deque (newest first), now and then the injector before them so that a
-//! worker which feeds itself starves nobody outside, then its inbox, then a batch from the injector, then the other
+//! Order of search: the private stack and the deque (newest first), now and then others before them so that a worker
+//! which feeds itself starves nobody ([`turns`]), then its inbox, then a batch from the injector, then the other
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::sleep`].
 
@@ -11,6 +11,7 @@ mod current;
 mod find;
 mod idle;
 mod nested;
+mod turns;
 
 pub(crate) use current::{
     Current, lend_host, return_abandoned_host, return_host, with_current, with_private, with_private_again,
@@ -19,7 +20,8 @@ pub(crate) use idle::{Until, UntilSignal};
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -27,12 +29,14 @@ use crate::deque::Deque;
 use crate::fork::{Available, Stack};
 use crate::job::Job;
 use crate::latch::TaskOwner;
+use crate::panic_at::PanicAt;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
-use crate::sync::defect;
-use crate::unwind;
+use crate::sync::{Arc, Mutex, defect};
+use crate::unwind::{self, Payload};
 use appetite::Appetite;
+use turns::Turns;
 
 /// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
 /// a theft each would cost more than they.
@@ -51,6 +55,9 @@ fn bundle(jobs: Vec<Job>) -> Job {
         });
     })
 }
+
+/// Jobs that run in the order in which they were submitted, whoever runs them.
+pub(crate) type Fifo = Mutex<VecDeque<Job>>;
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
@@ -73,6 +80,7 @@ pub(crate) struct Worker {
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
+    turns: Turns,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     appetite: Appetite,
@@ -93,6 +101,9 @@ pub(crate) struct Worker {
     nested: RefCell<Vec<Rc<dyn Nested>>>,
     /// Waits for room in a queue that are on this thread's stack.
     room_waits: Cell<usize>,
+    /// Jobs of this worker that run in the order in which it submitted them. Not a local of the thread: a lent thread
+    /// runs what is left when those are gone.
+    fifo: OnceCell<Arc<Fifo>>,
 }
 
 impl Worker {
@@ -113,6 +124,7 @@ impl Worker {
             // Any seed does; neighbours should not start alike.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
+            turns: Turns::default(),
             depth: Cell::new(0),
             appetite: Appetite::default(),
             lent,
@@ -123,6 +135,7 @@ impl Worker {
             as_owner: Cell::new(owner),
             nested: RefCell::default(),
             room_waits: Cell::new(0),
+            fifo: OnceCell::new(),
         }
     }
 
@@ -143,6 +156,11 @@ impl Worker {
     /// The worker that it is or stands in for, as the others see it.
     fn slot(&self) -> &Peer {
         &self.registry.peers[self.number.get()]
+    }
+
+    /// Its jobs that run in the order in which it submitted them.
+    pub(crate) fn fifo(&self) -> Arc<Fifo> {
+        Arc::clone(self.fifo.get_or_init(Arc::default))
     }
 
     pub(crate) fn unparker(&self) -> Unparker {
@@ -246,14 +264,23 @@ impl Worker {
     /// Runs `f` as one job of this worker.
     #[inline]
     pub(crate) fn counted(&self, f: impl FnOnce()) {
+        self.counted_with(&mut (), |()| f(), |(), payload| self.unheard(payload, None));
+    }
+
+    /// As [`counted`](Self::counted), with `panicked` to see to what `f` panics with. It must not panic itself.
+    #[inline]
+    pub(crate) fn counted_with<S>(
+        &self,
+        state: &mut S,
+        f: impl FnOnce(&mut S),
+        panicked: impl FnOnce(&mut S, Payload),
+    ) {
         self.deepen();
-        let result = unwind::catch(f);
-        let counters = &self.me().counters;
-        counters.run.add(1);
+        let result = unwind::catch(|| f(state));
+        self.me().counters.run.add(1);
         if let Err(payload) = result {
-            counters.panicked.add(1);
             // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
-            self.registry.handle_panic(payload);
+            panicked(state, payload);
         }
         self.come_up();
     }
@@ -274,6 +301,13 @@ impl Worker {
         if self.outside.get() {
             current::let_fork(self, self.inside());
         }
+    }
+
+    /// Takes to the panic handler what something panicked with on this worker, of `queue` if that has a name.
+    #[cold]
+    pub(crate) fn unheard(&self, payload: Payload, queue: Option<&str>) {
+        self.me().counters.panicked.add(1);
+        self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.index)));
     }
 
     /// Runs `f` inside a job that is counted already, panics included.
@@ -346,7 +380,11 @@ impl Worker {
             while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
             let nobody_comes = || self.registry.sleep.snapshot().entered() == 1 || defect("entered_ignored");
-            if due() || !alone || nobody_comes() && !self.registry.has_work() {
+            let at_end = alone && nobody_comes() && !self.registry.has_work();
+            if at_end && !due() && self.registry.finish_alone() {
+                continue;
+            }
+            if due() || !alone || at_end {
                 self.expose_all();
                 return;
             }

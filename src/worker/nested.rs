@@ -192,8 +192,17 @@ impl Worker {
         f(before < ROOM_WAITS)
     }
 
-    /// Whether jobs wait that this worker would find next.
+    /// Whether jobs wait that this worker would find next, about: a raid that is under way may hide one.
+    #[inline(always)]
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.stack.is_empty() || !self.deque.is_empty() || !self.registry.injector.is_empty()
+        let (stack, deque) = (self.stack.seems_filled(), !self.deque.is_empty());
+        let (injector, inbox) = (!self.registry.injector.is_empty(), !self.me().inbox.is_empty());
+        stack | deque | injector | inbox
+    }
+
+    /// How many jobs wait that this worker would find next, about; at least 1.
+    pub(crate) fn waiting(&self) -> u32 {
+        let own = self.me().private.len() + self.deque.len();
+        u32::try_from(own + self.registry.injector.len()).unwrap_or(u32::MAX).max(1)
     }
 }

@@ -5,8 +5,9 @@ use loom::cell::UnsafeCell;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::hooks::Hooks;
 use crate::job::Job;
-use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::Sleep;
 use crate::sync::Arc;
 use crate::worker::{Current, Seat, Worker};

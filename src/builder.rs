@@ -326,7 +326,7 @@ impl PoolBuilder {
             .collect();
         let unparkers = kits.iter().map(|kit| kit.parker.unparker()).collect();
         let max_spares = spares.unwrap_or(DEFAULT_SPARES.min(MAX_WORKERS - plan.len()));
-        let sleep = Sleep::with_spares(unparkers, max_spares).with_searchers(searchers);
+        let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
         let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
         let threads = plan.len() - usize::from(host);
         let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares));

@@ -6,10 +6,11 @@ use std::thread::ThreadId;
 
 use crate::builder::PoolBuilder;
 use crate::error::{BuildError, Closed};
+use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::process;
 use crate::registry::Shared;
-use crate::spawn::{self, JoinHandle};
+use crate::spawn::{self};
 use crate::sync::MODEL;
 use crate::worker::{return_abandoned_host, with_current};
 

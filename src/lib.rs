@@ -18,6 +18,7 @@
 
 mod affinity;
 mod barrier;
+mod blocking;
 mod broadcast;
 mod builder;
 mod deque;
@@ -25,6 +26,7 @@ mod error;
 mod finish;
 mod fork;
 mod global;
+mod handle;
 mod hooks;
 mod inbox;
 mod install;
@@ -61,10 +63,12 @@ mod yields;
 pub mod design {}
 
 pub use affinity::{unpin_child, unpin_current_thread};
+pub use blocking::blocking;
 pub use broadcast::{BroadcastContext, broadcast, broadcast_context, spawn_broadcast};
 pub use builder::{Placement, PoolBuilder};
 pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 pub use global::{current_worker, current_workers, execute, execute_fifo, spawn};
+pub use handle::JoinHandle;
 pub use join::{FnContext, join, join_context};
 pub use latch::{CountLatch, CountWait};
 pub use panic_at::PanicAt;
@@ -73,7 +77,6 @@ pub use queue::{NoRoom, Queue, QueueBuilder, QueueCounts, StatefulQueueBuilder, 
 pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
 pub use shutdown::{Shutdown, WorkerReport};
 pub use sleep::MAX_WORKERS;
-pub use spawn::JoinHandle;
 pub use stats::{Stats, WorkerStats};
 pub use thread::WorkerThread;
 pub use worker::Wait;

@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::builder::PoolBuilder;
 use crate::error::{BuildError, Closed};
+use crate::handle::JoinHandle;
 use crate::install;
 use crate::latch::CountLatch;
 use crate::queue::QueueBuilder;
 use crate::registry::Shared;
-use crate::spawn::{self, JoinHandle};
+use crate::spawn;
 use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex};
 use crate::thread::{Threads, Trace};

@@ -23,7 +23,7 @@ use crate::sleep::{Sleep, Snapshot};
 use crate::spares::Spares;
 use crate::stats::Counters;
 use crate::sync::site::{ABANDONED, STAYING, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, defect, lock};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, StdArc, defect, lock};
 use crate::unwind::{self, Payload};
 
 /// What a worker is made of, before its thread has it.
@@ -102,7 +102,7 @@ pub(crate) struct Registry {
     /// join or a scope.
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
-    pub(crate) rooms: Rooms,
+    pub(crate) rooms: StdArc<Rooms>,
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
     pub(crate) finishers: Finishers,
@@ -136,7 +136,7 @@ impl Registry {
             sleep,
             hooks: HeldHooks::new(hooks),
             help_stack,
-            rooms: Rooms::default(),
+            rooms: Rooms::shared(),
             spares,
             finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
@@ -199,7 +199,7 @@ impl Registry {
     /// For a pool without a thread of its own: blocks until all that was accepted has run, or until `deadline`:
     /// `false` then.
     pub(crate) fn wait_over(&self, deadline: Option<Instant>) -> bool {
-        self.threads() > 0 || self.over.wait_until(deadline)
+        self.threads() > 0 || self.over.wait_until(deadline, None)
     }
 
     /// Which process built the pool.

@@ -191,7 +191,7 @@ impl Pool {
             traces.map(|trace| trace.name.clone()).collect()
         };
         // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
-        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline)) {
+        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline, None)) {
             let running = names(&|trace| trace.gone.count() > 0);
             if !running.is_empty() {
                 return Err(running);
@@ -204,7 +204,7 @@ impl Pool {
             self.joined.count_down();
             return Ok(());
         }
-        if self.joined.wait_until(deadline) { Ok(()) } else { Err(names(&|_| true)) }
+        if self.joined.wait_until(deadline, None) { Ok(()) } else { Err(names(&|_| true)) }
     }
 }
 

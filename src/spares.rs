@@ -151,7 +151,7 @@ impl Spares {
         let traces = traces(&lock(&self.threads));
         let late: Vec<String> = traces
             .into_iter()
-            .filter(|trace| !trace.gone.wait_until(deadline))
+            .filter(|trace| !trace.gone.wait_until(deadline, None))
             .map(|trace| trace.name)
             .collect();
         if !late.is_empty() {

@@ -114,7 +114,7 @@ impl Registry {
         if !self.wait_over(deadline) {
             return Err(vec![self.peers[0].name.clone()]);
         }
-        let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline));
+        let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline, None));
         if all_left {
             return Ok(());
         }

@@ -127,33 +127,53 @@ pub(crate) fn on_signal<T>(
 }
 
 impl CountLatch {
-    /// Blocks until the count is zero, or was at some moment since the call. On a worker, runs other
-    /// jobs of its pool meanwhile; elsewhere, the thread sleeps.
+    /// Blocks until the count is zero, or was at some moment since the call. In a job, a
+    /// [spare](crate::PoolBuilder::spares) has the worker's place meanwhile; elsewhere, the thread sleeps.
     pub fn wait(&self) {
-        self.wait_until(None);
+        self.wait_until(None, None);
+    }
+
+    /// As [`wait`](Self::wait), with a say in what a worker does meanwhile: see [`Wait`].
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// pool.install(|| {
+    ///     let done = std::sync::Arc::new(filch::CountLatch::new(8));
+    ///     for _ in 0..8 {
+    ///         let done = done.clone();
+    ///         filch::execute(move || done.count_down())?;
+    ///     }
+    ///     // These jobs wait for nothing, so the worker may as well run them itself.
+    ///     done.wait_with(filch::Wait::Steal);
+    ///     Ok::<(), filch::Closed<_>>(())
+    /// }).map_err(|closed| closed.reason().to_string())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_with(&self, wait: Wait) {
+        self.wait_until(None, Some(wait));
     }
 
     /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero at some moment since the call. A
-    /// timeout of zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes
-    /// that job first.
+    /// timeout of zero looks once; [`Duration::MAX`] waits for ever.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout)) }
+        if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout), None) }
     }
 
-    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
-        self.wait_since(self.look(), deadline)
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
+        self.wait_since(self.look(), deadline, wait)
     }
 
     /// Waits until the count is zero, or was at some moment since the look that found `since`.
-    pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
         let outside = with_current(|worker| worker.is_none());
         let mut spin = Spin::new(WAKE).beside();
         let mut over = since.count() == 0;
         while !over {
             if !outside || !spin.again() {
                 let enter = |wake| self.register(wake, since);
-                return on_signal(deadline, None, enter, |ticket| self.deregister(ticket));
+                return on_signal(deadline, wait, enter, |ticket| self.deregister(ticket));
             }
             over = self.is_over(since);
         }

@@ -18,11 +18,11 @@ use std::rc::Rc;
 
 use crossbeam_utils::CachePadded;
 
+use crate::handle::Promise;
 use crate::job::Job;
 use crate::latch::WaitList;
 use crate::registry::{Shared, Source};
 use crate::ring::{self, CLOSED, DRAINING, KICK, OUTSIDE_CLOSED, Ring};
-use crate::spawn::Promise;
 use crate::sync::{Arc, Mutex, defect};
 use crate::unwind::Payload;
 use crate::worker::{Worker, with_current};

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 
 use self::core::{CoreRef, TO_OUTSIDE};
 use self::submit::Patience;
+use crate::handle::{self, JoinHandle};
 use crate::numbered::Number;
-use crate::spawn::{self, JoinHandle};
 use crate::sync::StdArc;
 use crate::wait::{deadline, on_signal};
 use crate::worker::with_current;
@@ -155,7 +155,7 @@ impl<J: Send + 'static> Queue<J> {
     /// ```
     pub fn submit_with_handle(&self, job: J) -> Result<JoinHandle<()>, SubmitError<J>> {
         let core = &self.handle.core;
-        let (promise, handle) = spawn::promise(core.registry.generation());
+        let (promise, handle) = handle::promise(core.registry.generation());
         core.submit_with(job, Some(promise), Patience::Endless, handle)
     }
 
@@ -249,7 +249,7 @@ impl<J: Send + 'static> Queue<J> {
     fn assert_may_wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);
-        let own = with_current(|worker| worker.is_some_and(|worker| worker.serves().contains(&core.address())));
+        let own = with_current(|worker| worker.is_some_and(|worker| worker.is_of_queue(core.address())));
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
     }
 

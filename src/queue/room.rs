@@ -59,7 +59,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 if self.is_inside(worker) {
                     self.submit_inside(job, deadline, worker, may_run)
                 } else {
-                    self.submit_outside(job, deadline, (!may_run).then_some(worker))
+                    self.submit_outside(job, deadline, Some((worker, may_run)))
                 }
             }),
             None => self.submit_outside(job, deadline, None),
@@ -98,7 +98,8 @@ impl<J: Send + 'static> CoreRef<J> {
             if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
             }
-            match self.enter(worker, lends) {
+            let refuse = if self.is_own(worker) { TO_OWN } else { TO_WORKERS };
+            match self.enter(worker, lends, refuse) {
                 Outlook::Changed => {}
                 Outlook::Circle(queue) => worker.set_aside(queue),
                 Outlook::Wait(signal) if lends && self.wait_aside(worker, &signal, deadline) => {}
@@ -109,9 +110,9 @@ impl<J: Send + 'static> CoreRef<J> {
                         worker.sleep_until(&signal, deadline);
                         None
                     };
-                    self.registry.rooms.lock().remove(worker.index);
+                    self.registry.rooms.lock().remove(worker.key());
                     if let Some(found) = found {
-                        worker.run(found);
+                        worker.run_on_top(found);
                     }
                 }
             }
@@ -122,25 +123,25 @@ impl<J: Send + 'static> CoreRef<J> {
     fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
         let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
         if waited {
-            self.registry.rooms.lock().remove(worker.index);
+            self.registry.rooms.lock().remove(worker.key());
         }
         waited
     }
 
-    /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that.
-    fn enter(&self, worker: &Worker, lends: bool) -> Outlook {
+    /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that. It is told at
+    /// once if the queue refuses its job.
+    fn enter(&self, worker: &Worker, lends: bool, refuse: u64) -> Outlook {
         let signal = Signal::new(worker.unparker());
         let entries = self.room.lock();
         let mut waits = self.registry.rooms.lock();
         waits.push(Wait {
-            worker: worker.index,
+            worker: worker.key(),
             queue: self.address(),
             limit: self.limit,
             serves: worker.serves(),
             signal: Arc::clone(&signal),
         });
         let may_serve = self.runners.set_crowded().attached() < self.limit;
-        let refuse = if self.is_own(worker) { TO_OWN } else { TO_WORKERS };
         let may_wait = self.ring.flag_blocked(refuse);
         if defect("room_unasked") {
             self.runners.clear_crowded();
@@ -150,25 +151,25 @@ impl<J: Send + 'static> CoreRef<J> {
             Outlook::Changed
         } else if may_serve {
             return Outlook::Wait(signal);
-        } else if let Some(queue) = waits.circle(worker.index) {
+        } else if let Some(queue) = waits.circle(worker.key()) {
             Outlook::Circle(queue)
         } else {
             return Outlook::Wait(signal);
         };
         // The flags may stay, for the next that looks.
-        waits.remove(worker.index);
+        waits.remove(worker.key());
         drop((waits, entries));
         outlook
     }
 
     // --- any other thread ---
 
-    /// `deep` is the worker of another pool that the calling thread is, if that shall run no jobs meanwhile.
+    /// `worker` is the one that the calling thread is, if any, with whether it may run jobs of its own pool meanwhile.
     fn submit_outside(
         &self,
         job: &mut Parcel<J>,
         deadline: Option<Instant>,
-        deep: Option<&Worker>,
+        worker: Option<(&Worker, bool)>,
     ) -> Result<(), Refusal> {
         let mut spin = self.spin();
         loop {
@@ -176,7 +177,11 @@ impl<J: Send + 'static> CoreRef<J> {
                 return done;
             }
             if !self.await_some_room(&mut spin) {
-                self.sleep_for_room(deadline, deep);
+                match worker {
+                    Some((worker, _)) if self.wait_abroad(worker, deadline) => {}
+                    Some((worker, false)) => self.sleep_for_room(deadline, Some(worker)),
+                    _ => self.sleep_for_room(deadline, None),
+                }
                 spin = self.spin();
             }
         }
@@ -194,6 +199,28 @@ impl<J: Send + 'static> CoreRef<J> {
             }
         }
         false
+    }
+
+    /// On a worker of another pool, which may serve a queue that in turn waits for this one: as in the own pool. `false` if
+    /// it has no spare to lend its place to.
+    fn wait_abroad(&self, worker: &Worker, deadline: Option<Instant>) -> bool {
+        if !worker.may_lend_place() {
+            return false;
+        }
+        match self.enter(worker, true, TO_OUTSIDE) {
+            Outlook::Changed => true,
+            Outlook::Circle(queue) => {
+                worker.set_aside(queue);
+                true
+            }
+            Outlook::Wait(signal) => {
+                let waited = self.wait_aside(worker, &signal, deadline);
+                if !waited {
+                    self.registry.rooms.lock().remove(worker.key());
+                }
+                waited
+            }
+        }
     }
 
     fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {

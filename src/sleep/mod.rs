@@ -49,13 +49,9 @@ pub(crate) enum Woken {
 }
 
 impl Sleep {
-    /// For workers that are woken by `unparkers`. Half of them may search at once.
-    pub(crate) fn new(unparkers: Box<[Unparker]>) -> Sleep {
-        Sleep::with_spares(unparkers, 0)
-    }
-
-    /// As [`new`](Self::new), with places for up to `spares` more.
-    pub(crate) fn with_spares(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
+    /// For workers that are woken by `unparkers`, with places for up to `spares` more. Half of the workers may search at
+    /// once.
+    pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
         let all = workers + spares;
         let later = (0..spares).map(|_| OnceLock::new());

@@ -74,7 +74,7 @@ impl Worker {
     ) {
         if !self.lend_place(until, related) {
             while let Next::Job(job) = self.next(until, otherwise) {
-                self.run(job);
+                self.run_on_top(job);
             }
         }
     }

@@ -144,7 +144,7 @@ impl Worker {
         let _hold = (!self.inside()).then(|| self.registry.hold());
         self.expose_all();
         while let Next::Job(job) = self.next(until, help) {
-            self.run(job);
+            self.run_on_top(job);
         }
     }
 

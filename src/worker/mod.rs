@@ -99,6 +99,8 @@ pub(crate) struct Worker {
     as_owner: Cell<TaskOwner>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
+    /// How many of these are beneath a job that is not related to them.
+    nested_floor: Cell<usize>,
     /// Waits for room in a queue that are on this thread's stack.
     room_waits: Cell<usize>,
     /// Jobs of this worker that run in the order in which it submitted them. Not a local of the thread: a lent thread
@@ -134,6 +136,7 @@ impl Worker {
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),
             nested: RefCell::default(),
+            nested_floor: Cell::new(0),
             room_waits: Cell::new(0),
             fifo: OnceCell::new(),
         }
@@ -326,7 +329,7 @@ impl Worker {
     /// Runs one job, if there is one. It may be called anywhere inside a job.
     pub(crate) fn run_one(&self) -> bool {
         self.expose_all();
-        self.find(Help::Any).map(|job| self.run(job)).is_some()
+        self.find(Help::Any).map(|job| self.run_on_top(job)).is_some()
     }
 
     /// Runs one job of its own, if there is one: a newer one than the fork that it is in the midst of.

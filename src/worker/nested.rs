@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Worker;
+use crate::job::Job;
 use crate::latch::TaskOwner;
 use crate::sync::{EXHAUSTIVE, MODEL, defect};
 
@@ -76,9 +77,14 @@ impl Worker {
             _ if self.isolation.get().is_some() => false,
             Help::Any => true,
             // loom's threads have small stacks of unknown place; its models are shallow.
-            Help::Near => EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack,
+            Help::Near => self.may_begin(),
             Help::Own | Help::Nothing => false,
         }
+    }
+
+    /// Whether its stack is short enough to begin a job on top of the one that it is in.
+    pub(crate) fn may_begin(&self) -> bool {
+        EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack
     }
 
     /// Whether it may only run what was pushed since some wait began.
@@ -165,9 +171,27 @@ impl Worker {
         f()
     }
 
+    /// What tells this worker from those of all pools, while one of its jobs runs.
+    pub(crate) fn key(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
     /// The addresses of the queues whose jobs are on this thread's stack, outermost first.
     pub(crate) fn serves(&self) -> Vec<usize> {
         self.nested.borrow().iter().map(|queue| queue.address()).collect()
+    }
+
+    /// Whether the job that calls is one of the queue at `address`, or was called by one: not if it only happens to run on
+    /// top of one.
+    pub(crate) fn is_of_queue(&self, address: usize) -> bool {
+        self.nested.borrow()[self.nested_floor.get()..].iter().any(|queue| queue.address() == address)
+    }
+
+    /// Runs a job that is not related to those beneath it.
+    pub(crate) fn run_on_top(&self, job: Job) {
+        let floor = self.nested_floor.replace(self.nested.borrow().len());
+        self.run(job);
+        self.nested_floor.set(floor);
     }
 
     /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.

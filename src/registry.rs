@@ -285,7 +285,9 @@ impl Registry {
     /// not, whoever pushes next sees that jobs are wanted. `idle` workers have none.
     pub(crate) fn others_keep_jobs(&self, idle: usize) -> bool {
         self.all_peers().for_each(|peer| peer.private.demand());
-        if idle >= self.peers.len() || !barrier::available() {
+        // Spares that are relieved and on their way to rest are idle beside as many workers as the pool has.
+        let all_idle = idle >= self.peers.len() && self.spares.made() == 0;
+        if all_idle || !barrier::available() {
             return false;
         }
         barrier::heavy();

@@ -7,6 +7,7 @@ use super::{Help, Worker};
 use crate::deque::Steal;
 use crate::job::{Home, Job};
 use crate::latch::TaskLatch;
+use crate::registry::Peer;
 use crate::sync::{EXHAUSTIVE, spin_loop};
 
 /// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
@@ -145,10 +146,7 @@ impl Worker {
                 // As for a batch of injected ones.
                 self.registry.sleep.published();
             }
-            if self.registry.sleep.snapshot().asleep() > 0 && stealer.is_empty() {
-                // It was meant for those, too.
-                peer.private.demand();
-            }
+            self.renew_demand(peer);
         }
         stolen
     }
@@ -179,6 +177,13 @@ impl Worker {
         self.me().inbox.is_empty() && (!self.is_spare() || self.slot().inbox.is_empty())
     }
 
+    /// A job of a peer was stolen: if it was meant for workers that sleep, they still want one.
+    fn renew_demand(&self, peer: &Peer) {
+        if self.registry.sleep.snapshot().asleep() > 0 && peer.stealer.is_empty() {
+            peer.private.demand();
+        }
+    }
+
     /// Takes the oldest job of a peer's deque if it will `do`, and asks for one if there is none. A job that will not do
     /// goes to the own deque, where others find it, and `missed` notes it: no other is taken then.
     pub(super) fn steal_if(
@@ -197,6 +202,7 @@ impl Worker {
         }
         let Steal::Success(job) = peer.stealer.steal() else { return None };
         self.me().counters.stolen.add(1);
+        self.renew_demand(peer);
         if will_do(&job) {
             return Some(job);
         }

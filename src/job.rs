@@ -182,6 +182,9 @@ impl Job {
         }
     }
 
+    /// Has nobody run it: for who owns what it would run, and does that itself.
+    pub(crate) fn forget(self) {}
+
     /// Runs it. Whatever the closure panics with goes on.
     #[inline]
     pub(crate) fn run(mut self) {

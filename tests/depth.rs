@@ -146,9 +146,9 @@ impl Ladder {
 
 /// How deep in a stack jobs of others began on a pool of two with that much for help, and how many of the levels.
 fn ladder(help: Option<usize>, levels: usize, insist: usize) -> (usize, usize) {
-    let builder = Pool::builder().workers(2).stack_size(64 << 20);
-    let pool =
-        help.map_or_else(|| Pool::builder().workers(2).stack_size(64 << 20), |help| builder.help_stack(help));
+    // Without spares: with them, no worker that waits begins what it does not wait for.
+    let builder = || Pool::builder().workers(2).stack_size(64 << 20).spares(0);
+    let pool = help.map_or_else(builder, |help| builder().help_stack(help));
     let ladder = Ladder::default();
     let pool = pool.build().unwrap();
     pool.install(|| ladder.down(levels, insist, filch::current_worker()));

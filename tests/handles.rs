@@ -260,7 +260,32 @@ fn join_on_a_worker_runs_the_job_it_waits_for() {
     });
 }
 
-/// The newest in the deque first, then the one waited for, then the worker goes on with its own.
+/// The one waited for, on the spot, and no other.
+#[test]
+fn join_on_a_worker_runs_the_job_that_it_waits_for() {
+    within(LIMIT, || {
+        let pool = pool(1);
+        let (report, reports) = channel();
+        let outside = pool.spawn(move || {
+            let job = |name| {
+                let report = report.clone();
+                filch::spawn(move || report.send((name, filch::current_worker())).unwrap())
+            };
+            let (first, awaited, last) = (job("first"), job("awaited"), job("last"));
+            awaited.join().unwrap();
+            assert!(!first.is_finished() && !last.is_finished());
+            assert!(first.join_timeout(std::time::Duration::ZERO).is_err());
+        });
+        outside.join().unwrap();
+        let mut ran: Vec<_> = reports.iter().collect();
+        assert_eq!(ran.remove(0), ("awaited", Some(0)));
+        ran.sort_unstable();
+        assert_eq!(ran, [("first", Some(0)), ("last", Some(0))]);
+        assert_eq!(pool.shutdown().unwrap().run, 4);
+    });
+}
+
+/// If asked to: the newest in the deque first, then the one waited for, then the worker goes on with its own.
 #[test]
 fn join_on_a_worker_runs_other_jobs() {
     within(LIMIT, || {
@@ -272,12 +297,12 @@ fn join_on_a_worker_runs_other_jobs() {
                 filch::spawn(move || report.send(name).unwrap())
             };
             let (last, awaited, first) = (job("last"), job("awaited"), job("first"));
-            awaited.join().unwrap();
+            awaited.join_with(filch::Wait::Steal).unwrap();
             assert!(first.is_finished());
             assert!(!last.is_finished());
             report.send("waiter").unwrap();
             drop(first);
-            last.join().unwrap();
+            last.join_with(filch::Wait::Steal).unwrap();
         });
         outside.join().unwrap();
         assert_eq!(reports.try_iter().collect::<Vec<_>>(), ["first", "awaited", "waiter", "last"]);

@@ -170,19 +170,13 @@ impl Worker {
 
     /// Waits until a fork has ended that has left, or was taken back (`true`).
     pub(crate) fn wait_for_fork(&self, latch: &TaskLatch, address: usize, otherwise: Help) -> bool {
-        loop {
-            if latch.probe() {
-                return false;
-            }
-            match self.own() {
-                Some(job) if job.home() == (Home::Fork, address) => return true,
-                Some(job) => {
-                    if !self.put_aside(job) {
-                        break;
-                    }
-                }
-                None => break,
-            }
+        if latch.probe() {
+            return false;
+        }
+        if let Some(job) = self.take_own_if(|job| job.home() == (Home::Fork, address)) {
+            // The caller runs its second side itself.
+            job.forget();
+            return true;
         }
         let missed = Cell::new(false);
         self.wait_related(latch, otherwise, || self.take_leap(latch, &missed));
@@ -208,31 +202,40 @@ impl Worker {
     }
 
     fn take_own_of_scope(&self, base: usize) -> Option<Job> {
-        loop {
-            let job = self.own()?;
-            if job.home() == (Home::Scope, base) {
-                return Some(job);
-            }
-            if !self.put_aside(job) {
-                return None;
-            }
-        }
+        self.take_own_if(|job| job.home() == (Home::Scope, base))
     }
 
-    /// Leaves a job of its own that is not related to others; `false` if what is older is not related, either.
-    fn put_aside(&self, job: Job) -> bool {
-        if job.home().0 == Home::Fork {
-            // Of a frame below: all that is older is so, too.
-            self.push_deque(job);
-            return false;
+    /// Takes the newest of its own jobs that is `wanted`. Those above it stay where others find them: what nobody waits for
+    /// in the injector, what some frame of this stack waits for in the own deque.
+    fn take_own_if(&self, wanted: impl Fn(&Job) -> bool) -> Option<Job> {
+        let mut above = Vec::new();
+        let found = loop {
+            match self.own() {
+                None => break None,
+                Some(job) if wanted(&job) => break Some(job),
+                Some(job) => match job.home().0 {
+                    Home::None => self.registry.hold().inject(job),
+                    Home::Scope => above.push(job),
+                    Home::Fork => {
+                        // Of a frame below: all that is older is so, too.
+                        above.push(job);
+                        break None;
+                    }
+                },
+            }
+        };
+        if !above.is_empty() {
+            above.into_iter().rev().for_each(|job| self.push_deque(job));
+            self.registry.sleep.published();
         }
-        let entry = self.registry.hold();
-        entry.inject(job);
-        true
+        found
     }
 
     /// A job of a scope from somebody else's deque. No more than one other job is moved on the way, which `missed` notes.
     fn steal_of_scope(&self, base: usize, missed: &Cell<bool>) -> Option<Job> {
+        if !self.may_begin() {
+            return None;
+        }
         (0..self.registry.all())
             .filter(|&victim| victim != self.index)
             .find_map(|victim| self.steal_if(victim, missed, |job| job.home() == (Home::Scope, base)))
@@ -240,6 +243,9 @@ impl Worker {
 
     /// A fork that whoever runs the fork of `latch` has made since, and so ends before that one.
     fn take_leap(&self, latch: &TaskLatch, missed: &Cell<bool>) -> Option<Job> {
+        if !self.may_begin() {
+            return None;
+        }
         let (thief, begun) = latch.thief_and_place()?;
         self.steal_if(thief, missed, |job| {
             let (Home::Fork, address) = job.home() else { return false };

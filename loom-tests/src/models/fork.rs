@@ -10,7 +10,7 @@ use loom::thread;
 use super::staff::{self, Data, Task};
 use crate::barrier;
 use crate::deque::{Deque, Steal};
-use crate::fork::{Settled, Stack, fork};
+use crate::fork::{Stack, fork};
 use crate::parker::Parker;
 use crate::sleep::Sleep;
 use crate::sync::Arc;
@@ -40,7 +40,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
                     }
                     elsewhere
                 };
-                fork(worker, a, b).1
+                fork(&worker.stack, a, b).1
             })
         };
         let elsewhere = match unwind::catch(call) {
@@ -78,7 +78,7 @@ pub(super) fn unwinding() {
         let write = StdArc::clone(&data);
         let first = || unwind::resume(Box::new(7));
         let call =
-            || worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(worker, first, move |_| write.write()));
+            || worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write()));
         let payload = unwind::catch(call).expect_err("the first side panics");
         assert_eq!(payload.downcast_ref(), Some(&7), "model: another payload");
         assert_eq!(data.read(), 1, "model: a side did not run");
@@ -102,7 +102,7 @@ impl Owner {
         let (task, job) = Task::new();
         self.tasks.push(task);
         if self.stack.push(job) {
-            return self.stack.expose(wanted, |jobs| jobs.for_each(|job| self.deque.push(job)));
+            return self.stack.expose(|available| wanted(available.len), |jobs| jobs.for_each(|job| self.deque.push(job)));
         }
         0
     }
@@ -187,26 +187,6 @@ pub(super) fn raid() {
     owner.drain();
     owner.push(|_| 0);
     owner.drain();
-    raider.join().unwrap();
-    owner.finish();
-}
-
-/// As [`raid`], for an owner that takes its jobs back without looking at them, as a `join` does.
-/// 2 threads, exhaustive; 189 executions.
-pub(super) fn unfork() {
-    let mut owner = Owner::new();
-    for _ in 0..2 {
-        owner.push(|_| 0);
-    }
-    let raider = {
-        let shared = owner.stack.shared();
-        thread::spawn(move || shared.raid().map(|job| job.run()))
-    };
-    for at in [1, 0] {
-        if owner.stack.unfork(at) || owner.stack.settle(at) == Settled::Private {
-            owner.tasks[at].run();
-        }
-    }
     raider.join().unwrap();
     owner.finish();
 }

@@ -120,7 +120,6 @@ models! {
     whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed);
     whole("fork_unwinding", 2, 2, fork::unwinding);
     whole("fork_raid", 2, ALL, fork::raid);
-    whole("fork_unfork", 2, ALL, fork::unfork);
     whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow);
     whole("fork_two_raiders", 3, 4, fork::two_raiders);
     whole("fork_exposure", 3, 4, fork::exposure);

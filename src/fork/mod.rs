@@ -14,6 +14,7 @@ mod private;
 mod stack;
 
 pub(crate) use chain::Settled;
+pub(crate) use frame::Frame;
 pub(crate) use private::{Available, Private, Shared, Stack};
 
 use std::mem::{MaybeUninit, forget};
@@ -22,7 +23,7 @@ use std::ptr;
 use crate::sync::defect;
 use crate::unwind;
 use crate::worker::{Help, Worker, with_current, with_private_again};
-use frame::{ForkJob, Frame};
+use frame::ForkJob;
 
 /// Runs `a` and `b`, maybe at the same time; `b` is told whether it runs on another worker than this one, which keeps what
 /// it has in `private` and may fork.
@@ -37,8 +38,9 @@ where
     // memory, and the caller's variables that it refers to as well.
     let own = Twin::of(&b);
     let job = ForkJob::new(private.newest_fork(), b);
-    // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds.
-    let attend = unsafe { private.push_fork(&job.frame) };
+    // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds. Who runs the
+    // job elsewhere has no other pointer: this one is to all of it.
+    let attend = unsafe { private.push_fork(ptr::from_ref(&job).cast()) };
     let joining = Joining(&job);
     if attend {
         on_worker(Worker::answer_lazily);

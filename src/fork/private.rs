@@ -132,7 +132,7 @@ impl Private {
 
     /// The newest fork.
     #[inline(always)]
-    pub(super) fn newest_fork(&self) -> *mut Frame {
+    pub(crate) fn newest_fork(&self) -> *mut Frame {
         self.shared.forks.newest()
     }
 
@@ -140,9 +140,9 @@ impl Private {
     ///
     /// # Safety
     /// The frame was made for the [newest](Self::newest_fork). It stays where it is until it was popped, and its job, if
-    /// it left, has ended or is back.
+    /// it left, has ended or is back. The pointer is good for all of what the frame begins.
     #[inline(always)]
-    pub(super) unsafe fn push_fork(&self, frame: &Frame) -> bool {
+    pub(crate) unsafe fn push_fork(&self, frame: *const Frame) -> bool {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.push(frame) };
         self.is_wanted()
@@ -153,7 +153,7 @@ impl Private {
     /// # Safety
     /// `frame` is the newest.
     #[inline(always)]
-    pub(super) unsafe fn pop_fork(&self, frame: &Frame) -> bool {
+    pub(crate) unsafe fn pop_fork(&self, frame: &Frame) -> bool {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.pop(frame) }
     }
@@ -162,7 +162,7 @@ impl Private {
     ///
     /// # Safety
     /// Right after [`pop_fork`](Self::pop_fork).
-    pub(super) unsafe fn settle(&self, frame: &Frame) -> Settled {
+    pub(crate) unsafe fn settle(&self, frame: &Frame) -> Settled {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.settle(frame) }
     }

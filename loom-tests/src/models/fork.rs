@@ -77,8 +77,9 @@ pub(super) fn unwinding() {
     staff::work(owner, |worker| {
         let write = StdArc::clone(&data);
         let first = || unwind::resume(Box::new(7));
-        let call =
-            || worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write()));
+        let call = || {
+            worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write()))
+        };
         let payload = unwind::catch(call).expect_err("the first side panics");
         assert_eq!(payload.downcast_ref(), Some(&7), "model: another payload");
         assert_eq!(data.read(), 1, "model: a side did not run");
@@ -102,7 +103,9 @@ impl Owner {
         let (task, job) = Task::new();
         self.tasks.push(task);
         if self.stack.push(job) {
-            return self.stack.expose(|available| wanted(available.len), |jobs| jobs.for_each(|job| self.deque.push(job)));
+            return self
+                .stack
+                .expose(|available| wanted(available.len), |jobs| jobs.for_each(|job| self.deque.push(job)));
         }
         0
     }

@@ -58,10 +58,16 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// A task and the job that runs it.
-    pub(super) fn new() -> (StdArc<Task>, Job) {
+    /// A task without a job.
+    pub(super) fn bare() -> StdArc<Task> {
         let task = StdArc::new(Task { data: Data::new(), runs: AtomicUsize::new(0) });
         task.data.write();
+        task
+    }
+
+    /// A task and the job that runs it.
+    pub(super) fn new() -> (StdArc<Task>, Job) {
+        let task = Task::bare();
         let job = {
             let task = StdArc::clone(&task);
             Job::new(move || task.run())

@@ -143,8 +143,8 @@ fn raided(deepest: usize, times: usize, play: impl FnOnce(&mut Owner)) {
     owner.finish();
 }
 
-/// Proves: of forks two deep, with a newer one where another was, each second side runs once, wherever a raid falls; who
-/// raids sees what was written before the push; no frame is looked at once it has gone.
+/// Proves: of forks two deep each second side runs once, by the owner or by who raids, wherever the raid falls; who raids
+/// sees what was written before the push; no frame is looked at once it has gone.
 /// 2 threads, exhaustive; 0 executions.
 pub(super) fn raid_two_deep() {
     raided(2, 1, |owner| {
@@ -155,8 +155,8 @@ pub(super) fn raid_two_deep() {
     });
 }
 
-/// As [`raid_two_deep`], three deep: what is walked over is more than what is taken.
-/// 2 threads, exhaustive; 0 executions.
+/// As [`raid_two_deep`], three deep: more is walked over than is taken.
+/// 2 threads, 6 preemptions; 0 executions.
 pub(super) fn raid_three_deep() {
     raided(3, 1, |owner| {
         for _ in 0..3 {
@@ -210,7 +210,7 @@ pub(super) fn two_raiders() {
 
 /// Proves: the owner hands forks out on demand while they are raided; each second side runs once, by the owner, who raided
 /// it or who stole it, and the owner waits for those that it has not.
-/// 2 threads, 4 preemptions; 0 executions.
+/// 2 threads, 6 preemptions; 0 executions.
 pub(super) fn exposed_and_raided() {
     let mut owner = Owner::new(3);
     owner.push();

@@ -1,4 +1,4 @@
-//! The private stack, exposure, raids, and the job on a forker's stack.
+//! The private stack of jobs, exposure, raids, and forks on workers.
 
 use std::cell::Cell;
 use std::sync::Arc as StdArc;
@@ -57,7 +57,8 @@ fn fork_and_steal(demand: bool, panics: bool) {
 
 /// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its
 /// result; nobody touches the frame afterwards.
-/// 2 threads, exhaustive; 66,511 executions.
+/// 2 threads, 6 preemptions; 66,511 executions. The list of forks by itself is explored exhaustively in
+/// [`chain`](super::chain).
 pub(super) fn stack_job_raided() {
     fork_and_steal(false, false);
 }

@@ -117,14 +117,14 @@ models! {
     part("queue_circle", 2, 1, queue::circle);
     part("queue_worker_waits", 3, 2, queue::worker_waits);
     whole("queue_vs_shutdown", 3, 2, queue::submit_vs_shutdown);
-    whole("stack_job_raided", 2, 4, fork::stack_job_raided);
+    whole("stack_job_raided", 2, 6, fork::stack_job_raided);
     whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed);
     whole("fork_unwinding", 2, 2, fork::unwinding);
     whole("chain_raid", 2, ALL, chain::raid_two_deep);
     whole("chain_raid_deep", 2, 6, chain::raid_three_deep);
     whole("chain_index", 2, ALL, chain::index);
     whole("chain_two_raiders", 3, 3, chain::two_raiders);
-    whole("chain_exposed_and_raided", 2, 4, chain::exposed_and_raided);
+    whole("chain_exposed_and_raided", 2, 6, chain::exposed_and_raided);
     whole("chain_demand", 2, ALL, chain::demand);
     whole("chain_owner_apart", 2, ALL, chain::owner_apart);
     whole("fork_raid", 2, ALL, fork::raid);

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::error::{Closed, ClosedReason};
 use crate::global;
 use crate::job::Job;
-use crate::registry::Shared;
+use crate::registry::{Registry, Shared};
 use crate::scope::in_place_on;
 use crate::sync::{Arc, Mutex, lock};
 use crate::worker::with_current;
@@ -87,7 +87,7 @@ where
     R: Send,
 {
     let own = with_current(|worker| {
-        worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)).map(|worker| worker.index)
+        worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)).map(|worker| worker.number.get())
     });
     // Locked once each by the worker that it belongs to, and at the end.
     let results: Vec<Mutex<Option<R>>> = registry.peers.iter().map(|_| Mutex::new(None)).collect();
@@ -153,9 +153,9 @@ where
     };
     let f = Arc::new(f);
     let workers = registry.peers.len();
-    for (index, peer) in registry.peers.iter().enumerate() {
+    for index in 0..workers {
         let f = Arc::clone(&f);
-        registry.hand_to(peer, Job::new(move || f(BroadcastContext::new(index, workers))));
+        Registry::hand_to(registry, index, Job::new(move || f(BroadcastContext::new(index, workers))));
     }
     registry.sleep.published_to_all();
     Ok(())

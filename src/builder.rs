@@ -10,16 +10,22 @@ use crossbeam_utils::CachePadded;
 use crate::affinity;
 use crate::barrier;
 use crate::error::BuildError;
+use crate::hooks::Hooks;
 use crate::latch::CountLatch;
+use crate::panic_at::PanicAt;
 use crate::pool::Pool;
-use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
+use crate::spares::{DEFAULT_SPARES, Spares};
 use crate::sync::{Arc, MODEL, defect};
 use crate::thread::{Starter, Threads, WorkerThread};
 use crate::unwind::{self, Payload};
 use crate::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
 
 /// Which cores the workers are bound to.
+///
+/// A thread or a process that a job starts inherits the worker's core: see
+/// [`unpin_current_thread`](crate::unpin_current_thread) and [`unpin_child`](crate::unpin_child).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
@@ -56,6 +62,7 @@ pub struct PoolBuilder {
     stack_size: Option<usize>,
     help_stack: usize,
     searchers: Option<usize>,
+    spares: Option<usize>,
     hooks: Hooks,
     spawn: Option<Box<HostSpawn>>,
     use_current_thread: bool,
@@ -73,13 +80,14 @@ impl PoolBuilder {
             stack_size: None,
             help_stack: HELP_STACK,
             searchers: None,
+            spares: None,
             hooks: Hooks::default(),
             spawn: None,
             use_current_thread: false,
         }
     }
 
-    /// How many workers: 1 to 8,191. If not given, one for each core that the process may use, as the first
+    /// How many workers: 1 to 4,095, spares included. If not given, one for each core that the process may use, as the first
     /// pool found it, or fewer if a cgroup's CPU quota allows fewer.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
@@ -125,8 +133,37 @@ impl PoolBuilder {
         self
     }
 
-    /// Called on each worker's thread with its number, before its first job. What it panics with goes to the
-    /// panic handler. Not called for a thread that was lent with `use_current_thread`.
+    /// How many spare workers may stand in at once for workers that wait inside a job; 64 if not given, 0 for none.
+    ///
+    /// A job that waits, for a handle, a latch, a queue, a scope, keeps its thread. A spare has its worker's place
+    /// meanwhile, on a thread of its own that is bound to the same core: so a wait keeps its core busy, and whatever it
+    /// waits for can go on. Its [number](crate::current_worker) is that of the worker that it stands in for. A spare's
+    /// thread is started when one is first needed, and ends after 10 s without work. When the wait is over, the spare ends
+    /// the job that it is in, and rests; so never more workers than the pool has run for longer than a job.
+    ///
+    /// Where more wait than there are spares, those that come late run other jobs of the pool while they wait, on top of
+    /// the one that waits; [`Stats::waits_helped`](crate::Stats) counts them. Such a job may come to wait for what lies
+    /// beneath it, and then neither goes on: with few spares, or none, that is to be kept in mind.
+    ///
+    /// # Examples
+    /// ```
+    /// // One worker, and jobs that wait for each other.
+    /// let pool = filch::Pool::builder().workers(1).spares(2).build()?;
+    /// let gate = std::sync::Arc::new(filch::CountLatch::new(1));
+    /// let first = pool.spawn({ let gate = gate.clone(); move || gate.wait() });
+    /// let second = pool.spawn(move || gate.count_down());
+    /// first.join()?;
+    /// second.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spares(mut self, spares: usize) -> Self {
+        self.spares = Some(spares);
+        self
+    }
+
+    /// Called on each worker's thread with its number, before its first job, and on a spare's with the number of the first
+    /// worker that it stands in for. What it panics with goes to the panic handler. Not called for a thread that was lent
+    /// with `use_current_thread`. Dropped when the pool has ended, so it may hold a handle of the pool.
     pub fn on_start(mut self, f: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.hooks.on_start = Some(Box::new(f));
         self
@@ -141,8 +178,26 @@ impl PoolBuilder {
 
     /// Called, on the worker, with what a job panicked with that has nobody to tell: those of `execute`, of
     /// queues, of detached `spawn`s, and of hooks. If not given, the payload is dropped: by then std's panic
-    /// hook has reported it. A handler that panics ends the process.
-    pub fn panic_handler(mut self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+    /// hook has reported it. A handler that panics ends the process. Dropped as [`on_start`](Self::on_start).
+    pub fn panic_handler(self, f: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) -> Self {
+        self.on_panic(move |payload, _| f(payload))
+    }
+
+    /// As [`panic_handler`](Self::panic_handler), with where the panic was. The later of the two calls counts.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let pool = filch::Pool::builder()
+    ///     .workers(1)
+    ///     .on_panic(move |_, at| tell.send((at.queue().map(str::to_owned), at.worker())).unwrap())
+    ///     .build()?;
+    /// let queue = pool.queue().name("mail").build(|_: u8| panic!("lost"))?;
+    /// queue.submit(1)?;
+    /// assert_eq!(told.recv()?, (Some("mail".to_owned()), Some(0)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_panic(mut self, f: impl Fn(Box<dyn Any + Send>, &PanicAt<'_>) + Send + Sync + 'static) -> Self {
         self.hooks.panic_handler = Some(Box::new(f));
         self
     }
@@ -237,7 +292,16 @@ impl PoolBuilder {
     fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
         let plan = self.plan().map_err(Failed::Refused)?;
         barrier::prepare();
-        let PoolBuilder { name, stack_size, help_stack, searchers, hooks, use_current_thread: host, .. } = self;
+        let PoolBuilder {
+            name,
+            stack_size,
+            help_stack,
+            searchers,
+            spares,
+            hooks,
+            use_current_thread: host,
+            ..
+        } = self;
         if host {
             return_abandoned_host();
             if with_current(|worker| worker.is_some()) {
@@ -260,10 +324,12 @@ impl PoolBuilder {
                 CachePadded::new(Peer::new(kit, format!("{name}-{index}"), asked, runs))
             })
             .collect();
-        let sleep =
-            Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect()).with_searchers(searchers);
+        let unparkers = kits.iter().map(|kit| kit.parker.unparker()).collect();
+        let max_spares = spares.unwrap_or(DEFAULT_SPARES.min(MAX_WORKERS - plan.len()));
+        let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
+        let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
         let threads = plan.len() - usize::from(host);
-        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads));
+        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares));
         if host {
             let kit = kits.remove(0);
             lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));
@@ -339,6 +405,11 @@ impl PoolBuilder {
                 return Err(BuildError::TooManyWorkers { given, max: MAX_WORKERS });
             }
             _ => {}
+        }
+        if let Some(spares) = self.spares
+            && workers.saturating_add(spares) > MAX_WORKERS
+        {
+            return Err(BuildError::TooManySpares { workers, spares, max: MAX_WORKERS });
         }
         let cores = if MODEL { &[] } else { cores };
         Ok((0..workers).map(|index| cores.get(index).copied()).collect())

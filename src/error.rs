@@ -155,6 +155,15 @@ pub enum BuildError {
         /// The most there can be.
         max: usize,
     },
+    /// More workers and spares together than a pool can have.
+    TooManySpares {
+        /// How many workers the pool would have.
+        workers: usize,
+        /// The spares that were asked for.
+        spares: usize,
+        /// The most there can be of both.
+        max: usize,
+    },
     /// `Placement::List` names a core that is absent or that this process may not use.
     CoreNotAllowed {
         /// The core named.
@@ -223,6 +232,12 @@ impl fmt::Display for BuildError {
             BuildError::ZeroWorkers => f.write_str("0 workers were given; at least 1 is needed"),
             BuildError::TooManyWorkers { given, max } => {
                 write!(f, "{given} workers were given; 1 to {max} are allowed")
+            }
+            BuildError::TooManySpares { workers, spares, max } => {
+                write!(
+                    f,
+                    "{workers} workers and {spares} spares were given; together at most {max} are allowed"
+                )
             }
             BuildError::CoreNotAllowed { core, allowed } => {
                 write!(f, "core {core} was given; this process may use {allowed:?}")

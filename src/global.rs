@@ -6,10 +6,11 @@ use std::thread::ThreadId;
 
 use crate::builder::PoolBuilder;
 use crate::error::{BuildError, Closed};
+use crate::handle::JoinHandle;
 use crate::pool::Pool;
 use crate::process;
 use crate::registry::Shared;
-use crate::spawn::{self, JoinHandle};
+use crate::spawn::{self};
 use crate::sync::MODEL;
 use crate::worker::{return_abandoned_host, with_current};
 
@@ -162,7 +163,7 @@ where
 #[must_use]
 pub fn current_worker() -> Option<usize> {
     return_abandoned_host();
-    with_current(|worker| worker.map(|worker| worker.index))
+    with_current(|worker| worker.map(|worker| worker.number.get()))
 }
 
 /// How many workers the pool has that the calling thread works for, or else the [global](Pool::global) one,

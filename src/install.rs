@@ -11,7 +11,7 @@ use crate::worker::{Wait, Worker, with_current};
 
 /// Runs `f` on a worker of the pool and returns what it returned, or resumes its panic. A worker of the
 /// pool runs it on the spot.
-pub(crate) fn try_install<F, R>(registry: &Shared, wait: Wait, f: F) -> Result<R, Closed<F>>
+pub(crate) fn try_install<F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> Result<R, Closed<F>>
 where
     F: FnOnce() -> R + Send,
     R: Send,
@@ -23,7 +23,7 @@ where
 ///
 /// # Panics
 /// With what `f` panicked with; or if the pool is closed.
-pub(crate) fn on_worker<F, R>(registry: &Shared, wait: Wait, f: F) -> R
+pub(crate) fn on_worker<F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> R
 where
     F: FnOnce(&Worker, bool) -> R + Send,
     R: Send,
@@ -37,7 +37,7 @@ where
 /// Has a worker `call` what it is given `f` for, or hands `f` back.
 fn try_call<F, R>(
     registry: &Shared,
-    wait: Wait,
+    wait: Option<Wait>,
     f: F,
     call: impl FnOnce(F, &Worker, bool) -> R + Send,
 ) -> Result<R, Closed<F>>
@@ -69,7 +69,7 @@ where
 fn inject<F, R>(
     registry: &Shared,
     waiter: &Waiter<'_>,
-    wait: Wait,
+    wait: Option<Wait>,
     f: F,
     call: impl FnOnce(F, &Worker, bool) -> R + Send,
 ) -> Result<Result<R, Payload>, Closed<F>>

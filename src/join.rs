@@ -5,7 +5,7 @@ use crate::global;
 use crate::install;
 use crate::registry::Shared;
 use crate::sync::Arc;
-use crate::worker::{Wait, Worker, with_current, with_private};
+use crate::worker::{Worker, with_current, with_private};
 
 /// What a closure of [`join_context`] is told about its call.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ where
     RA: Send,
     RB: Send,
 {
-    install::on_worker(registry, Wait::Steal, |worker, injected| {
+    install::on_worker(registry, None, |worker, injected| {
         fork::fork(&worker.stack, || a(injected), |migrated| b(injected || migrated))
     })
 }

@@ -6,11 +6,11 @@
 //!
 //! | layer | modules | purpose |
 //! |---|---|---|
-//! | 0 | `sync`, `unwind`, `rng`, `error`, `process` | ground: std or the checker, panics, errors, forked children |
-//! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `affinity`, `stats` | one mechanism each |
+//! | 0 | `sync`, `unwind`, `rng`, `error`, `panic_at`, `process` | ground: std or the checker, panics, errors, forked children |
+//! | 1 | `spin`, `deque`, `barrier`, `parker`, `ring`, `numbered`, `affinity`, `stats` | one mechanism each |
 //! | 2 | `latch`, `sleep`, `room` | waiting: for an event, for work, for each other |
-//! | 3 | `job`, `inbox` | what runs |
-//! | 4 | `registry`, `worker`, `fork`, `wait` | the scheduler |
+//! | 3 | `job`, `inbox`, `hooks` | what runs |
+//! | 4 | `registry`, `finish`, `worker`, `fork`, `wait` | the scheduler |
 //! | 5 | `join`, `scope`, `broadcast`, `yields`, `spawn`, `install`, `queue` | one public operation each |
 //! | 6 | `thread`, `shutdown`, `builder`, `pool`, `pool_fork`, `global` | configuration and life cycle |
 //!
@@ -18,17 +18,23 @@
 
 mod affinity;
 mod barrier;
+mod blocking;
 mod broadcast;
 mod builder;
 mod deque;
 mod error;
+mod finish;
 mod fork;
 mod global;
+mod handle;
+mod hooks;
 mod inbox;
 mod install;
 mod job;
 mod join;
 mod latch;
+mod numbered;
+mod panic_at;
 mod parker;
 mod pool;
 mod pool_fork;
@@ -41,6 +47,7 @@ mod room;
 mod scope;
 mod shutdown;
 mod sleep;
+mod spares;
 mod spawn;
 mod spin;
 mod stats;
@@ -55,19 +62,21 @@ mod yields;
 #[doc = include_str!("../docs/DESIGN.md")]
 pub mod design {}
 
-pub use affinity::unpin_current_thread;
+pub use affinity::{unpin_child, unpin_current_thread};
+pub use blocking::blocking;
 pub use broadcast::{BroadcastContext, broadcast, broadcast_context, spawn_broadcast};
 pub use builder::{Placement, PoolBuilder};
 pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 pub use global::{current_worker, current_workers, execute, execute_fifo, spawn};
+pub use handle::JoinHandle;
 pub use join::{FnContext, join, join_context};
 pub use latch::{CountLatch, CountWait};
+pub use panic_at::PanicAt;
 pub use pool::Pool;
-pub use queue::{NoRoom, Queue, QueueBuilder, StatefulQueueBuilder, SubmitError};
+pub use queue::{NoRoom, Queue, QueueBuilder, QueueCounts, StatefulQueueBuilder, SubmitError, WeakQueue};
 pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
 pub use shutdown::{Shutdown, WorkerReport};
 pub use sleep::MAX_WORKERS;
-pub use spawn::JoinHandle;
 pub use stats::{Stats, WorkerStats};
 pub use thread::WorkerThread;
 pub use worker::Wait;

@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::builder::PoolBuilder;
 use crate::error::{BuildError, Closed};
+use crate::handle::JoinHandle;
 use crate::install;
 use crate::latch::CountLatch;
 use crate::queue::QueueBuilder;
 use crate::registry::Shared;
-use crate::spawn::{self, JoinHandle};
+use crate::spawn;
 use crate::stats::{Stats, WorkerStats};
 use crate::sync::{Arc, Mutex};
 use crate::thread::{Threads, Trace};
@@ -99,7 +100,9 @@ impl Pool {
     #[inline]
     pub fn current_worker(&self) -> Option<usize> {
         with_current(|worker| {
-            worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry)).map(|worker| worker.index)
+            worker
+                .filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry))
+                .map(|worker| worker.number.get())
         })
     }
 
@@ -207,7 +210,7 @@ impl Pool {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        install::try_install(&self.registry, Wait::Steal, f)
+        install::try_install(&self.registry, None, f)
     }
 
     /// As [`install`](Self::install), with a say in what a worker does meanwhile: see [`Wait`].
@@ -240,7 +243,7 @@ impl Pool {
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        match install::try_install(&self.registry, wait, f) {
+        match install::try_install(&self.registry, Some(wait), f) {
             Ok(value) => value,
             Err(closed) => panic!("{closed}"),
         }
@@ -251,7 +254,7 @@ impl Pool {
         QueueBuilder::new(&self.registry)
     }
 
-    /// What the workers did so far, and where they are. Takes no lock and disturbs nobody.
+    /// What the workers did so far, and where they are. Disturbs no worker; takes a lock that only waits inside jobs take.
     ///
     /// # Examples
     /// ```
@@ -270,7 +273,7 @@ impl Pool {
     pub fn stats(&self) -> Stats {
         let peers = &self.registry.peers;
         let injector_depth = self.registry.injector.len();
-        let taken: u64 = peers.iter().map(|peer| peer.counters.taken.get()).sum();
+        let taken: u64 = self.registry.all_peers().map(|peer| peer.counters.taken.get()).sum();
         let workers = peers
             .iter()
             .enumerate()
@@ -285,7 +288,18 @@ impl Pool {
                 pinned_to: self.registry.sleep.home(index),
             })
             .collect();
-        Stats { workers, injected: taken + injector_depth as u64, injector_depth }
+        let spares = || self.registry.spares.peers().map(|peer| &peer.counters);
+        let counts = self.registry.spares.counts();
+        Stats {
+            workers,
+            injected: taken + injector_depth as u64,
+            injector_depth,
+            spares: counts.now,
+            run_by_spares: spares().map(|counters| counters.jobs()).sum(),
+            panicked_on_spares: spares().map(|counters| counters.panicked.get()).sum(),
+            waits: counts.called,
+            waits_helped: counts.refused,
+        }
     }
 }
 

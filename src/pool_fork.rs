@@ -69,7 +69,7 @@ impl Pool {
         F: FnOnce(&Scope<'scope>) -> R + Send,
         R: Send,
     {
-        scope::scope_on(self.registry(), Wait::Steal, f)
+        scope::scope_on(self.registry(), None, f)
     }
 
     /// As [`scope`](Self::scope), with a say in what its worker does meanwhile: see [`Wait`].
@@ -101,7 +101,7 @@ impl Pool {
         F: FnOnce(&Scope<'scope>) -> R + Send,
         R: Send,
     {
-        scope::scope_on(self.registry(), wait, f)
+        scope::scope_on(self.registry(), Some(wait), f)
     }
 
     /// [`in_place_scope`](crate::in_place_scope) on this pool.

@@ -5,33 +5,26 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
+use crate::barrier;
 use crate::deque::{Deque, Injector, Stealer};
 use crate::error::ClosedReason;
+use crate::finish::Finishers;
 use crate::fork;
+use crate::hooks::{HeldHooks, Hooks};
 use crate::inbox::Inbox;
 use crate::job::Job;
 use crate::latch::CountLatch;
+use crate::numbered::{Number, Numbered};
+use crate::panic_at::PanicAt;
 use crate::parker::Parker;
 use crate::process;
 use crate::room::Rooms;
 use crate::sleep::{Sleep, Snapshot};
+use crate::spares::Spares;
 use crate::stats::Counters;
-use crate::sync::site::{ABANDONED, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, defect, lock};
-use crate::unwind::{self, AbortOnUnwind, Payload};
-
-/// Called with a worker's number.
-pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
-/// Called with the payload of a panic that has no other place to go.
-pub(crate) type PanicHandler = Box<dyn Fn(Payload) + Send + Sync>;
-
-/// What the embedder wants to be called for.
-#[derive(Default)]
-pub(crate) struct Hooks {
-    pub(crate) on_start: Option<Hook>,
-    pub(crate) on_exit: Option<Hook>,
-    pub(crate) panic_handler: Option<PanicHandler>,
-}
+use crate::sync::site::{ABANDONED, STAYING, THREADS};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, StdArc, defect, lock};
+use crate::unwind::{self, Payload};
 
 /// What a worker is made of, before its thread has it.
 pub(crate) struct Kit {
@@ -81,12 +74,20 @@ impl Peer {
 /// has jobs under way in the pool for all that it has taken.
 pub(crate) trait Source: Send + Sync {
     fn close_outside(&self);
+
+    /// The pool has ended, and no job of this source is left: drops what is the user's. To be called without a lock.
+    fn let_go(&self);
+
+    /// What its panics are told with.
+    fn name(&self) -> Option<&str>;
 }
 
-/// Sources by number; `None` once the pool is closed.
+/// The sources.
 struct Sources {
-    next: u64,
-    open: Option<Vec<(u64, Box<dyn Source>)>>,
+    /// Until the pool has ended.
+    members: Numbered<Box<dyn Source>>,
+    /// Whether the pool is closed: no more are taken.
+    closed: bool,
     /// Whether `over` was counted down.
     over: bool,
 }
@@ -96,14 +97,19 @@ pub(crate) struct Registry {
     pub(crate) peers: Box<[CachePadded<Peer>]>,
     pub(crate) injector: Injector<Job>,
     pub(crate) sleep: Sleep,
-    pub(crate) hooks: Hooks,
+    pub(crate) hooks: HeldHooks,
     /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
     /// join or a scope.
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
-    pub(crate) rooms: Rooms,
+    pub(crate) rooms: StdArc<Rooms>,
+    /// Threads that stand in for workers that wait.
+    pub(crate) spares: Spares,
+    pub(crate) finishers: Finishers,
     /// Workers that have a main loop: all but a thread that the host lent.
     threads: AtomicUsize,
+    /// Those of them whose thread has not come to its end.
+    staying: AtomicUsize,
     /// Whether there is such a thread.
     lent: bool,
     /// Whether the last owner has let go of the pool.
@@ -121,20 +127,24 @@ impl Registry {
         hooks: Hooks,
         help_stack: usize,
         threads: usize,
+        spares: Spares,
     ) -> Registry {
         let lent = threads < peers.len();
         Registry {
             peers,
             injector: Injector::new(),
             sleep,
-            hooks,
+            hooks: HeldHooks::new(hooks),
             help_stack,
-            rooms: Rooms::default(),
+            rooms: Rooms::shared(),
+            spares,
+            finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
+            staying: AtomicUsize::new(threads),
             lent,
             abandoned: AtomicBool::new(false),
             over: CountLatch::new(1),
-            sources: Mutex::new(Sources { next: 0, open: Some(Vec::new()), over: false }),
+            sources: Mutex::new(Sources { members: Numbered::default(), closed: false, over: false }),
             generation: process::generation(),
         }
     }
@@ -146,6 +156,7 @@ impl Registry {
 
     /// Goes on without a worker that never ran. Without any worker, the pool is closed.
     pub(crate) fn lose(&self, index: usize) {
+        let last = self.staying.fetch_sub(1, STAYING.get()) == 1;
         let left = self.threads.fetch_sub(1, THREADS.get()) - 1;
         self.peers[index].running.count_down();
         if left == 0 && !self.lent {
@@ -154,6 +165,10 @@ impl Registry {
         // The others may all be asleep already, and the pool closed.
         self.sleep.nudge_all();
         self.look_for_end();
+        if last && left > 0 {
+            // The others have left meanwhile, and took this one for one that stays.
+            self.let_go(None);
+        }
     }
 
     /// Whether nobody owns the pool any more.
@@ -173,7 +188,7 @@ impl Registry {
             return;
         }
         let is_over = |now: Snapshot| now.closed() && now.entered() == 0 && self.is_drained();
-        if self.sleep.snapshot().closed() && self.sleep.decide(is_over) {
+        if self.sleep.snapshot().closed() && self.conclude(is_over) {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();
@@ -184,7 +199,7 @@ impl Registry {
     /// For a pool without a thread of its own: blocks until all that was accepted has run, or until `deadline`:
     /// `false` then.
     pub(crate) fn wait_over(&self, deadline: Option<Instant>) -> bool {
-        self.threads() > 0 || self.over.wait_until(deadline)
+        self.threads() > 0 || self.over.wait_until(deadline, None)
     }
 
     /// Which process built the pool.
@@ -219,73 +234,88 @@ impl Registry {
         Entry { registry: self }
     }
 
-    /// Gives a job to one worker, or, if that was lent and has gone, to whoever comes first.
-    pub(crate) fn hand_to(&self, peer: &Peer, job: Job) {
-        if let Err(job) = peer.inbox.push(job) {
-            self.hold().inject(job);
+    /// Gives a job to one worker; if that was lent and has gone, to a spare in its place, or, if there is none, to whoever
+    /// comes first.
+    pub(crate) fn hand_to(this: &Shared, worker: usize, job: Job) {
+        if let Err(job) = this.peers[worker].inbox.push(job)
+            && let Err(job) = Registry::run_on_spare(this, worker, job)
+        {
+            this.hold().inject(job);
         }
+    }
+
+    /// Ends a [`hold`](Self::hold) whose entry was forgotten.
+    pub(crate) fn leave_held(&self) {
+        drop(Entry { registry: self });
     }
 
     /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
     pub(crate) fn end_at_rest(&self) {
-        if self.sleep.decide(|now| now.at_rest(self.threads()) && self.is_drained()) {
+        if self.conclude(|now| now.at_rest(self.threads()) && self.is_drained()) {
             self.sleep.end();
         }
     }
 
+    /// A worker or a spare, as the others see it.
+    #[inline]
+    pub(crate) fn peer(&self, index: usize) -> &Peer {
+        match self.peers.get(index) {
+            Some(peer) => peer,
+            None => self.spares.peer(index),
+        }
+    }
+
+    /// How many workers and spares there are. Some spares may rest, and have nothing.
+    #[inline]
+    pub(crate) fn all(&self) -> usize {
+        self.peers.len() + self.spares.made()
+    }
+
+    /// The workers, and all spares that were ever made.
+    pub(crate) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().map(|peer| &**peer).chain(self.spares.peers())
+    }
+
     /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
     pub(crate) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.peers.iter().any(|peer| !peer.stealer.is_empty())
+        !self.injector.is_empty() || self.all_peers().any(|peer| !peer.stealer.is_empty())
+    }
+
+    /// The last look before a sleep, or before a search ends while others sleep: whether somebody has private jobs. If
+    /// not, whoever pushes next sees that jobs are wanted. `idle` workers have none.
+    pub(crate) fn others_keep_jobs(&self, idle: usize) -> bool {
+        self.all_peers().for_each(|peer| peer.private.demand());
+        if idle >= self.peers.len() || !barrier::available() {
+            return false;
+        }
+        barrier::heavy();
+        self.all_peers().any(|peer| peer.private.has_some())
     }
 
     /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
     /// itself in a job and left there. To be asked with all asleep.
     pub(crate) fn is_drained(&self) -> bool {
         let keeps = |peer: &Peer| peer.private.has_some() && !defect("private_forgotten");
-        !self.has_work() && self.peers.iter().all(|peer| peer.inbox.is_empty() && !keeps(peer))
+        !self.has_work() && self.all_peers().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 
-    /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
-    pub(crate) fn handle_panic(&self, payload: Payload) {
-        match &self.hooks.panic_handler {
-            // A check that goes on would pass: nobody hears of what a job asserted.
-            None if MODEL => unwind::unheard(),
-            // The panic hook has reported it by now; a pool keeps its worker.
-            None => unwind::discard(payload),
-            Some(handler) => {
-                let guard = AbortOnUnwind("the panic handler panicked");
-                handler(payload);
-                std::mem::forget(guard);
-            }
-        }
-    }
-
-    /// Calls a hook; what it panics with goes to the panic handler.
-    pub(crate) fn call_hook(&self, hook: &Option<Hook>, index: usize) {
-        if let Some(hook) = hook
-            && let Err(payload) = unwind::catch(AssertUnwindSafe(|| hook(index)))
-        {
-            self.handle_panic(payload);
-        }
+    /// Takes what a job panicked with to the handler.
+    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
+        self.hooks.handle_panic(payload, at);
     }
 
     /// Registers a source. `None` if the pool is closed.
-    pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<u64> {
+    pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<Number> {
         let mut sources = lock(&self.sources);
-        let number = sources.next;
-        sources.next += 1;
-        sources.open.as_mut()?.push((number, source));
-        Some(number)
+        if sources.closed {
+            return None;
+        }
+        Some(sources.members.push(source))
     }
 
     /// Forgets a source.
-    pub(crate) fn remove_source(&self, number: u64) {
-        let removed = {
-            let mut sources = lock(&self.sources);
-            let Some(open) = sources.open.as_mut() else { return };
-            let place = open.iter().position(|(held, _)| *held == number);
-            place.map(|place| open.swap_remove(place))
-        };
+    pub(crate) fn remove_source(&self, number: Number) {
+        let removed = lock(&self.sources).members.remove(number);
         // Dropped without the lock: the source may be the last to hold something of the user's.
         drop(removed);
     }
@@ -293,19 +323,66 @@ impl Registry {
     /// Closes the pool to the outside: first the sources, so that all they took has jobs under way,
     /// then the injector.
     pub(crate) fn close(&self) {
-        let closed = {
+        {
             // Under the lock, so that a second caller cannot close the injector before the first is
             // through: a source needs it to get jobs under way. No foreign code runs in there.
             let mut sources = lock(&self.sources);
-            let open = sources.open.take();
-            for (_, source) in open.iter().flatten() {
-                source.close_outside();
+            if !std::mem::replace(&mut sources.closed, true) {
+                sources.members.iter().for_each(|source| source.close_outside());
             }
-            open
-        };
+        }
         self.sleep.close();
         self.look_for_end();
-        drop(closed);
+    }
+
+    /// The calling worker, with this number, has left its main loop and called its hook. The last one lets go of what is the
+    /// user's.
+    pub(crate) fn worker_left(&self, index: usize) {
+        if self.staying.fetch_sub(1, STAYING.get()) == 1 && !defect("kept_for_ever") {
+            self.let_go(Some(index));
+        }
+    }
+
+    /// A spare's thread was started, whose hooks are still to be called.
+    pub(crate) fn spare_stays(&self) {
+        self.staying.fetch_add(1, STAYING.get());
+    }
+
+    /// As [`worker_left`](Self::worker_left), by a spare that stood in for `worker` last. In a pool without a thread of its
+    /// own somebody else sees to the end.
+    pub(crate) fn spare_left(&self, worker: usize) {
+        if self.staying.fetch_sub(1, STAYING.get()) == 1 && self.threads() > 0 {
+            self.let_go(Some(worker));
+        }
+    }
+
+    /// As [`let_go`](Self::let_go), for a pool without a thread of its own, which would see to it. The pool is closed and has
+    /// run what it accepted; who is still about to find it closed is waited for.
+    pub(crate) fn let_go_alone(&self) {
+        if self.threads() == 0 {
+            if !defect("end_unawaited") {
+                self.over.wait();
+            } else if self.over.count() > 0 {
+                return;
+            }
+            self.let_go(None);
+        }
+    }
+
+    /// The pool has ended: drops the handlers of its queues and its hooks, on the calling thread, that of `worker` if it
+    /// is one. It must hold no lock and have no frame below that goes on as a worker. A handler or a hook that holds a handle
+    /// of its own pool would keep it for ever, and itself.
+    fn let_go(&self, worker: Option<usize>) {
+        let sources = lock(&self.sources).members.take();
+        for source in sources {
+            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| source.let_go())) {
+                self.handle_panic(payload, &PanicAt::new(source.name(), worker));
+            }
+            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| drop(source))) {
+                self.handle_panic(payload, &PanicAt::new(None, worker));
+            }
+        }
+        self.hooks.let_go();
     }
 }
 

@@ -13,13 +13,15 @@
 //! longer once there is room. Whoever makes room serves the queue, and is not here before it has taken the entries
 //! of those that waited; so a look never takes a worker for stuck that is about to go on, and no time plays a part.
 //!
-//! One mutex a pool: both sides come here only when a worker really has to wait.
+//! One mutex for all pools, because queues of several may feed each other: both sides come here only when a worker really
+//! has to wait.
 
 use crate::latch::Signal;
-use crate::sync::{Arc, Mutex, MutexGuard, lock};
+use crate::sync::{Arc, Mutex, MutexGuard, StdArc, lock};
 
 /// One worker's wait. Queues are told apart by their addresses.
 pub(crate) struct Wait {
+    /// Workers are told apart by their addresses, too.
     pub(crate) worker: usize,
     /// The queue that has no room.
     pub(crate) queue: usize,
@@ -31,7 +33,7 @@ pub(crate) struct Wait {
     pub(crate) signal: Arc<Signal>,
 }
 
-/// The waits of all workers of a pool, at most one each.
+/// The waits of all workers, at most one each.
 #[derive(Default)]
 pub(crate) struct Waits(Vec<Wait>);
 
@@ -75,6 +77,19 @@ impl Waits {
 pub(crate) struct Rooms(Mutex<Waits>);
 
 impl Rooms {
+    /// Those of all pools of the process: queues of several may wait for each other. Under a checker each execution has its
+    /// own, and each pool.
+    #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+    pub(crate) fn shared() -> StdArc<Rooms> {
+        static ALL: std::sync::OnceLock<StdArc<Rooms>> = std::sync::OnceLock::new();
+        StdArc::clone(ALL.get_or_init(StdArc::default))
+    }
+
+    #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+    pub(crate) fn shared() -> StdArc<Rooms> {
+        StdArc::default()
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Waits> {
         lock(&self.0)
     }

@@ -18,6 +18,8 @@ pub struct Shutdown {
     pub run: u64,
     /// Of these, panics that went to the panic handler.
     pub panicked: u64,
+    /// Jobs run by spares, which are in no worker's report.
+    pub run_by_spares: u64,
     /// One entry a worker, by its number.
     pub workers: Vec<WorkerReport>,
 }
@@ -53,9 +55,13 @@ impl Shutdown {
                 pinned_to: registry.sleep.home(index),
             })
             .collect();
+        let spares = || registry.spares.peers().map(|peer| &peer.counters);
+        let run_by_spares = spares().map(|counters| counters.jobs()).sum();
+        let panicked = spares().map(|counters| counters.panicked.get()).sum::<u64>();
         Shutdown {
-            run: workers.iter().map(|worker| worker.run).sum(),
-            panicked: workers.iter().map(|worker| worker.panicked).sum(),
+            run: workers.iter().map(|worker| worker.run).sum::<u64>() + run_by_spares,
+            panicked: workers.iter().map(|worker| worker.panicked).sum::<u64>() + panicked,
+            run_by_spares,
             workers,
         }
     }
@@ -125,6 +131,7 @@ impl Pool {
             && self.registry.forked()
         {
             threads.forget();
+            self.registry.spares.forget();
             return;
         }
         self.registry.close();
@@ -170,6 +177,7 @@ impl Pool {
         }
         return_host(registry);
         registry.wait_left(deadline).map_err(stuck)?;
+        registry.let_go_alone();
         self.join_threads(deadline).map_err(stuck)?;
         Ok(Shutdown::of(registry))
     }
@@ -183,19 +191,20 @@ impl Pool {
             traces.map(|trace| trace.name.clone()).collect()
         };
         // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
-        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline)) {
+        if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline, None)) {
             let running = names(&|trace| trace.gone.count() > 0);
             if !running.is_empty() {
                 return Err(running);
             }
         }
+        self.registry.spares.join(deadline)?;
         let threads = lock(&self.threads).take();
         if let Some(threads) = threads {
             threads.join();
             self.joined.count_down();
             return Ok(());
         }
-        if self.joined.wait_until(deadline) { Ok(()) } else { Err(names(&|_| true)) }
+        if self.joined.wait_until(deadline, None) { Ok(()) } else { Err(names(&|_| true)) }
     }
 }
 
@@ -210,6 +219,7 @@ impl Drop for Pool {
                     if let Some(threads) = lock(&self.threads).take() {
                         threads.forget();
                     }
+                    self.registry.spares.forget();
                 }
                 Err(_) => self.registry.close(),
             }

@@ -22,6 +22,11 @@ impl Counter {
         self.0.store(self.0.load(COUNTER.get()) + n, COUNTER.get());
     }
 
+    /// As [`add`](Self::add), for a number that several may write.
+    pub(crate) fn add_shared(&self, n: u64) {
+        self.0.fetch_add(n, COUNTER.get());
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(COUNTER.get())
     }
@@ -72,19 +77,29 @@ pub struct Stats {
     pub injected: u64,
     /// Jobs in the injector now.
     pub injector_depth: usize,
+    /// [Spares](crate::PoolBuilder::spares) that stand in for a waiting worker now, or are about to rest.
+    pub spares: usize,
+    /// Jobs run by spares; they are in no worker's entry.
+    pub run_by_spares: u64,
+    /// Of these, panics that went to the panic handler.
+    pub panicked_on_spares: u64,
+    /// Waits inside jobs in which a spare had the worker's place.
+    pub waits: u64,
+    /// Waits for which no spare was to be had: the worker ran other jobs on top.
+    pub waits_helped: u64,
 }
 
 impl Stats {
-    /// Jobs run by all workers.
+    /// Jobs run by all workers and spares.
     #[must_use]
     pub fn run(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.run).sum()
+        self.workers.iter().map(|worker| worker.run).sum::<u64>() + self.run_by_spares
     }
 
     /// Panics that went to the panic handler.
     #[must_use]
     pub fn panicked(&self) -> u64 {
-        self.workers.iter().map(|worker| worker.panicked).sum()
+        self.workers.iter().map(|worker| worker.panicked).sum::<u64>() + self.panicked_on_spares
     }
 }
 

@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::sync::{Arc, JoinHandle, MODEL, ThreadBuilder};
 use crate::worker::{Current, Seat, Worker, with_current};
 
-type Handle = JoinHandle<()>;
+pub(crate) type Handle = JoinHandle<()>;
 
 /// The stack of a thread that std starts for us, in bytes: as much as main threads have, because what recurses there
 /// by calls recurses here by forks. Pages are committed as they are used. Under a checker each execution has new ones.
@@ -79,10 +79,12 @@ impl WorkerThread {
                 registry.sleep.set_home(worker.index, core);
             }
             self.started.count_down();
-            registry.call_hook(&registry.hooks.on_start, worker.index);
+            registry.hooks.call(|hooks| &hooks.on_start, worker.index);
             worker.main_loop();
             worker.leave();
-            registry.call_hook(&registry.hooks.on_exit, worker.index);
+            registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
+            // While this thread is the worker still: what is dropped may shut the pool down.
+            registry.worker_left(worker.index);
         }
         // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
         drop(worker);
@@ -112,7 +114,7 @@ impl Registry {
         if !self.wait_over(deadline) {
             return Err(vec![self.peers[0].name.clone()]);
         }
-        let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline));
+        let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline, None));
         if all_left {
             return Ok(());
         }
@@ -204,7 +206,7 @@ impl Threads {
 }
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
-fn spawn_thread(
+pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
@@ -241,7 +243,7 @@ fn spawn_thread(
 
 /// Under a checker a thread has no end but its handle's.
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-fn spawn_thread(
+pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,

@@ -4,11 +4,11 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::latch::{CountLatch, Latch, Signal, Wake};
+use crate::latch::{CountLatch, Latch, Seen, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::spin::{Spin, WAKE};
 use crate::sync::{Arc, MODEL, defect, thread_local};
-use crate::worker::{Help, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
+use crate::worker::{Help, Until, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
 
 thread_local! {
     /// The parker of a thread that is no worker, made when it first blocks.
@@ -56,12 +56,12 @@ impl Waiter<'_> {
         }
     }
 
-    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker runs jobs meanwhile or not, as
-    /// `wait` says: none of them is what it waits for. Another thread spins first, unless it is to `make_way`.
-    pub(crate) fn wait(&self, latch: &Latch, wait: Wait, make_way: bool) {
-        let help = if wait == Wait::Steal { Help::Any } else { Help::Nothing };
+    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker lends its place to a spare or runs
+    /// jobs meanwhile, as `wait` says: none of them is what it waits for. Another thread spins first, unless it is to
+    /// `make_way`.
+    pub(crate) fn wait(&self, latch: &Latch, wait: Option<Wait>, make_way: bool) {
         match self {
-            Waiter::Worker(worker) => worker.wait_until(latch, help),
+            Waiter::Worker(worker) => wait_on_worker(worker, latch, wait),
             Waiter::Thread(parker) => {
                 let mut spin = Spin::new(WAKE).beside();
                 while !latch.probe() {
@@ -77,9 +77,9 @@ impl Waiter<'_> {
     }
 
     /// Waits until `signal`, made with [`unparker`](Self::unparker), has fired or `deadline` is past.
-    fn wait_signal(&self, signal: &Signal, deadline: Option<Instant>) {
+    fn wait_signal(&self, signal: &Signal, deadline: Option<Instant>, wait: Option<Wait>) {
         match self {
-            Waiter::Worker(worker) => worker.wait_until(&UntilSignal { signal, deadline }, Help::Any),
+            Waiter::Worker(worker) => wait_on_worker(worker, &UntilSignal { signal, deadline }, wait),
             Waiter::Thread(parker) => {
                 let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());
                 while !signal.fired() && !due() {
@@ -87,6 +87,15 @@ impl Waiter<'_> {
                 }
             }
         }
+    }
+}
+
+fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
+    let help = if matches!(wait, None | Some(Wait::Steal)) { Help::Any } else { Help::Nothing };
+    if wait != Some(Wait::Steal) && worker.may_lend_place() {
+        worker.wait_related(until, help, || None);
+    } else {
+        worker.wait_until(until, help);
     }
 }
 
@@ -100,6 +109,7 @@ pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
 /// returned, and says whether it was still there. `true` unless time was up first.
 pub(crate) fn on_signal<T>(
     deadline: Option<Instant>,
+    wait: Option<Wait>,
     enter: impl FnOnce(Wake) -> Option<T>,
     leave: impl FnOnce(T) -> bool,
 ) -> bool {
@@ -110,34 +120,62 @@ pub(crate) fn on_signal<T>(
             Waiter::Thread(_) => Wake::Thread(Arc::clone(&signal)),
         };
         let Some(entered) = enter(wake) else { return true };
-        waiter.wait_signal(&signal, deadline);
+        waiter.wait_signal(&signal, deadline, wait);
         // Fired, or taken off the list by somebody who is about to fire it.
         signal.fired() || !leave(entered)
     })
 }
 
 impl CountLatch {
-    /// Blocks until the count is zero, or was at some moment since the call. On a worker, runs other
-    /// jobs of its pool meanwhile; elsewhere, the thread sleeps.
+    /// Blocks until the count is zero, or was at some moment since the call. In a job, a
+    /// [spare](crate::PoolBuilder::spares) has the worker's place meanwhile; elsewhere, the thread sleeps.
     pub fn wait(&self) {
-        self.wait_until(None);
+        self.wait_until(None, None);
     }
 
-    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero. A timeout of zero
-    /// looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes
-    /// that job first.
+    /// As [`wait`](Self::wait), with a say in what a worker does meanwhile: see [`Wait`].
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// pool.install(|| {
+    ///     let done = std::sync::Arc::new(filch::CountLatch::new(8));
+    ///     for _ in 0..8 {
+    ///         let done = done.clone();
+    ///         filch::execute(move || done.count_down())?;
+    ///     }
+    ///     // These jobs wait for nothing, so the worker may as well run them itself.
+    ///     done.wait_with(filch::Wait::Steal);
+    ///     Ok::<(), filch::Closed<_>>(())
+    /// }).map_err(|closed| closed.reason().to_string())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_with(&self, wait: Wait) {
+        self.wait_until(None, Some(wait));
+    }
+
+    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero at some moment since the call. A
+    /// timeout of zero looks once; [`Duration::MAX`] waits for ever.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout)) }
+        if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout), None) }
     }
 
-    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
+        self.wait_since(self.look(), deadline, wait)
+    }
+
+    /// Waits until the count is zero, or was at some moment since the look that found `since`.
+    pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
         let outside = with_current(|worker| worker.is_none());
         let mut spin = Spin::new(WAKE).beside();
-        while self.count() > 0 {
+        let mut over = since.count() == 0;
+        while !over {
             if !outside || !spin.again() {
-                return on_signal(deadline, |wake| self.register(wake), |ticket| self.deregister(ticket));
+                let enter = |wake| self.register(wake, since);
+                return on_signal(deadline, wait, enter, |ticket| self.deregister(ticket));
             }
+            over = self.is_over(since);
         }
         true
     }

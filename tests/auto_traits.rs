@@ -62,10 +62,15 @@ is! {
     JoinHandle<Lone>: Send Sync Unpin;
     JoinHandle<std::marker::PhantomPinned>: Unpin;
     Queue<u8>: Send Sync Unpin;
+    WeakQueue<u8>: Send Sync Unpin;
     Queue<Lone>: Send Sync Unpin;
+    WeakQueue<Lone>: Send Sync Unpin;
     Queue<std::marker::PhantomPinned>: Unpin;
+    WeakQueue<std::marker::PhantomPinned>: Unpin;
     QueueBuilder<'static>: Send Sync Unpin;
-    StatefulQueueBuilder<'static, fn(usize) -> Local>: Send Sync Unpin;
+    StatefulQueueBuilder<'static, fn(usize) -> Local, Local>: Send Sync Unpin;
+    QueueCounts: Send Sync Unpin;
+    PanicAt<'static>: Send Sync Unpin;
 }
 
 is_not! {
@@ -75,8 +80,9 @@ is_not! {
     SubmitError<Lone>: Sync;
     JoinHandle<Local>: Send Sync;
     Queue<Local>: Send Sync;
-    StatefulQueueBuilder<'static, Local>: Send Sync;
-    StatefulQueueBuilder<'static, Lone>: Sync;
+    WeakQueue<Local>: Send Sync;
+    StatefulQueueBuilder<'static, Local, u8>: Send Sync;
+    StatefulQueueBuilder<'static, Lone, u8>: Sync;
     // Its end of a deque is its thread's alone.
     WorkerThread: Sync;
 }

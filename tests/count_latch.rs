@@ -6,13 +6,13 @@ mod common;
 use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
 use common::polls::{Count, ready};
-use common::{LIMIT, block_on, text_of, within};
+use common::{Gate, LIMIT, block_on, text_of, until, within};
 use filch::{CountLatch, Pool};
 
 /// The text that `f` panics with.
@@ -212,6 +212,46 @@ fn a_zero_that_has_passed_counts() {
     assert!(ready(&mut wait, &waker));
     let mut late = latch.into_future();
     assert!(!ready(&mut late, &waker), "whoever comes later waits for the next");
+}
+
+/// The same while a thread looks for it, before it goes to sleep. Now and then the zero comes before the thread's first
+/// look; so most count, not all.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_zero_that_passes_while_a_thread_looks() {
+    const ROUNDS: usize = 200;
+
+    /// Whether that thread sleeps in the system.
+    fn sleeps(thread: libc::pid_t) -> bool {
+        common::stacks::state(std::process::id(), thread).contains(": S ")
+    }
+
+    within(LIMIT, || {
+        let mut missed = 0;
+        for _ in 0..ROUNDS {
+            let latch = Arc::new(CountLatch::new(1));
+            let (begun, over) = (Arc::new(AtomicI32::new(0)), Gate::default());
+            let waiter = {
+                let (latch, begun, over) = (Arc::clone(&latch), Arc::clone(&begun), over.clone());
+                thread::spawn(move || {
+                    // SAFETY: no preconditions.
+                    begun.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+                    latch.wait();
+                    over.open();
+                })
+            };
+            until(|| begun.load(Ordering::SeqCst) != 0);
+            // So that it looks; nothing depends on it.
+            (0..500).for_each(|_| std::hint::spin_loop());
+            latch.count_down();
+            latch.add(1);
+            until(|| over.is_open() || sleeps(begun.load(Ordering::SeqCst)));
+            missed += usize::from(!over.is_open());
+            latch.count_down();
+            waiter.join().unwrap();
+        }
+        assert!(missed < ROUNDS / 2, "{missed} of {ROUNDS} waits outlived a zero");
+    });
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn all_sides_meet() {
 fn at_the_end_of_a_long_walk() {
     within(LIMIT, || {
         let pool = Pool::builder().workers(2).stack_size(256 << 20).build().unwrap();
-        for depth in [10, 100] {
+        for depth in [100, 1_000, 10_000] {
             pool.install(|| nested(depth, &talk));
             pool.install(|| nested_right(depth, &talk));
         }

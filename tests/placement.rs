@@ -4,6 +4,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+#[cfg(target_os = "linux")]
+use std::process::Command;
 use std::time::Duration;
 
 use common::within;
@@ -76,4 +78,38 @@ fn a_thread_started_by_a_worker_can_be_freed() {
         })
     });
     assert_eq!(seen, (1, all));
+}
+
+/// What the system says of the cores of a process that `command` becomes.
+#[cfg(target_os = "linux")]
+fn cores_of_child(free: bool) -> String {
+    let mut command = Command::new("cat");
+    command.arg("/proc/self/status");
+    if free {
+        filch::unpin_child(&mut command);
+    }
+    // A command may start more than one.
+    let outputs = [command.output().unwrap(), command.output().unwrap()];
+    let [first, second] = outputs.map(|output| {
+        let status = String::from_utf8(output.stdout).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_owned()
+    });
+    assert_eq!(first, second);
+    first
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_started_by_a_worker_can_be_freed() {
+    let all = cores_of_child(false);
+    assert_eq!(cores_of_child(true), all, "who has all cores loses none");
+    let pool = Pool::new().unwrap();
+    let core = pinned(&pool)[0].unwrap();
+    let seen = within(LONG, move || {
+        let worker = Pool::builder().placement(Placement::List(vec![core])).build().unwrap();
+        let seen = worker.install(|| (cores_of_child(false), cores_of_child(true), cores_of_child(false)));
+        (seen, worker.install(|| std::thread::available_parallelism().unwrap().get()))
+    });
+    let bound = core.to_string();
+    assert_eq!(seen, ((bound.clone(), all, bound), 1), "and the worker stays bound");
 }

@@ -102,8 +102,12 @@ where
         let mut name = |index| name.as_mut().map(|name| name(index));
 
         // As rayon's threads: all search before they sleep, and one that waits helps however deep it is.
-        let mut builder =
-            Pool::builder().workers(threads).placement(placement()).searchers(threads).help_stack(usize::MAX);
+        let mut builder = Pool::builder()
+            .workers(threads)
+            .placement(placement())
+            .searchers(threads)
+            .help_stack(usize::MAX)
+            .spares(0);
         builder = builder.panic_handler(move |payload| match &panic_handler {
             Some(handler) => handler(payload),
             None => {

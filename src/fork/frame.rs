@@ -142,6 +142,16 @@ impl Frame {
     }
 }
 
+/// Which worker has the frame of a fork that has left on its stack.
+pub(crate) fn owner_of(job: &Job) -> Option<usize> {
+    let (Home::Fork, address) = job.home() else { return None };
+    let frame: *const Frame = std::ptr::with_exposed_provenance(address);
+    // SAFETY: a fork's home is its frame, which stays until the job, which the caller has, was run.
+    let latch = unsafe { (*frame).latch() };
+    // SAFETY: a fork that is a job has left, so its latch was made.
+    Some(unsafe { (*latch).owner() }.worker())
+}
+
 /// A closure that is told whether it runs elsewhere than it was forked, and the place for its result.
 #[repr(C)]
 pub(super) struct ForkJob<F, R> {
@@ -181,7 +191,7 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
             let job = unsafe { &*this };
             let latch = job.frame.latch();
             // SAFETY: the job has left, so its latch was made.
-            let owner = unsafe { (*latch).begun_by(worker.index) };
+            let owner = unsafe { (*latch).begun_by(worker.index, words.addr()) };
             let migrated = owner.worker() != worker.index;
             // A fork is no job that anybody submitted.
             worker.me().counters.activations.add(1);

@@ -14,7 +14,7 @@ mod private;
 mod stack;
 
 pub(crate) use chain::Settled;
-pub(crate) use frame::Frame;
+pub(crate) use frame::{Frame, owner_of};
 pub(crate) use private::{Available, Private, Shared, Stack};
 
 use std::mem::{MaybeUninit, forget};
@@ -64,9 +64,12 @@ where
 /// has: that is cheaper than to remember it in every frame.
 #[inline(always)]
 fn pop(frame: &Frame) -> bool {
-    // SAFETY: what the first side forked was popped again before it ended; and this thread is the worker that pushed the
-    // frame, which is in a job.
-    unsafe { with_private_again(|private| private.pop_fork(frame)) }
+    let pop = |private: &Private| {
+        // SAFETY: what the first side forked was popped again before it ended.
+        unsafe { private.pop_fork(frame) }
+    };
+    // SAFETY: this thread is the worker that pushed the frame, which is in a job.
+    unsafe { with_private_again(pop) }
 }
 
 /// Calls `f` with the calling worker. Out of line, so that a fork keeps nothing at hand but what it always needs.

@@ -43,8 +43,9 @@ impl Shared {
     }
 
     /// Whether there is something to take. Exact for what was pushed before a `heavy` that precedes it.
+    #[inline]
     pub(crate) fn has_some(&self) -> bool {
-        self.jobs.len() > 0 || self.forks.has_some()
+        self.jobs.has_some() || self.forks.has_some()
     }
 
     /// How many jobs there are, about, and whether there are forks.

@@ -17,6 +17,7 @@
 mod count;
 mod waiters;
 
+pub(crate) use count::Seen;
 pub use count::{CountLatch, CountWait};
 pub(crate) use waiters::{Signal, Ticket, WaitList, Wake};
 
@@ -24,7 +25,7 @@ use crate::parker::Unparker;
 use crate::sync::site::{
     LATCH_ARM, LATCH_ARM_FAIL, LATCH_PROBE, LATCH_SET, TASK_ARM, TASK_PROBE, TASK_SET, TASK_THIEF,
 };
-use crate::sync::{AtomicU32, AtomicU64, Life, defect};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Life, defect};
 
 const UNSET: u32 = 0;
 const ARMED: u32 = 1;
@@ -77,6 +78,8 @@ impl TaskOwner {
 #[derive(Debug)]
 pub(crate) struct TaskLatch {
     word: AtomicU64,
+    /// Where on its stack the worker that runs it began; 0 before.
+    begun: AtomicUsize,
     life: Life,
 }
 
@@ -84,7 +87,7 @@ impl TaskLatch {
     /// A latch on which `owner` will wait.
     #[inline(always)]
     pub(crate) fn new(owner: TaskOwner) -> TaskLatch {
-        TaskLatch { word: AtomicU64::new(owner.0), life: Life::new() }
+        TaskLatch { word: AtomicU64::new(owner.0), begun: AtomicUsize::new(0), life: Life::new() }
     }
 
     /// Whether it is set; if so, all that the setter did before is visible.
@@ -99,9 +102,21 @@ impl TaskLatch {
         self.word.fetch_or(TASK_ARMED, TASK_ARM.get()) & TASK_IS_SET == 0
     }
 
-    /// Notes who runs it, and returns whose it is.
-    pub(crate) fn begun_by(&self, worker: usize) -> TaskOwner {
+    /// Notes who runs it, and where on its stack that one begins. Returns whose it is.
+    pub(crate) fn begun_by(&self, worker: usize, at: usize) -> TaskOwner {
+        self.begun.store(at, TASK_THIEF.get());
         TaskOwner(self.word.fetch_or((worker as u64 + 1) << TASK_THIEF_SHIFT, TASK_THIEF.get()))
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> TaskOwner {
+        TaskOwner(self.word.load(TASK_THIEF.get()))
+    }
+
+    /// Who runs it, and where on its stack that one began, if somebody does.
+    pub(crate) fn thief_and_place(&self) -> Option<(usize, usize)> {
+        let begun = self.begun.load(TASK_THIEF.get());
+        self.thief().filter(|_| begun != 0).map(|thief| (thief, begun))
     }
 
     /// Who runs it, if somebody does.

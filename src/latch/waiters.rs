@@ -5,9 +5,9 @@
 //! is worth locking. A task's waker is cloned, woken and dropped without the lock, because each of these
 //! may run foreign code, which may come back for the same list.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
+use crate::numbered::{Number, Numbered};
 use crate::parker::Unparker;
 use crate::sync::site::{SIGNAL_FIRE, SIGNAL_PROBE};
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, lock};
@@ -53,28 +53,31 @@ impl Wake {
     }
 }
 
-/// A place on the list. Numbers are never used twice within a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
+/// A place on the list.
+pub(crate) type Ticket = Number;
 
+/// What a waiter came for, where the owner of a list lets one event after another be waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Round(pub(crate) u64);
+
+/// The waiters, longest wait first, and so by round.
 #[derive(Debug, Default)]
-pub(crate) struct Entries {
-    next: u64,
-    queue: VecDeque<(Ticket, Wake)>,
-}
+pub(crate) struct Entries(Numbered<(Round, Wake)>);
 
 impl Entries {
     /// Appends a waiter.
     pub(crate) fn push(&mut self, wake: Wake) -> Ticket {
-        let ticket = Ticket(self.next);
-        self.next += 1;
-        self.queue.push_back((ticket, wake));
-        ticket
+        self.push_in(Round::default(), wake)
+    }
+
+    /// Appends a waiter that came in `round`, the newest.
+    pub(crate) fn push_in(&mut self, round: Round, wake: Wake) -> Ticket {
+        self.0.push((round, wake))
     }
 
     /// The waker of the task behind `ticket`; `None` if that was taken off the list.
     fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
-        match self.queue.iter_mut().find(|(held, _)| *held == ticket) {
+        match self.0.get_mut(ticket) {
             Some((_, Wake::Task(waker))) => Some(waker),
             _ => None,
         }
@@ -82,18 +85,27 @@ impl Entries {
 
     /// Those that wait longest, up to the first that is `last`.
     pub(crate) fn pop_through(&mut self, last: impl Fn(&Wake) -> bool) -> Vec<Wake> {
-        let count =
-            self.queue.iter().position(|(_, wake)| last(wake)).map_or(self.queue.len(), |place| place + 1);
-        self.queue.drain(..count).map(|(_, wake)| wake).collect()
+        let mut found = false;
+        self.pop_while(|_, wake| !std::mem::replace(&mut found, last(wake)))
+    }
+
+    /// Those that came before `round`, the newest.
+    pub(crate) fn take_before(&mut self, round: Round) -> Vec<Wake> {
+        self.pop_while(|came, _| came != round)
+    }
+
+    fn pop_while(&mut self, mut wanted: impl FnMut(Round, &Wake) -> bool) -> Vec<Wake> {
+        let pop = || self.0.pop_if(|(round, wake)| wanted(*round, wake)).map(|(_, wake)| wake);
+        std::iter::from_fn(pop).collect()
     }
 
     /// All of them.
-    pub(crate) fn take(&mut self) -> VecDeque<(Ticket, Wake)> {
-        std::mem::take(&mut self.queue)
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Wake> + use<> {
+        self.0.take().map(|(_, wake)| wake)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.0.is_empty()
     }
 }
 
@@ -112,11 +124,8 @@ impl WaitList {
 
     /// Takes the waiter off the list; `false` if somebody did so before, and so woke it or will.
     pub(crate) fn remove(&self, ticket: Ticket) -> bool {
-        let removed = {
-            let mut entries = self.lock();
-            let place = entries.queue.iter().position(|(held, _)| *held == ticket);
-            place.and_then(|place| entries.queue.remove(place))
-        };
+        // Dropped without the lock.
+        let removed = self.lock().0.remove(ticket);
         removed.is_some()
     }
 

@@ -18,15 +18,29 @@ use std::rc::Rc;
 
 use crossbeam_utils::CachePadded;
 
+use crate::handle::Promise;
 use crate::job::Job;
 use crate::latch::WaitList;
 use crate::registry::{Shared, Source};
-use crate::ring::{KICK, OUTSIDE_CLOSED, Ring};
+use crate::ring::{self, CLOSED, DRAINING, KICK, OUTSIDE_CLOSED, Ring};
 use crate::sync::{Arc, Mutex, defect};
+use crate::unwind::Payload;
 use crate::worker::{Worker, with_current};
 
+use super::counts::Tallies;
+use super::end::Phase;
 use super::room::NestedQueue;
 use super::runners::{Crew, Runners};
+
+/// What refuses a job from outside the pool, one from another job of the pool, and one from a handler of the queue.
+pub(super) const TO_OUTSIDE: u64 = CLOSED | OUTSIDE_CLOSED | DRAINING;
+pub(super) const TO_WORKERS: u64 = CLOSED | DRAINING;
+pub(super) const TO_OWN: u64 = CLOSED;
+
+/// What a job has with it on its way: whom to tell of its end, if somebody asked.
+pub(crate) type Note = Promise<()>;
+/// A job on its way in, or taken out and about to be run.
+pub(crate) type Parcel<J> = ring::Parcel<J, Note>;
 
 /// How a job is run: the handler and what state it has, behind one virtual call an activation.
 pub(crate) trait Service<J>: Send + Sync {
@@ -35,11 +49,21 @@ pub(crate) trait Service<J>: Send + Sync {
 
     /// Pops and runs one job. `false` if there is none.
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool;
+
+    /// Drops the handler and its states: the pool has ended, and with it the last runner.
+    fn let_go(&self);
+    /// The workers that have a state which is to be ended.
+    fn owners(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `unheard`.
+    fn end_states(&self, _owner: usize, _unheard: &dyn Fn(Payload)) {}
 }
 
 /// The shared part of a queue.
 pub(crate) struct Core<J> {
-    pub(crate) ring: Ring<J>,
+    pub(crate) ring: Ring<J, Note>,
     /// Apart from what producers read with each job.
     pub(crate) runners: CachePadded<Runners>,
     /// At most so many runners.
@@ -51,15 +75,20 @@ pub(crate) struct Core<J> {
     pub(super) idle: WaitList,
     pub(crate) service: Box<dyn Service<J>>,
     /// Jobs that were in the ring and are to be run before those that still are.
-    pub(super) aside: Mutex<VecDeque<J>>,
+    pub(super) aside: Mutex<VecDeque<Parcel<J>>>,
+    /// What each worker has counted.
+    pub(super) tallies: Tallies,
+    pub(super) name: Option<Box<str>>,
+    pub(super) phase: Mutex<Phase>,
 }
 
 /// What a queue is made of, apart from what each begins with.
 pub(crate) struct Parts<J> {
-    pub(crate) ring: Ring<J>,
+    pub(crate) ring: Ring<J, Note>,
     pub(crate) limit: usize,
     pub(crate) registry: Shared,
     pub(crate) service: Box<dyn Service<J>>,
+    pub(crate) name: Option<Box<str>>,
 }
 
 /// A counted reference to the shared part: what handles and runners hold, and what has the methods. (A
@@ -67,7 +96,8 @@ pub(crate) struct Parts<J> {
 pub(crate) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {
-    pub(crate) fn new(Parts { ring, limit, registry, service }: Parts<J>) -> Self {
+    pub(crate) fn new(Parts { ring, limit, registry, service, name }: Parts<J>) -> Self {
+        let tallies = Tallies::new(registry.peers.len());
         CoreRef(Arc::new(Core {
             ring,
             runners: CachePadded::new(Runners::new()),
@@ -77,6 +107,9 @@ impl<J> CoreRef<J> {
             idle: WaitList::new(),
             service,
             aside: Mutex::default(),
+            tallies,
+            name,
+            phase: Mutex::default(),
         }))
     }
 
@@ -121,6 +154,11 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Whether `worker` belongs to this queue's pool and may submit as such.
     pub(super) fn is_inside(&self, worker: &Worker) -> bool {
         Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
+    }
+
+    /// Whether a job of this queue is on the stack of `worker`: what it submits is the queue's own.
+    pub(super) fn is_own(&self, worker: &Worker) -> bool {
+        worker.serves().contains(&self.address())
     }
 
     fn call(&self, start: impl Fn(Job)) {
@@ -170,35 +208,6 @@ impl<J: Send + 'static> CoreRef<J> {
             });
         })
     }
-
-    // --- idle ---
-
-    /// Whether all that was accepted has ended.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.runners.have_ended(&self.ring)
-    }
-
-    pub(super) fn note_idle(&self, crew: Crew) {
-        if !crew.awaited() || crew.active() > 0 {
-            return;
-        }
-        if defect("idle_looked_at_unlocked") && !self.is_idle() {
-            return;
-        }
-        let waiters = {
-            let mut entries = self.idle.lock();
-            // The crew may have changed since: another runner may hold what the ring no longer does. And only now
-            // that the list is ours: whoever came to it after an earlier look waits for jobs that came after it.
-            if !defect("idle_looked_at_unlocked") && !self.is_idle() {
-                return;
-            }
-            self.runners.clear_awaited();
-            entries.take()
-        };
-        for (_, wake) in waiters {
-            wake.wake();
-        }
-    }
 }
 
 /// A queue as the registry knows it.
@@ -211,5 +220,15 @@ impl<J: Send + 'static> Source for QueueSource<J> {
             // pool closed.
             self.0.kick();
         }
+    }
+
+    fn let_go(&self) {
+        if self.0.is_idle() {
+            self.0.service.let_go();
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.0.name()
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::ring::{Parcel, Refused};
+
 /// A job that a [`Queue`](crate::Queue) did not take, handed back.
 ///
 /// # Examples
@@ -51,19 +53,48 @@ pub struct NoRoom<J> {
     pub timeout: Duration,
 }
 
-impl<J> SubmitError<J> {
-    pub(super) fn full(job: J, capacity: usize) -> Self {
-        SubmitError::Full(NoRoom { job, capacity, timeout: Duration::ZERO })
-    }
+/// As [`SubmitError`], while the job is still where its producer has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Full,
+    Closed,
+    ForkedProcess,
+}
 
-    /// What it is for a caller that was given `timeout` to wait.
-    pub(super) fn after(self, timeout: Duration) -> Self {
-        match self {
-            SubmitError::Full(no_room) => SubmitError::Timeout(NoRoom { timeout, ..no_room }),
-            other => other,
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Refusal::Full,
+            Refused::Closed => Refusal::Closed,
         }
     }
+}
 
+impl Refusal {
+    /// The error, as a result, with the job out of `parcel`, which waited for `timeout`, if so, for room among `capacity`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn with<J, N, R>(
+        self,
+        parcel: &mut Parcel<J, N>,
+        capacity: usize,
+        timeout: Option<Duration>,
+    ) -> Result<R, SubmitError<J>> {
+        match (self, timeout) {
+            (Refusal::Full, None) => {
+                let timeout = Duration::ZERO;
+                Err(SubmitError::Full(NoRoom { job: parcel.open(), capacity, timeout }))
+            }
+            (Refusal::Full, Some(timeout)) => {
+                Err(SubmitError::Timeout(NoRoom { job: parcel.open(), capacity, timeout }))
+            }
+            (Refusal::Closed, _) => Err(SubmitError::Closed(parcel.open())),
+            (Refusal::ForkedProcess, _) => Err(SubmitError::ForkedProcess(parcel.open())),
+        }
+    }
+}
+
+impl<J> SubmitError<J> {
     /// The job, which will not run.
     #[must_use]
     pub fn into_inner(self) -> J {

@@ -2,21 +2,30 @@
 
 mod builder;
 pub(crate) mod core;
+mod counts;
+mod end;
 mod error;
 mod room;
+mod run;
 pub(crate) mod runners;
 mod serve;
+mod service;
 mod submit;
+mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};
+pub use counts::QueueCounts;
 pub use error::{NoRoom, SubmitError};
+pub use weak::WeakQueue;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use self::core::CoreRef;
-use crate::ring::{CLOSED, OUTSIDE_CLOSED};
-use crate::sync::Arc;
+use self::core::{CoreRef, TO_OUTSIDE};
+use self::submit::Patience;
+use crate::handle::{self, JoinHandle};
+use crate::numbered::Number;
+use crate::sync::StdArc;
 use crate::wait::{deadline, on_signal};
 use crate::worker::with_current;
 
@@ -28,6 +37,11 @@ use crate::worker::with_current;
 /// the pool's panic handler and those behind it run all the same.
 ///
 /// Handles are cheap to clone. Dropping the last one closes the queue; what was accepted still runs.
+///
+/// The handler and its [states](QueueBuilder::worker_state) are dropped when the last handle has gone and the last job has
+/// ended; or else when the pool has ended, by its last worker or by who shuts it down, although there are handles still. A
+/// handler that submits to its own queue does so by a [`WeakQueue`]; one that holds a `Queue` of its own keeps it open, and
+/// itself, until the pool has ended.
 ///
 /// # Examples
 /// ```
@@ -51,14 +65,14 @@ use crate::worker::with_current;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<J> {
-    handle: Arc<Handle<J>>,
+    handle: StdArc<Handle<J>>,
 }
 
 /// Held by all clones of a [`Queue`], and not by its runners: when it goes, nobody can submit any more.
 struct Handle<J> {
     core: CoreRef<J>,
     /// The queue's number among the sources of its pool.
-    source: u64,
+    source: Number,
 }
 
 impl<J> Drop for Handle<J> {
@@ -97,7 +111,7 @@ impl<J: Send + 'static> Queue<J> {
     /// The job back: as for [`submit`](Self::submit), or because the queue is full.
     #[inline]
     pub fn try_submit(&self, job: J) -> Result<(), SubmitError<J>> {
-        self.handle.core.try_submit(job)
+        self.handle.core.submit_with(job, None, Patience::None, ())
     }
 
     /// As [`submit`](Self::submit), but gives up after `timeout`. A timeout of zero tries once;
@@ -106,13 +120,7 @@ impl<J: Send + 'static> Queue<J> {
     /// # Errors
     /// The job back: as for [`submit`](Self::submit), or because the time is up.
     pub fn submit_timeout(&self, job: J, timeout: Duration) -> Result<(), SubmitError<J>> {
-        let result = match self.try_submit(job) {
-            Err(SubmitError::Full(full)) if !timeout.is_zero() => {
-                self.handle.core.submit_patiently(full.job, deadline(timeout))
-            }
-            done => done,
-        };
-        result.map_err(|error| error.after(timeout))
+        self.handle.core.submit_with(job, None, Patience::Of(timeout), ())
     }
 
     /// Puts all `jobs` in, in order, waiting while the queue is full, and returns how many there were.
@@ -128,38 +136,127 @@ impl<J: Send + 'static> Queue<J> {
         self.handle.core.submit_all(jobs)
     }
 
+    /// As [`submit`](Self::submit), with a handle that ends when the handler has returned for this job. One allocation.
+    ///
+    /// If the handler panics on the job, the handle has the panic, and the panic handler is not told; unless the handle was
+    /// dropped before: then as for other jobs.
+    ///
+    /// # Errors
+    /// The job back, as for [`submit`](Self::submit).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let queue = pool.queue().build(|n: u32| assert!(n < 10, "too large"))?;
+    /// let (small, large) = (queue.submit_with_handle(1)?, queue.submit_with_handle(100)?);
+    /// assert!(small.join().is_ok());
+    /// assert_eq!(large.join().unwrap_err().to_string(), "the job panicked: too large");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_with_handle(&self, job: J) -> Result<JoinHandle<()>, SubmitError<J>> {
+        let core = &self.handle.core;
+        let (promise, handle) = handle::promise(core.registry.generation());
+        core.submit_with(job, Some(promise), Patience::Endless, handle)
+    }
+
     /// Refuses jobs from now on. What was accepted runs. Closing again does nothing.
     pub fn close(&self) {
         self.handle.core.close();
     }
 
-    /// Waits until all jobs accepted before this call have ended. On a worker, runs jobs meanwhile.
+    /// Refuses jobs from now on, but for those that the queue's own handlers submit, and closes the queue when nothing waits
+    /// and nothing runs: at once, if that is so now. For work that makes work: submit the seeds, call this, and
+    /// [`wait`](Self::wait).
+    ///
+    /// A handler's own is what its thread submits while the job is on its stack, also when it has to wait for room, in
+    /// a `join` or a `scope` inside the handler, or in another job that is run by a wait in there. What other threads
+    /// submit is not, also if a handler has them do so. None of a handler's jobs is refused before the close.
+    /// [`close`](Self::close), the drop of the last handle and the pool's shutdown do what they do all the same: the
+    /// first two refuse also what handlers submit.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    ///
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let own: Arc<OnceLock<filch::Queue<u32>>> = Arc::default();
+    /// let queue = pool.queue().build({
+    ///     let own = Arc::downgrade(&own);
+    ///     move |depth| {
+    ///         if depth > 0 {
+    ///             let own = own.upgrade().expect("it is waited for");
+    ///             let queue = own.get().expect("it was set before the first job");
+    ///             queue.submit_all([depth - 1, depth - 1]).expect("open for its own");
+    ///         }
+    ///     }
+    /// })?;
+    /// own.set(queue.clone()).expect("once");
+    /// queue.submit(3)?;
+    /// queue.close_when_idle();
+    /// queue.wait();
+    /// assert_eq!(queue.counts().done, 1 + 2 + 4 + 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close_when_idle(&self) {
+        self.handle.core.close_when_idle();
+    }
+
+    /// Waits until all jobs accepted before this call have ended; if the queue is closed, also until its workers' states
+    /// [have](StatefulQueueBuilder::state_end). On a worker, runs jobs meanwhile.
     ///
     /// It waits for a moment at which the queue is idle, so as long as others keep submitting it may last;
-    /// [`close`](Self::close) first to wait for the end.
+    /// [`close`](Self::close) or [`close_when_idle`](Self::close_when_idle) first to wait for the end.
+    ///
+    /// A handler must not wait for its own queue, nor for another job of it, by whatever means (a handle, a latch, a
+    /// channel): once as many do as the [concurrency](QueueBuilder::concurrency) allows, nobody is left to run that job.
     ///
     /// # Panics
     /// In a job of this queue, which would wait for its own end, and in a forked child.
     pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// As [`wait`](Self::wait), for `timeout` at most; `true` if that has ended. A timeout of
+    /// zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes that job first.
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait), also with a timeout of zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc::{Receiver, channel};
+    /// use std::time::Duration;
+    ///
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|release: Receiver<()>| drop(release.recv()))?;
+    /// let (release, blocked) = channel();
+    /// queue.submit(blocked)?;
+    /// assert!(!queue.wait_timeout(Duration::from_millis(1)));
+    /// drop(release);
+    /// assert!(queue.wait_timeout(Duration::MAX));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        if timeout.is_zero() {
+            self.assert_may_wait();
+            return self.handle.core.is_at_rest();
+        }
+        self.wait_until(deadline(timeout))
+    }
+
+    /// Panics where a wait would be for the caller's own end, and in a forked child.
+    fn assert_may_wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);
-        let own = with_current(|worker| worker.is_some_and(|worker| worker.serves().contains(&core.address())));
+        let own = with_current(|worker| worker.is_some_and(|worker| worker.is_of_queue(core.address())));
         assert!(!own, "wait was called by a job of the same queue, which would wait for its own end");
-        on_signal(
-            None,
-            |wake| {
-                let mut entries = core.idle.lock();
-                core.runners.set_awaited();
-                if !core.is_idle() {
-                    return Some(entries.push(wake));
-                }
-                if entries.is_empty() {
-                    core.runners.clear_awaited();
-                }
-                None
-            },
-            |ticket| core.idle.remove(ticket),
-        );
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        self.assert_may_wait();
+        let core = &self.handle.core;
+        on_signal(deadline, None, |wake| core.enter_idle(wake), |ticket| core.idle.remove(ticket))
     }
 
     /// How many jobs wait, not counting those that run. More than the [capacity](Self::capacity) only if some were
@@ -181,22 +278,30 @@ impl<J: Send + 'static> Queue<J> {
         self.handle.core.ring.capacity()
     }
 
-    /// Whether [`close`](Self::close) was called or the pool's shutdown began.
+    /// Whether jobs from outside are refused: [`close`](Self::close) or [`close_when_idle`](Self::close_when_idle) was
+    /// called, or the pool's shutdown began. Jobs may still wait and run, and make others.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.handle.core.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) != 0
+        self.handle.core.ring.tail_flags() & TO_OUTSIDE != 0
+    }
+
+    /// Its [name](QueueBuilder::name), if it was given one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.handle.core.name()
     }
 }
 
 impl<J> Clone for Queue<J> {
     fn clone(&self) -> Self {
-        Queue { handle: Arc::clone(&self.handle) }
+        Queue { handle: StdArc::clone(&self.handle) }
     }
 }
 
 impl<J: Send + 'static> fmt::Debug for Queue<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
+            .field("name", &self.name())
             .field("len", &self.len())
             .field("capacity", &self.capacity())
             .field("concurrency", &self.handle.core.limit)

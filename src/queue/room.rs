@@ -24,19 +24,17 @@
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
-use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
 
 use crate::latch::{Signal, Wake};
-use crate::ring::{CLOSED, OUTSIDE_CLOSED, PushError};
 use crate::room::Wait;
 use crate::spin::Spin;
 use crate::sync::{Arc, defect, lock};
 use crate::wait::on_signal;
-use crate::worker::{Nested, Worker, with_current};
+use crate::worker::{Nested, UntilSignal, Worker, with_current};
 
-use super::core::{Core, CoreRef};
-use super::error::SubmitError;
+use super::core::{Core, CoreRef, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
+use super::error::Refusal;
 
 /// What a worker finds when it is about to sleep for room.
 enum Outlook {
@@ -49,35 +47,35 @@ enum Outlook {
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Waits for room, until `deadline`: [`Full`](SubmitError::Full) then.
+    /// Waits for room, until `deadline`: [`Full`](Refusal::Full) then.
     #[cold]
-    pub(super) fn submit_patiently(&self, job: J, deadline: Option<Instant>) -> Result<(), SubmitError<J>> {
+    pub(super) fn submit_patiently(
+        &self,
+        job: &mut Parcel<J>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Refusal> {
         with_current(|worker| match worker {
             Some(worker) => worker.wait_for_room(|may_run| {
                 if self.is_inside(worker) {
                     self.submit_inside(job, deadline, worker, may_run)
                 } else {
-                    self.submit_outside(job, deadline, (!may_run).then_some(worker))
+                    self.submit_outside(job, deadline, Some((worker, may_run)))
                 }
             }),
             None => self.submit_outside(job, deadline, None),
         })
     }
 
-    /// Tries once more. Goes on, with the job, if the queue is full and there is time.
+    /// Tries once more. `None`: the queue is full, and there is time.
     fn retry(
         &self,
-        job: J,
-        inside: bool,
+        job: &mut Parcel<J>,
+        inside: Option<&Worker>,
         deadline: Option<Instant>,
-    ) -> ControlFlow<Result<(), SubmitError<J>>, J> {
+    ) -> Option<Result<(), Refusal>> {
         match self.push(job, inside) {
-            Ok(()) => Break(Ok(())),
-            Err(PushError::Closed(job)) => Break(Err(SubmitError::Closed(job))),
-            Err(PushError::Full(job)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                Break(Err(SubmitError::full(job, self.ring.capacity())))
-            }
-            Err(PushError::Full(job)) => Continue(job),
+            Err(Refusal::Full) if deadline.is_none_or(|deadline| deadline > Instant::now()) => None,
+            done => Some(done),
         }
     }
 
@@ -85,22 +83,26 @@ impl<J: Send + 'static> CoreRef<J> {
 
     fn submit_inside(
         &self,
-        mut job: J,
+        job: &mut Parcel<J>,
         deadline: Option<Instant>,
         worker: &Worker,
         may_run: bool,
-    ) -> Result<(), SubmitError<J>> {
+    ) -> Result<(), Refusal> {
         loop {
-            job = match self.retry(job, true, deadline) {
-                Continue(job) => job,
-                Break(done) => return done,
-            };
-            if self.help(worker) || may_run && worker.run_one() {
+            if let Some(done) = self.retry(job, Some(worker), deadline) {
+                return done;
+            }
+            // With spares, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on
+            // top of this one might wait for it.
+            let lends = worker.may_lend_place();
+            if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
             }
-            match self.enter(worker) {
+            let refuse = if self.is_own(worker) { TO_OWN } else { TO_WORKERS };
+            match self.enter(worker, lends, refuse) {
                 Outlook::Changed => {}
                 Outlook::Circle(queue) => worker.set_aside(queue),
+                Outlook::Wait(signal) if lends && self.wait_aside(worker, &signal, deadline) => {}
                 Outlook::Wait(signal) => {
                     let found = if may_run {
                         worker.signal_or_job(&signal, deadline)
@@ -108,63 +110,78 @@ impl<J: Send + 'static> CoreRef<J> {
                         worker.sleep_until(&signal, deadline);
                         None
                     };
-                    self.registry.rooms.lock().remove(worker.index);
+                    self.registry.rooms.lock().remove(worker.key());
                     if let Some(found) = found {
-                        worker.run(found);
+                        worker.run_on_top(found);
                     }
                 }
             }
         }
     }
 
-    /// `worker` announces that it waits for room.
-    fn enter(&self, worker: &Worker) -> Outlook {
+    /// Waits for room with a spare in the worker's place; `false` if there is none.
+    fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
+        let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
+        if waited {
+            self.registry.rooms.lock().remove(worker.key());
+        }
+        waited
+    }
+
+    /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that. It is told at
+    /// once if the queue refuses its job.
+    fn enter(&self, worker: &Worker, lends: bool, refuse: u64) -> Outlook {
         let signal = Signal::new(worker.unparker());
         let entries = self.room.lock();
         let mut waits = self.registry.rooms.lock();
         waits.push(Wait {
-            worker: worker.index,
+            worker: worker.key(),
             queue: self.address(),
             limit: self.limit,
             serves: worker.serves(),
             signal: Arc::clone(&signal),
         });
         let may_serve = self.runners.set_crowded().attached() < self.limit;
-        let may_wait = self.ring.flag_blocked(CLOSED);
+        let may_wait = self.ring.flag_blocked(refuse);
         if defect("room_unasked") {
             self.runners.clear_crowded();
             self.ring.unflag_blocked();
         }
-        let outlook = if may_serve || !may_wait {
+        let outlook = if may_serve && !lends || !may_wait {
             Outlook::Changed
-        } else if let Some(queue) = waits.circle(worker.index) {
+        } else if may_serve {
+            return Outlook::Wait(signal);
+        } else if let Some(queue) = waits.circle(worker.key()) {
             Outlook::Circle(queue)
         } else {
             return Outlook::Wait(signal);
         };
         // The flags may stay, for the next that looks.
-        waits.remove(worker.index);
+        waits.remove(worker.key());
         drop((waits, entries));
         outlook
     }
 
     // --- any other thread ---
 
-    /// `deep` is the worker of another pool that the calling thread is, if that shall run no jobs meanwhile.
+    /// `worker` is the one that the calling thread is, if any, with whether it may run jobs of its own pool meanwhile.
     fn submit_outside(
         &self,
-        mut job: J,
+        job: &mut Parcel<J>,
         deadline: Option<Instant>,
-        deep: Option<&Worker>,
-    ) -> Result<(), SubmitError<J>> {
+        worker: Option<(&Worker, bool)>,
+    ) -> Result<(), Refusal> {
         let mut spin = self.spin();
         loop {
-            job = match self.retry(job, false, deadline) {
-                Continue(job) => job,
-                Break(done) => return done,
-            };
+            if let Some(done) = self.retry(job, None, deadline) {
+                return done;
+            }
             if !self.await_some_room(&mut spin) {
-                self.sleep_for_room(deadline, deep);
+                match worker {
+                    Some((worker, _)) if self.wait_abroad(worker, deadline) => {}
+                    Some((worker, false)) => self.sleep_for_room(deadline, Some(worker)),
+                    _ => self.sleep_for_room(deadline, None),
+                }
                 spin = self.spin();
             }
         }
@@ -177,21 +194,43 @@ impl<J: Send + 'static> CoreRef<J> {
     fn await_some_room(&self, spin: &mut Spin) -> bool {
         let half = self.ring.capacity().div_ceil(2) as u64;
         while spin.again() {
-            if self.ring.has_room(half) || self.ring.tail_flags() & (CLOSED | OUTSIDE_CLOSED) != 0 {
+            if self.ring.has_room(half) || self.ring.tail_flags() & TO_OUTSIDE != 0 {
                 return true;
             }
         }
         false
     }
 
+    /// On a worker of another pool, which may serve a queue that in turn waits for this one: as in the own pool. `false` if
+    /// it has no spare to lend its place to.
+    fn wait_abroad(&self, worker: &Worker, deadline: Option<Instant>) -> bool {
+        if !worker.may_lend_place() {
+            return false;
+        }
+        match self.enter(worker, true, TO_OUTSIDE) {
+            Outlook::Changed => true,
+            Outlook::Circle(queue) => {
+                worker.set_aside(queue);
+                true
+            }
+            Outlook::Wait(signal) => {
+                let waited = self.wait_aside(worker, &signal, deadline);
+                if !waited {
+                    self.registry.rooms.lock().remove(worker.key());
+                }
+                waited
+            }
+        }
+    }
+
     fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
         let enter = |wake| {
             let mut entries = self.room.lock();
-            self.ring.flag_blocked(CLOSED | OUTSIDE_CLOSED).then(|| entries.push(wake))
+            self.ring.flag_blocked(TO_OUTSIDE).then(|| entries.push(wake))
         };
         let leave = |ticket| self.room.remove(ticket);
         let Some(worker) = deep else {
-            on_signal(deadline, enter, leave);
+            on_signal(deadline, None, enter, leave);
             return;
         };
         let signal = Signal::new(worker.unparker());
@@ -239,7 +278,7 @@ impl<J> Core<J> {
         waits.take(address).into_iter().map(|wait| Wake::Worker(wait.signal)).collect()
     }
 
-    /// Refuses jobs from now on: all, or those from outside. Producers that wait get to know. Whether there are jobs.
+    /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get to know. Whether there are jobs.
     pub(super) fn refuse(&self, flag: u64) -> bool {
         let left = self.ring.flag_tail(flag);
         let mut entries = self.room.lock();
@@ -247,12 +286,8 @@ impl<J> Core<J> {
         let waits = self.take_workers();
         self.ring.unflag_blocked();
         drop(entries);
-        waits.into_iter().chain(woken.into_iter().map(|(_, wake)| wake)).for_each(Wake::wake);
+        waits.into_iter().chain(woken).for_each(Wake::wake);
         left
-    }
-
-    pub(super) fn close(&self) {
-        self.refuse(CLOSED);
     }
 }
 
@@ -261,27 +296,33 @@ impl<J> Core<J> {
 impl<J> Core<J> {
     /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
-        let aside = if self.runners.load().aside() { lock(&self.aside).len() } else { 0 };
-        self.ring.len() + aside
+        self.ring.len() + self.aside_len()
+    }
+
+    pub(super) fn aside_len(&self) -> usize {
+        if self.runners.load().aside() { lock(&self.aside).len() } else { 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty() && !self.runners.load().aside()
     }
 
+    /// Puts the oldest of them `into` an empty place. `false` if there is none.
     #[inline]
-    pub(super) fn take_aside(&self) -> Option<J> {
-        if self.runners.load().aside() { self.take_oldest_aside() } else { None }
+    pub(super) fn take_aside(&self, into: &mut Parcel<J>) -> bool {
+        self.runners.load().aside() && self.take_oldest_aside(into)
     }
 
     #[cold]
-    fn take_oldest_aside(&self) -> Option<J> {
+    #[inline(never)]
+    fn take_oldest_aside(&self, into: &mut Parcel<J>) -> bool {
         let mut aside = lock(&self.aside);
         let job = aside.pop_front();
         if aside.is_empty() {
             self.runners.clear_aside();
         }
-        job
+        drop(aside);
+        job.map(|job| *into = job).is_some()
     }
 }
 
@@ -289,7 +330,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
     #[cold]
     pub(crate) fn set_aside(&self) {
-        let Some((job, flags)) = self.ring.pop() else { return };
+        let mut job = Parcel::empty();
+        let Some(flags) = self.ring.pop(&mut job) else { return };
         let crew = {
             let mut aside = lock(&self.aside);
             aside.push_back(job);

@@ -101,7 +101,7 @@ impl Runners {
     }
 
     /// Whether all that was taken out of `ring` has ended, and nothing is left.
-    pub(crate) fn have_ended<T>(&self, ring: &Ring<T>) -> bool {
+    pub(crate) fn have_ended<T, N>(&self, ring: &Ring<T, N>) -> bool {
         if defect("crew_before_ring") {
             let crew = Crew(self.0.load(RUNNERS_LOAD.get()));
             return crew.active() == 0 && !crew.aside() && ring.is_empty();

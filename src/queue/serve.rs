@@ -3,7 +3,7 @@
 //! Serving | to | when
 //! ---|---|---
 //! active | active | it popped a job and ran it
-//! active | back in the injector | [`STRETCH`] jobs were run and others wait for its worker
+//! active | back in the injector | others wait for its worker and its [`Turn`] is over
 //! active | polling | the ring is empty and not too many poll already
 //! polling | active | there is a job
 //! polling, active | on standby | its time is up, others are active, and nobody is on standby yet
@@ -18,12 +18,15 @@ use crate::spin::{Spin, WAKE};
 use crate::sync::{MODEL, spin_loop};
 use crate::worker::Worker;
 
-use super::core::CoreRef;
+use super::core::{CoreRef, Parcel};
 use super::room::NestedQueue;
 use super::runners::Crew;
 
-/// Jobs run before a runner looks whether others wait for its worker.
-const STRETCH: u32 = 8;
+/// For how long all who take turns on a worker may keep one of them waiting, beside a job of each that is under way.
+const ROUND: Duration = Duration::from_millis(1);
+
+/// Under a checker, where no time passes, a turn is so many jobs.
+const MODEL_TURN: u32 = 8;
 
 /// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
 const GATHERED: u64 = DEEP as u64;
@@ -43,6 +46,41 @@ const NAP: Duration = Duration::from_micros(100);
 /// After so many looks at which nothing had moved it leaves the watch to the next push.
 const NAPS: u32 = if MODEL { 1 } else { 10 };
 
+/// A runner's time on its worker. While nobody else wants the worker it does not end. Otherwise the clock is read after
+/// each job, so that a long one is the last of its turn.
+///
+/// Rejected: turns of so many jobs. A quick job waited for that many long ones.
+struct Turn {
+    /// `None` under a checker.
+    begun: Option<Instant>,
+    jobs: u32,
+}
+
+impl Turn {
+    fn begin() -> Turn {
+        Turn { begun: (!MODEL).then(Instant::now), jobs: 0 }
+    }
+
+    /// Whether the runner must make way; to be asked after each job.
+    #[inline]
+    fn is_over(&mut self, worker: &Worker) -> bool {
+        if MODEL {
+            self.jobs += 1;
+        }
+        worker.is_wanted() && self.is_used_up(worker)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_used_up(&mut self, worker: &Worker) -> bool {
+        match self.begun {
+            // All that wait may be queues that use up their turns.
+            Some(begun) => begun.elapsed().saturating_mul(worker.waiting()) >= ROUND,
+            None => self.jobs >= MODEL_TURN,
+        }
+    }
+}
+
 /// What became of a runner.
 #[derive(PartialEq, Eq)]
 enum Left {
@@ -54,7 +92,7 @@ enum Left {
 
 impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
-    pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(J)) {
+    pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(&mut Parcel<J>)) {
         if self.work_off(worker, &mut run) == Left::Requeue {
             let crew = self.runners.call_back();
             self.note_gone(crew);
@@ -63,23 +101,19 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    fn work_off(&self, worker: &Worker, run: &mut impl FnMut(J)) -> Left {
+    fn work_off(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> Left {
         // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
         // brings the next.
         self.recruit(self.runners.load(), 1);
-        let mut stretch = 0;
+        let mut turn = Turn::begin();
         loop {
             loop {
                 self.linger(|| self.ring.has(1));
                 if !self.pop_and_run(worker, run) {
                     break;
                 }
-                stretch += 1;
-                if stretch == STRETCH {
-                    stretch = 0;
-                    if worker.is_wanted() {
-                        return Left::Requeue;
-                    }
+                if turn.is_over(worker) {
+                    return Left::Requeue;
                 }
             }
             if !self.poll(worker) {
@@ -90,18 +124,15 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
-    pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(J)) -> bool {
-        let job = match self.take_aside() {
-            Some(job) => job,
-            None => {
-                let Some((job, flags)) = self.ring.pop() else { return false };
-                if flags != 0 {
-                    self.room_made();
-                }
-                job
+    pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> bool {
+        let mut job = Parcel::empty();
+        if !self.take_aside(&mut job) {
+            let Some(flags) = self.ring.pop(&mut job) else { return false };
+            if flags != 0 {
+                self.room_made();
             }
-        };
-        worker.counted(|| run(job));
+        }
+        self.run_taken(worker, &mut job, run);
         true
     }
 

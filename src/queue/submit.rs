@@ -1,21 +1,49 @@
 //! Putting jobs in, one or many. What happens where there is no room is in [`super::room`].
 
-use crate::ring::{CLOSED, KICK, OUTSIDE_CLOSED, PushError};
+use std::mem::forget;
+use std::time::Duration;
+
+use crate::ring::{KICK, Refused};
+use crate::wait;
 use crate::worker::{Worker, with_current};
 
-use super::core::CoreRef;
-use super::error::SubmitError;
+use super::core::{CoreRef, Note, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
+use super::error::{Refusal, SubmitError};
+
+/// How long a submission may wait for room.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    /// Not at all.
+    None,
+    /// For so long.
+    Of(Duration),
+    /// For ever.
+    Endless,
+}
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Pushes one job for a caller inside or outside the pool.
+    /// Pushes one job for a caller outside the pool, or for the worker that it is.
     #[inline]
-    pub(super) fn push(&self, job: J, inside: bool) -> Result<(), PushError<J>> {
-        let refuse = if inside { CLOSED } else { CLOSED | OUTSIDE_CLOSED };
-        let flags = self.ring.push(job, refuse)?;
+    pub(super) fn push(&self, job: &mut Parcel<J>, inside: Option<&Worker>) -> Result<(), Refusal> {
+        let refuse = if inside.is_some() { TO_WORKERS } else { TO_OUTSIDE };
+        let flags = match self.ring.push(job, refuse) {
+            Err(Refused::Closed) => self.push_own(job, inside)?,
+            done => done?,
+        };
         if flags & KICK != 0 {
             self.kick();
         }
         Ok(())
+    }
+
+    /// While the queue drains, it takes what its own handlers submit.
+    #[cold]
+    fn push_own(&self, job: &mut Parcel<J>, inside: Option<&Worker>) -> Result<u64, Refused> {
+        if inside.is_some_and(|worker| self.is_own(worker)) {
+            self.ring.push(job, TO_OWN)
+        } else {
+            Err(Refused::Closed)
+        }
     }
 
     #[inline]
@@ -24,40 +52,86 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     #[inline]
-    pub(super) fn try_submit(&self, job: J) -> Result<(), SubmitError<J>> {
+    fn try_push(&self, job: &mut Parcel<J>) -> Result<(), Refusal> {
         if self.registry.forked() {
-            return Err(SubmitError::ForkedProcess(job));
+            return Err(Refusal::ForkedProcess);
         }
-        self.with_caller(|worker| self.push(job, worker.is_some())).map_err(|error| match error {
-            PushError::Full(job) => SubmitError::full(job, self.ring.capacity()),
-            PushError::Closed(job) => SubmitError::Closed(job),
-        })
+        self.with_caller(|worker| self.push(job, worker))
+    }
+
+    /// Puts a job in, with `note`, and returns `done`.
+    #[inline]
+    pub(super) fn submit_with<R>(
+        &self,
+        job: J,
+        note: Option<Note>,
+        patience: Patience,
+        done: R,
+    ) -> Result<R, SubmitError<J>> {
+        let mut job = Parcel::new(job, note);
+        match self.try_push(&mut job) {
+            Ok(()) => {
+                // It is empty; that saves a look.
+                forget(job);
+                Ok(done)
+            }
+            Err(why) => self.submit_slowly(&mut job, why, patience, done),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn submit_slowly<R>(
+        &self,
+        job: &mut Parcel<J>,
+        why: Refusal,
+        patience: Patience,
+        done: R,
+    ) -> Result<R, SubmitError<J>> {
+        let (waits, timeout) = match patience {
+            Patience::None => (false, None),
+            Patience::Of(time) => (!time.is_zero(), Some(time)),
+            Patience::Endless => (true, None),
+        };
+        let accepted = match why {
+            Refusal::Full if waits => self.submit_patiently(job, timeout.and_then(wait::deadline)),
+            why => Err(why),
+        };
+        match accepted {
+            Ok(()) => Ok(done),
+            Err(why) => why.with(job, self.ring.capacity(), timeout),
+        }
     }
 
     #[inline]
     pub(crate) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
         self.linger(|| self.ring.has_room(1));
-        match self.try_submit(job) {
-            Err(SubmitError::Full(full)) => self.submit_patiently(full.job, None),
+        self.submit_with(job, None, Patience::Endless, ())
+    }
+
+    #[inline]
+    fn push_patiently(&self, job: &mut Parcel<J>, inside: Option<&Worker>) -> Result<(), Refusal> {
+        if self.registry.forked() {
+            return Err(Refusal::ForkedProcess);
+        }
+        self.linger(|| self.ring.has_room(1));
+        match self.push(job, inside) {
+            Err(Refusal::Full) => self.submit_patiently(job, None),
             done => done,
         }
     }
 
     pub(super) fn submit_all(&self, jobs: impl IntoIterator<Item = J>) -> Result<usize, SubmitError<J>> {
-        let inside = self.with_caller(|worker| worker.is_some());
-        let mut accepted = 0;
-        for job in jobs {
-            if self.registry.forked() {
-                return Err(SubmitError::ForkedProcess(job));
+        self.with_caller(|inside| {
+            let mut accepted = 0;
+            for job in jobs {
+                let mut job = Parcel::new(job, None);
+                if let Err(why) = self.push_patiently(&mut job, inside) {
+                    return why.with(&mut job, self.ring.capacity(), None);
+                }
+                accepted += 1;
             }
-            self.linger(|| self.ring.has_room(1));
-            match self.push(job, inside) {
-                Ok(()) => {}
-                Err(PushError::Full(job)) => self.submit_patiently(job, None)?,
-                Err(PushError::Closed(job)) => return Err(SubmitError::Closed(job)),
-            }
-            accepted += 1;
-        }
-        Ok(accepted)
+            Ok(accepted)
+        })
     }
 }

@@ -18,7 +18,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::job::Job;
 use crate::latch::{Latch, TaskLatch};
-use crate::registry::Shared;
+use crate::registry::{Registry, Shared};
 use crate::sync::site::{SCOPE_ADD, SCOPE_DONE, SCOPE_OWN};
 use crate::sync::{Arc, AtomicUsize, Mutex, defect, lock};
 use crate::unwind::{self, Payload};
@@ -59,7 +59,7 @@ impl Base {
     pub(crate) fn enter<R>(
         registry: &Shared,
         waiter: &Waiter<'_>,
-        wait: Wait,
+        wait: Option<Wait>,
         body: impl FnOnce(&Base) -> R,
     ) -> R {
         let worker = match waiter {
@@ -99,13 +99,27 @@ impl Base {
         }
     }
 
-    fn wait_on_worker(&self, worker: &Worker, latch: &TaskLatch, wait: Wait) {
-        let help = worker.help(wait);
-        while help != Help::Nothing && self.local.get() as isize > 0 && worker.run_own() {}
+    fn wait_on_worker(&self, worker: &Worker, latch: &TaskLatch, wait: Option<Wait>) {
+        let address = (&raw const *self).addr();
+        let lends = worker.may_lend_place();
+        let help = worker.help(wait.unwrap_or(Wait::Steal));
+        // As long as this is above zero, what is on top of the own stack is younger than the scope.
+        let has_local = || self.local.get() as isize > 0;
+        match wait {
+            None if lends => worker.run_own_of_scope(address, has_local),
+            Some(Wait::Park) if lends => {}
+            _ => while help != Help::Nothing && has_local() && worker.run_own() {},
+        }
         self.merged.set(true);
         let open = self.local.get().wrapping_sub(OPEN);
-        if self.shared.fetch_add(open, SCOPE_OWN.get()).wrapping_add(open) > 0 {
-            worker.wait_until(latch, help);
+        if self.shared.fetch_add(open, SCOPE_OWN.get()).wrapping_add(open) == 0 {
+            return;
+        }
+        match wait {
+            None if lends => worker.wait_for_scope(latch, address, help),
+            Some(Wait::OwnScope) if lends => worker.wait_related(latch, help, || worker.own()),
+            Some(Wait::Park) if lends => worker.wait_related(latch, help, || None),
+            _ => worker.wait_until(latch, help),
         }
     }
 
@@ -148,7 +162,7 @@ impl Base {
         // Not in `local`: while that is above zero the owner takes what is on its stack for jobs of the scope.
         self.shared.fetch_add(others().count(), SCOPE_ADD.get());
         for index in others() {
-            self.registry.hand_to(&self.registry.peers[index], job(index));
+            Registry::hand_to(&self.registry, index, job(index));
         }
         self.registry.sleep.published_to_all();
     }

@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::registry::Shared;
 use crate::sync::{Arc, Mutex, lock};
 use crate::wait::Waiter;
-use crate::worker::{Wait, with_current};
+use crate::worker::with_current;
 
 /// What tokens stand for: one queue a worker, and one for other threads.
 struct Queues(Box<[Mutex<VecDeque<Job>>]>);
@@ -29,7 +29,7 @@ impl Queues {
     /// The queue of the calling thread, as one that spawns on `registry`.
     fn here(&self, registry: &Shared) -> usize {
         with_current(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(&worker.registry, registry) => worker.index,
+            Some(worker) if Arc::ptr_eq(&worker.registry, registry) => worker.number.get(),
             _ => self.0.len() - 1,
         })
     }
@@ -165,9 +165,9 @@ where
     F: FnOnce(&ScopeFifo<'scope>) -> R + Send,
     R: Send,
 {
-    install::on_worker(registry, Wait::Steal, |worker, _| {
+    install::on_worker(registry, None, |worker, _| {
         let body = |base: &Base| f(&ScopeFifo::new(base));
-        Base::enter(registry, &Waiter::Worker(worker), Wait::Steal, body)
+        Base::enter(registry, &Waiter::Worker(worker), None, body)
     })
 }
 

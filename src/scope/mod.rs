@@ -156,7 +156,7 @@ where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    scope_on(&global::current(), Wait::Steal, f)
+    scope_on(&global::current(), None, f)
 }
 
 /// As [`scope`], but runs `f` on the calling thread, whatever that is; it need not be `Send` then.
@@ -179,7 +179,7 @@ where
     in_place_on(&global::current(), f)
 }
 
-pub(crate) fn scope_on<'scope, F, R>(registry: &Shared, wait: Wait, f: F) -> R
+pub(crate) fn scope_on<'scope, F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
@@ -209,6 +209,6 @@ pub(crate) fn in_place<R>(registry: &Shared, body: impl FnOnce(&Base) -> R) -> R
             Ok(entry) => entry,
             Err(reason) => panic!("{reason}"),
         });
-        Base::enter(registry, &waiter, Wait::Steal, body)
+        Base::enter(registry, &waiter, None, body)
     })
 }

@@ -5,6 +5,8 @@ mod word;
 pub use word::MAX_WORKERS;
 pub(crate) use word::Snapshot;
 
+use std::sync::OnceLock;
+
 use crossbeam_utils::CachePadded;
 
 use crate::affinity::current_core;
@@ -22,7 +24,10 @@ pub(crate) struct Sleep {
     word: CachePadded<Word>,
     /// One bit a worker: set by it when it falls asleep, cleared by whoever wakes it.
     bits: Box<[CachePadded<AtomicU64>]>,
-    unparkers: Box<[Unparker]>,
+    /// What wakes each worker and, behind them, each spare that was ever made.
+    unparkers: Box<[OnceLock<Unparker>]>,
+    /// How many workers the pool has, spares not counted.
+    workers: usize,
     /// The core that each worker is bound to, plus one; 0 for none.
     homes: Box<[AtomicUsize]>,
     /// Who watches, if anybody does.
@@ -44,15 +49,18 @@ pub(crate) enum Woken {
 }
 
 impl Sleep {
-    /// Half of the workers may search at once.
-    pub(crate) fn new(unparkers: Box<[Unparker]>) -> Sleep {
+    /// For workers that are woken by `unparkers`, with places for up to `spares` more. Half of the workers may search at
+    /// once.
+    pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
-        let words = workers.div_ceil(64);
+        let all = workers + spares;
+        let later = (0..spares).map(|_| OnceLock::new());
         Sleep {
             word: CachePadded::new(Word::new()),
-            bits: (0..words).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
-            unparkers,
-            homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            bits: (0..all.div_ceil(64)).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
+            unparkers: unparkers.into_iter().map(OnceLock::from).chain(later).collect(),
+            workers,
+            homes: (0..all).map(|_| AtomicUsize::new(0)).collect(),
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
             ending: Mutex::new(()),
@@ -61,7 +69,7 @@ impl Sleep {
 
     /// Lets so many workers search at once, if that is given.
     pub(crate) fn with_searchers(mut self, searchers: Option<usize>) -> Sleep {
-        self.cap = searchers.unwrap_or(self.cap).clamp(1, self.unparkers.len());
+        self.cap = searchers.unwrap_or(self.cap).clamp(1, self.workers);
         self
     }
 
@@ -181,7 +189,7 @@ impl Sleep {
 
     /// Whether nobody is busy, so that nobody comes to have a job but from outside.
     pub(crate) fn all_idle(&self) -> bool {
-        self.word.load().idle() >= self.unparkers.len()
+        self.word.load().idle() >= self.workers
     }
 
     /// First half of going to sleep: announces it. The caller must then look at every queue and at its
@@ -258,16 +266,22 @@ impl Sleep {
 
     /// Leaves a token with every worker, without claiming any: they look at the word and their queues.
     pub(crate) fn nudge_all(&self) {
-        for unparker in &self.unparkers {
-            unparker.unpark();
-        }
+        self.unparkers.iter().filter_map(OnceLock::get).for_each(Unparker::unpark);
     }
 
     // --- waking ---
 
     /// Leaves a token with one worker: it looks at what it waits for.
     pub(crate) fn nudge(&self, index: usize) {
-        self.unparkers[index].unpark();
+        if let Some(unparker) = self.unparkers[index].get() {
+            unparker.unpark();
+        }
+    }
+
+    /// A spare was made, which `unparker` wakes.
+    pub(crate) fn add_spare(&self, index: usize, unparker: Unparker) {
+        let added = self.unparkers[index].set(unparker);
+        debug_assert!(added.is_ok(), "a spare is made once");
     }
 
     #[cold]
@@ -315,7 +329,10 @@ impl Sleep {
                 return false;
             }
             // A bit goes up before its count.
-            debug_assert!(self.unparkers.len() > 1, "the only worker was reserved, and its bit is not there");
+            debug_assert!(
+                self.bits.len() > 1 || self.unparkers.len() > 1,
+                "the only worker was reserved, and its bit is not there"
+            );
             backoff.pause();
         }
     }
@@ -327,7 +344,7 @@ impl Sleep {
             while seen != 0 {
                 let index = number * 64 + seen.trailing_zeros() as usize;
                 if will_do(index) && self.claim(index) {
-                    self.unparkers[index].unpark();
+                    self.nudge(index);
                     return true;
                 }
                 seen &= seen - 1;

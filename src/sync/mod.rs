@@ -29,6 +29,10 @@ mod backend;
 
 pub(crate) use backend::*;
 
+/// What may be held weakly as well, or is no model's subject: std's count in each build, because loom's knows no weak
+/// one. A checker takes it for no edge; nothing in a model may rely on it for one.
+pub(crate) use std::sync::{Arc as StdArc, Weak as StdWeak};
+
 use std::sync::{PoisonError, TryLockError};
 
 /// `true` where a checker runs the show: timeouts never fire, windows shrink, nothing is pinned.

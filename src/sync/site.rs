@@ -154,13 +154,17 @@ sites! { CORE:
 
     /// A first guess for an exchange that checks it. Relaxed.
     COUNT_HINT = Relaxed;
-    /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`.
+    /// The count goes up. Relaxed: who adds already holds a count, or nobody waits yet; as in `Arc::clone`. What was
+    /// counted down before goes out past it, because it reads and writes the one word.
     COUNT_ADD = Relaxed;
-    /// The count goes down. Release: what was counted goes out; Acquire: the last one, which wakes the others,
-    /// passes on what all before it did. Partners: itself, `COUNT_PROBE`, `COUNT_REGISTER`.
-    COUNT_DOWN = AcqRel;
-    /// A look at the count: zero means that all counted down is visible. Partner: `COUNT_DOWN`.
+    /// The count goes down. Release: what was counted goes out, past those that count down later as well, because they
+    /// read and write the one word. Partners: `COUNT_PROBE`, `COUNT_REGISTER`, `COUNT_WAKE`.
+    COUNT_DOWN = Release;
+    /// A look at the count: zero, or another round, means that all counted down before is visible. Partner: `COUNT_DOWN`.
     COUNT_PROBE = Acquire;
+    /// Who counted down to zero looks whose wait is over. Acquire: what all counted down comes in, to be passed on to those
+    /// that it wakes. Partner: `COUNT_DOWN`.
+    COUNT_WAKE = Acquire;
     /// A waiter enters, and may find zero after all. Partner: `COUNT_DOWN`.
     COUNT_REGISTER = Acquire;
     /// The waiters' bit is cleared, by who holds the list's lock. Relaxed: the lock orders those who set and
@@ -305,6 +309,25 @@ sites! { CORE:
     /// In a pop: between the top going down and the look at the bottom. Partner: `FORK_HEAVY`.
     STACK_POP_LIGHT = SeqCst;
 
+    // --- spares ---
+
+    /// How many spares were made. Relaxed: what is behind the number is looked up in cells that are set once, and by
+    /// themselves order what was written before.
+    SPARES_MADE = Relaxed;
+    /// The worker that a spare stands in for. Relaxed: written before `SPARE_CALL`.
+    SPARE_SLOT = Relaxed;
+    /// A spare is called. Release: its thread sees for whom. Partner: `SPARE_TAKE`.
+    SPARE_CALL = Release;
+    /// Its thread takes the call. Partner: `SPARE_CALL`.
+    SPARE_TAKE = Acquire;
+    /// A look at the role that decides nothing, or that a thread takes at its own role: what the spare does next needs
+    /// nothing of the one that relieved it. Relaxed.
+    SPARE_LOOK = Relaxed;
+    /// The wait is over. Relaxed: counts and lists are changed by their own orderings.
+    SPARE_RELIEVE = Relaxed;
+    /// The spare rests. Relaxed: the lock of the list, which it enters next, orders it before the next call.
+    SPARE_REST = Relaxed;
+
     // --- inbox ---
 
     /// Whether something came in. Relaxed: the lock orders the jobs; against sleep, the fences of `sleep` do.
@@ -390,6 +413,9 @@ sites! { CORE:
     COUNTER = Relaxed;
     /// Workers with a main loop. Relaxed: it changes only when one is lost, after which all look again.
     THREADS = Relaxed;
+    /// Threads that have not come to their end. Relaxed: it only says who is the last; what that one drops lies behind
+    /// locks.
+    STAYING = Relaxed;
     /// Whether the last owner of a pool has let go of it. Relaxed: it only permits a lent thread to forget that it
     /// is a worker, which touches nothing of any other thread.
     ABANDONED = Relaxed;

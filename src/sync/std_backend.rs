@@ -8,7 +8,6 @@ pub(crate) use std::thread_local;
 
 pub(crate) use super::plain::{Life, UnsafeCell};
 
-use std::sync::OnceLock;
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -36,13 +35,14 @@ pub(crate) fn prune() {}
 /// token. The parker keeps its own state for that reason and uses this only to give up the core.
 #[derive(Debug, Default)]
 pub(crate) struct Blocker {
-    owner: OnceLock<Thread>,
+    /// A lock, because a parker may outlive its owner and get another. Whoever comes here is about to make a system call.
+    owner: Mutex<Option<Thread>>,
 }
 
 impl Blocker {
-    /// Makes the calling thread the one that blocks here. The first call counts.
+    /// Makes the calling thread the one that blocks here.
     pub(crate) fn adopt(&self) {
-        self.owner.get_or_init(std::thread::current);
+        *super::lock(&self.owner) = Some(std::thread::current());
     }
 
     /// Blocks the owner until [`wake`](Self::wake), a timeout, or for no reason at all.
@@ -55,7 +55,7 @@ impl Blocker {
 
     /// Ends the current or the next `block`.
     pub(crate) fn wake(&self) {
-        if let Some(owner) = self.owner.get() {
+        if let Some(owner) = &*super::lock(&self.owner) {
             owner.unpark();
         }
     }

@@ -10,7 +10,7 @@ use std::ptr;
 use super::Worker;
 use crate::fork::Private;
 use crate::registry::Registry;
-use crate::sync::local;
+use crate::sync::{Arc, local};
 
 local! {
     static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
@@ -119,6 +119,10 @@ impl Drop for Host {
             self.0.drain(None);
         }
         self.forget();
+        // The worker outlives what is dropped here, and is this thread's no more.
+        if !registry.forked() {
+            registry.let_go_alone();
+        }
     }
 }
 
@@ -153,9 +157,12 @@ pub(crate) fn return_abandoned_host() {
         if let Some(worker) = worker.filter(|worker| !worker.registry.forked()) {
             worker.drain(None);
         }
-        worker.is_some()
+        worker.map(|worker| Arc::clone(&worker.registry))
     });
-    if abandoned {
+    if let Some(registry) = abandoned {
         let _ = HOST.try_with(|slot| slot.borrow().as_ref().map(Host::forget));
+        if !registry.forked() {
+            registry.let_go_alone();
+        }
     }
 }

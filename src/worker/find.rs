@@ -1,16 +1,13 @@
 //! Where a worker looks for its next job.
 
+use std::cell::Cell;
+
+use super::turns::TICK;
 use super::{Help, Worker};
 use crate::deque::Steal;
 use crate::job::{Home, Job};
 use crate::latch::TaskLatch;
 use crate::sync::{EXHAUSTIVE, spin_loop};
-
-/// Each so-many-th search looks at the injector first. A prime, so that it does not fall in step with
-/// jobs that come in rounds; 61 as in Go's scheduler and tokio's.
-///
-/// More than one theft or bundle brings.
-const INJECTOR_TICK: u32 = 61;
 
 /// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
 /// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
@@ -22,22 +19,27 @@ const LOOT: usize = 16;
 impl Worker {
     /// The next job, from wherever `help` allows.
     pub(crate) fn find(&self, help: Help) -> Option<Job> {
-        self.find_by(help, || self.find_elsewhere(None))
+        self.find_by(help, || self.out_of_turn(), || self.find_elsewhere(None))
     }
 
     /// As [`find`](Self::find), of the jobs that another may run as well.
     pub(super) fn find_shared(&self, help: Help) -> Option<Job> {
-        self.find_by(help, || self.take_injected().or_else(|| self.steal(None)))
+        self.find_by(help, || self.take_injected(), || self.take_injected().or_else(|| self.steal(None)))
     }
 
     #[inline]
-    fn find_by(&self, help: Help, elsewhere: impl FnOnce() -> Option<Job>) -> Option<Job> {
+    fn find_by(
+        &self,
+        help: Help,
+        out_of_turn: impl FnOnce() -> Option<Job>,
+        elsewhere: impl FnOnce() -> Option<Job>,
+    ) -> Option<Job> {
         let may_take = self.may_take(help);
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
         if may_take
-            && tick.is_multiple_of(INJECTOR_TICK)
-            && let Some(job) = self.take_injected()
+            && tick.is_multiple_of(TICK)
+            && let Some(job) = out_of_turn()
         {
             return Some(job);
         }
@@ -45,14 +47,14 @@ impl Worker {
     }
 
     /// A job of its own: the newest.
-    pub(super) fn own(&self) -> Option<Job> {
+    pub(crate) fn own(&self) -> Option<Job> {
         if self.stack.is_wanted() && self.stack.seems_filled() {
             self.answer_lazily();
         }
         self.stack.pop().or_else(|| self.pop_deque())
     }
 
-    fn pop_deque(&self) -> Option<Job> {
+    pub(super) fn pop_deque(&self) -> Option<Job> {
         let height = self.height.get();
         if self.isolation.get().is_some_and(|isolation| height <= isolation.floor) {
             return None;
@@ -64,10 +66,10 @@ impl Worker {
 
     /// A job from the inbox, the injector or a peer; of the peers, `first` before the others.
     pub(super) fn find_elsewhere(&self, first: Option<usize>) -> Option<Job> {
-        self.me().inbox.pop().or_else(|| self.take_injected()).or_else(|| self.steal(first))
+        self.take_errand().or_else(|| self.take_injected()).or_else(|| self.steal(first))
     }
 
-    fn take_injected(&self) -> Option<Job> {
+    pub(super) fn take_injected(&self) -> Option<Job> {
         let injector = &self.registry.injector;
         // Two loads on lines that are cold only when something happens, before a fence and a CAS.
         if injector.is_empty() {
@@ -97,19 +99,19 @@ impl Worker {
 
     /// Takes the oldest job of some peer, and asks those for one that have none to take.
     fn steal(&self, first: Option<usize>) -> Option<Job> {
-        let peers = &self.registry.peers;
-        let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(peers.len()) });
+        let all = self.registry.all();
+        let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(all) });
         let hungry = self.appetite.wants_more();
         loop {
             let mut lost_a_race = false;
-            for offset in 0..peers.len() {
-                let victim = (start + offset) % peers.len();
+            for offset in 0..all {
+                let victim = (start + offset) % all;
                 if victim == self.index {
                     continue;
                 }
                 match self.steal_from(victim) {
                     Steal::Success(job) => return Some(job),
-                    Steal::Empty if hungry => peers[victim].private.demand(),
+                    Steal::Empty if hungry => self.registry.peer(victim).private.demand(),
                     Steal::Empty => {}
                     Steal::Retry => lost_a_race = true,
                 }
@@ -122,7 +124,7 @@ impl Worker {
     }
 
     fn steal_from(&self, victim: usize) -> Steal<Job> {
-        let peer = &self.registry.peers[victim];
+        let peer = self.registry.peer(victim);
         let stealer = &peer.stealer;
         // A theft pins an epoch before it looks.
         if stealer.is_empty() {
@@ -153,7 +155,7 @@ impl Worker {
 
     /// Takes the oldest private job of some peer, without its help.
     pub(super) fn raid(&self) -> Option<Job> {
-        let others = self.registry.peers.iter().enumerate().filter(|&(index, _)| index != self.index);
+        let others = self.registry.all_peers().enumerate().filter(|&(index, _)| index != self.index);
         for (_, peer) in others {
             // An owner that answers demands needs no raid, which would interrupt it.
             if peer.private.is_unanswered()
@@ -166,17 +168,49 @@ impl Worker {
         None
     }
 
-    /// Asks all peers for jobs. To be called with this worker counted as idle, and a fence since.
-    pub(super) fn demand(&self) {
-        for (index, peer) in self.registry.peers.iter().enumerate() {
-            if index != self.index {
-                peer.private.demand();
-            }
+    /// A job that only this worker may run, or, of a spare, the one that it stands in for.
+    pub(super) fn take_errand(&self) -> Option<Job> {
+        let own = &self.me().inbox;
+        own.pop().or_else(|| if self.is_spare() { self.slot().inbox.pop() } else { None })
+    }
+
+    /// Whether there is none.
+    pub(super) fn has_no_errand(&self) -> bool {
+        self.me().inbox.is_empty() && (!self.is_spare() || self.slot().inbox.is_empty())
+    }
+
+    /// Takes the oldest job of a peer's deque if it will `do`, and asks for one if there is none. A job that will not do
+    /// goes to the own deque, where others find it, and `missed` notes it: no other is taken then.
+    pub(super) fn steal_if(
+        &self,
+        victim: usize,
+        missed: &Cell<bool>,
+        will_do: impl FnOnce(&Job) -> bool,
+    ) -> Option<Job> {
+        if missed.get() || victim == self.index {
+            return None;
         }
+        let peer = self.registry.peer(victim);
+        if peer.stealer.is_empty() {
+            peer.private.demand();
+            return None;
+        }
+        let Steal::Success(job) = peer.stealer.steal() else { return None };
+        self.me().counters.stolen.add(1);
+        if will_do(&job) {
+            return Some(job);
+        }
+        missed.set(true);
+        self.push_deque(job);
+        self.registry.sleep.published();
+        None
     }
 
     /// Waits for a fork that has left, whose frame is at `address`. `true`: it came back, and the caller is to run it.
     pub(crate) fn await_fork(&self, latch: &TaskLatch, address: usize, help: Help) -> bool {
+        if self.may_lend_place() {
+            return self.wait_for_fork(latch, address, help);
+        }
         while !latch.probe() {
             match self.own() {
                 Some(job) if job.home() == (Home::Fork, address) => return true,

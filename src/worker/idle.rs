@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use super::{Help, Worker};
-use crate::barrier;
 use crate::job::Job;
 use crate::latch::{Latch, Signal, TaskLatch};
 use crate::registry::Registry;
@@ -23,7 +22,7 @@ const NAPS: u32 = 100;
 /// For how long a worker that waits inside a job looks about without being counted as idle. Longer than most such waits
 /// last; but owners hand out as many jobs as there are idle workers, so that who is not counted gets none: with the
 /// price of a wake instead, a scope's owner lost 40 µs each time that all of its jobs were elsewhere.
-const BRIEF: Duration = Duration::from_micros(1);
+pub(super) const BRIEF: Duration = Duration::from_micros(1);
 
 /// What a worker runs jobs, searches and sleeps for.
 pub(crate) trait Until {
@@ -117,7 +116,7 @@ struct UntilTime<'w> {
 
 impl Until for UntilTime<'_> {
     fn done(&self, _: &Registry) -> bool {
-        self.moment <= Instant::now() || !self.worker.me().inbox.is_empty()
+        self.moment <= Instant::now() || !self.worker.has_no_errand()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -145,7 +144,7 @@ impl Worker {
         let _hold = (!self.inside()).then(|| self.registry.hold());
         self.expose_all();
         while let Next::Job(job) = self.next(until, help) {
-            self.run(job);
+            self.run_on_top(job);
         }
     }
 
@@ -176,7 +175,7 @@ impl Worker {
         }
         self.expose_all();
         match self.next(&UntilTime { moment: Instant::now() + time, worker: self }, Help::Any) {
-            Next::Done => self.me().inbox.is_empty(),
+            Next::Done => self.has_no_errand(),
             Next::Job(job) => {
                 self.push_deque(job);
                 false
@@ -186,12 +185,16 @@ impl Worker {
 
     /// The next job, or the news that `until` is done. Sleeps as long as there is neither.
     pub(super) fn next<U: Until>(&self, until: &U, help: Help) -> Next {
+        self.next_from(until, help, false)
+    }
+
+    /// As [`next`](Self::next), by a worker that counts as searching already or not.
+    pub(super) fn next_from<U: Until>(&self, until: &U, help: Help, mut searching: bool) -> Next {
         if !self.may_take(help) {
             return self.next_own(until, help);
         }
         let sleep = &self.registry.sleep;
         let counters = &self.me().counters;
-        let mut searching = false;
         loop {
             if let Some(next) = self.look(until, || until.find(self, help)) {
                 self.stop_searching(searching);
@@ -224,8 +227,8 @@ impl Worker {
             }
             if !until.done(&self.registry)
                 && (!self.registry.has_work() || defect("sleeps_unlooked"))
-                && self.me().inbox.is_empty()
-                && !self.others_have_forks(after.idle())
+                && self.has_no_errand()
+                && !self.registry.others_keep_jobs(after.idle())
             {
                 counters.parked.add(1);
                 self.parker.park(until.deadline());
@@ -244,7 +247,7 @@ impl Worker {
             let own = || match help {
                 Help::Nothing => None,
                 // A broadcast may be what the thief waits for that this worker waits for.
-                Help::Near if !self.is_isolated() => self.own().or_else(|| self.me().inbox.pop()),
+                Help::Near if !self.is_isolated() => self.own().or_else(|| self.take_errand()),
                 _ => self.own(),
             };
             if let Some(next) = self.look(until, own) {
@@ -302,22 +305,13 @@ impl Worker {
         found
     }
 
-    fn stop_searching(&self, searching: bool) {
+    pub(super) fn stop_searching(&self, searching: bool) {
         if searching {
             let sleep = &self.registry.sleep;
             // The sleepers' demand may have been met with jobs that this worker and others took.
-            sleep.end_search(|after| self.registry.has_work() || self.others_have_forks(after.idle() + 1));
+            sleep.end_search(|after| {
+                self.registry.has_work() || self.registry.others_keep_jobs(after.idle() + 1)
+            });
         }
-    }
-
-    /// The last look before a sleep, or before a search ends while others sleep: whether some peer has private jobs.
-    /// If not, whoever pushes next sees that jobs are wanted. `idle` workers, this one among them, have none.
-    fn others_have_forks(&self, idle: usize) -> bool {
-        self.demand();
-        if idle >= self.registry.peers.len() || !barrier::available() {
-            return false;
-        }
-        barrier::heavy();
-        self.registry.peers.iter().any(|peer| peer.private.has_some())
     }
 }

@@ -1,24 +1,27 @@
 //! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
 //!
-//! Order of search: the private stack and the deque (newest first), now and then the injector before them so that a
-//! worker which feeds itself starves nobody outside, then its inbox, then a batch from the injector, then the other
+//! Order of search: the private stack and the deque (newest first), now and then others before them so that a worker
+//! which feeds itself starves nobody ([`turns`]), then its inbox, then a batch from the injector, then the other
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::sleep`].
 
 mod appetite;
+mod blocked;
 mod current;
 mod find;
 mod idle;
 mod nested;
+mod turns;
 
 pub(crate) use current::{
     Current, lend_host, return_abandoned_host, return_host, with_current, with_private, with_private_again,
 };
-pub(crate) use idle::UntilSignal;
+pub(crate) use idle::{Until, UntilSignal};
 pub use nested::Wait;
 pub(crate) use nested::{Help, Isolation, Nested};
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -26,12 +29,14 @@ use crate::deque::Deque;
 use crate::fork::{Available, Stack};
 use crate::job::Job;
 use crate::latch::TaskOwner;
+use crate::panic_at::PanicAt;
 use crate::parker::{Parker, Unparker};
 use crate::registry::{Kit, Peer, Shared};
 use crate::rng::Rng;
-use crate::sync::defect;
-use crate::unwind;
+use crate::sync::{Arc, Mutex, defect};
+use crate::unwind::{self, Payload};
 use appetite::Appetite;
+use turns::Turns;
 
 /// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
 /// a theft each would cost more than they.
@@ -51,6 +56,9 @@ fn bundle(jobs: Vec<Job>) -> Job {
     })
 }
 
+/// Jobs that run in the order in which they were submitted, whoever runs them.
+pub(crate) type Fifo = Mutex<VecDeque<Job>>;
+
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct Seat {
     pub(crate) index: usize,
@@ -61,7 +69,10 @@ pub(crate) struct Seat {
 /// What a worker thread owns. Never leaves its thread.
 pub(crate) struct Worker {
     pub(crate) stack: Stack,
+    /// Which peer it is.
     pub(crate) index: usize,
+    /// Which worker of the pool it is, as users know it: of a spare, the one that it stands in for.
+    pub(crate) number: Cell<usize>,
     pub(crate) registry: Shared,
     deque: Deque<Job>,
     /// Jobs pushed onto the deque less jobs popped: how far its near end has moved. Thieves do not change it.
@@ -69,6 +80,7 @@ pub(crate) struct Worker {
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
+    turns: Turns,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     appetite: Appetite,
@@ -79,14 +91,21 @@ pub(crate) struct Worker {
     outside: Cell<bool>,
     /// Where this thread's stack was when it became a worker.
     base: usize,
+    /// Whether it is in a call of [`blocking`](crate::blocking).
+    blocked: Cell<bool>,
     /// What is on this thread's stack that restricts what may be run on top of it.
     isolation: Cell<Option<Isolation>>,
     /// What its forks are told of it: who it is, and whether `isolation` is set.
     as_owner: Cell<TaskOwner>,
     /// Queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
+    /// How many of these are beneath a job that is not related to them.
+    nested_floor: Cell<usize>,
     /// Waits for room in a queue that are on this thread's stack.
     room_waits: Cell<usize>,
+    /// Jobs of this worker that run in the order in which it submitted them. Not a local of the thread: a lent thread
+    /// runs what is left when those are gone.
+    fifo: OnceCell<Arc<Fifo>>,
 }
 
 impl Worker {
@@ -99,6 +118,7 @@ impl Worker {
         Worker {
             stack,
             index,
+            number: Cell::new(index),
             registry,
             deque,
             height: Cell::new(0),
@@ -106,20 +126,44 @@ impl Worker {
             // Any seed does; neighbours should not start alike.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
+            turns: Turns::default(),
             depth: Cell::new(0),
             appetite: Appetite::default(),
             lent,
             outside: Cell::new(lent),
             base: nested::stack_position(),
+            blocked: Cell::new(false),
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),
             nested: RefCell::default(),
+            nested_floor: Cell::new(0),
             room_waits: Cell::new(0),
+            fifo: OnceCell::new(),
         }
     }
 
+    /// What it was made of, for the next thread that becomes this worker.
+    pub(crate) fn into_kit(self) -> Kit {
+        Kit { deque: self.deque, stack: self.stack, parker: self.parker }
+    }
+
     pub(crate) fn me(&self) -> &Peer {
-        &self.registry.peers[self.index]
+        self.registry.peer(self.index)
+    }
+
+    /// Whether it is a spare.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.index >= self.registry.peers.len()
+    }
+
+    /// The worker that it is or stands in for, as the others see it.
+    fn slot(&self) -> &Peer {
+        &self.registry.peers[self.number.get()]
+    }
+
+    /// Its jobs that run in the order in which it submitted them.
+    pub(crate) fn fifo(&self) -> Arc<Fifo> {
+        Arc::clone(self.fifo.get_or_init(Arc::default))
     }
 
     pub(crate) fn unparker(&self) -> Unparker {
@@ -223,14 +267,23 @@ impl Worker {
     /// Runs `f` as one job of this worker.
     #[inline]
     pub(crate) fn counted(&self, f: impl FnOnce()) {
+        self.counted_with(&mut (), |()| f(), |(), payload| self.unheard(payload, None));
+    }
+
+    /// As [`counted`](Self::counted), with `panicked` to see to what `f` panics with. It must not panic itself.
+    #[inline]
+    pub(crate) fn counted_with<S>(
+        &self,
+        state: &mut S,
+        f: impl FnOnce(&mut S),
+        panicked: impl FnOnce(&mut S, Payload),
+    ) {
         self.deepen();
-        let result = unwind::catch(f);
-        let counters = &self.me().counters;
-        counters.run.add(1);
+        let result = unwind::catch(|| f(state));
+        self.me().counters.run.add(1);
         if let Err(payload) = result {
-            counters.panicked.add(1);
             // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
-            self.registry.handle_panic(payload);
+            panicked(state, payload);
         }
         self.come_up();
     }
@@ -253,6 +306,13 @@ impl Worker {
         }
     }
 
+    /// Takes to the panic handler what something panicked with on this worker, of `queue` if that has a name.
+    #[cold]
+    pub(crate) fn unheard(&self, payload: Payload, queue: Option<&str>) {
+        self.me().counters.panicked.add(1);
+        self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.index)));
+    }
+
     /// Runs `f` inside a job that is counted already, panics included.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Leave<'w>(&'w Worker);
@@ -269,7 +329,7 @@ impl Worker {
     /// Runs one job, if there is one. It may be called anywhere inside a job.
     pub(crate) fn run_one(&self) -> bool {
         self.expose_all();
-        self.find(Help::Any).map(|job| self.run(job)).is_some()
+        self.find(Help::Any).map(|job| self.run_on_top(job)).is_some()
     }
 
     /// Runs one job of its own, if there is one: a newer one than the fork that it is in the midst of.
@@ -280,7 +340,7 @@ impl Worker {
     /// Runs one job of its own or of its inbox, if there is one.
     pub(crate) fn run_local(&self) -> bool {
         self.expose_all();
-        self.own().or_else(|| self.me().inbox.pop()).map(|job| self.run(job)).is_some()
+        self.own().or_else(|| self.take_errand()).map(|job| self.run(job)).is_some()
     }
 
     /// Runs what only this worker may run.
@@ -323,7 +383,11 @@ impl Worker {
             while !due() && self.run_one() {}
             let alone = self.registry.threads() == 0;
             let nobody_comes = || self.registry.sleep.snapshot().entered() == 1 || defect("entered_ignored");
-            if due() || !alone || nobody_comes() && !self.registry.has_work() {
+            let at_end = alone && nobody_comes() && !self.registry.has_work();
+            if at_end && !due() && self.registry.finish_alone() {
+                continue;
+            }
+            if due() || !alone || at_end {
                 self.expose_all();
                 return;
             }

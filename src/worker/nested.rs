@@ -4,29 +4,29 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Worker;
+use crate::job::Job;
 use crate::latch::TaskOwner;
 use crate::sync::{EXHAUSTIVE, MODEL, defect};
 
-/// What a thread does that waits in a [`scope`](crate::Pool::scope_with) or an
-/// [`install`](crate::Pool::install_with).
+/// Asks for another way to wait than the usual one, in [`scope_with`](crate::Pool::scope_with),
+/// [`install_with`](crate::Pool::install_with), [`join_with`](crate::JoinHandle::join_with) or
+/// [`wait_with`](crate::CountLatch::wait_with).
 ///
-/// A worker that waits runs other jobs meanwhile: that keeps the cores busy, and it is what lets jobs wait for jobs.
-/// But a caller that holds a lock must not run one that wants the same lock; it would wait for itself.
+/// Usually a worker that waits inside a job runs nothing on top of that job but what it waits for itself: the job behind
+/// the handle if that has not begun, the jobs of the scope. Otherwise a [spare](crate::PoolBuilder::spares) has its place
+/// until the wait is over. So no wait keeps another job from going on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
-    /// Runs jobs of the pool: its own, then others'.
+    /// Runs jobs of the pool meanwhile, on the same stack: its own, then others', whatever they are. That saves the
+    /// change to another thread where waits are long and many. But a job that runs on top may wait for what the waiting
+    /// one does next, and then neither goes on; nor must a caller that holds a lock wait so.
     #[default]
     Steal,
     /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
-    /// every wait inside the call, too, and for other workers in what they take of it. In an `install` on another
-    /// pool, where nothing is its own: none.
-    ///
-    /// What needs a certain other worker may so wait for ever: two such calls at once that each
-    /// [broadcast](crate::Pool::broadcast), or jobs that another thread spawns on the scope while all other workers
-    /// are blocked.
+    /// every wait inside the call, too, and for other workers in what they take of it. For a caller that holds a lock
+    /// which jobs of others want.
     OwnScope,
-    /// Runs nothing while it waits for the end: other workers must be there for that, and not all be blocked on what
-    /// the caller holds. On a pool with one worker, which would wait for ever, as `OwnScope`. Waits inside the call are as with `OwnScope`.
+    /// Runs nothing while it waits for the end. Waits inside the call are as with `OwnScope`.
     Park,
 }
 
@@ -77,9 +77,14 @@ impl Worker {
             _ if self.isolation.get().is_some() => false,
             Help::Any => true,
             // loom's threads have small stacks of unknown place; its models are shallow.
-            Help::Near => EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack,
+            Help::Near => self.may_begin(),
             Help::Own | Help::Nothing => false,
         }
+    }
+
+    /// Whether its stack is short enough to begin a job on top of the one that it is in.
+    pub(crate) fn may_begin(&self) -> bool {
+        EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack
     }
 
     /// Whether it may only run what was pushed since some wait began.
@@ -97,10 +102,10 @@ impl Worker {
     }
 
     /// Runs `f`, whose waits are to be as `wait` says.
-    pub(crate) fn apart<R>(&self, wait: Wait, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn apart<R>(&self, wait: Option<Wait>, f: impl FnOnce() -> R) -> R {
         match wait {
-            Wait::Steal => f(),
-            Wait::OwnScope | Wait::Park => self.isolated(f),
+            None | Some(Wait::Steal) => f(),
+            Some(Wait::OwnScope | Wait::Park) => self.isolated(f),
         }
     }
 
@@ -166,9 +171,27 @@ impl Worker {
         f()
     }
 
+    /// What tells this worker from those of all pools, while one of its jobs runs.
+    pub(crate) fn key(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
     /// The addresses of the queues whose jobs are on this thread's stack, outermost first.
     pub(crate) fn serves(&self) -> Vec<usize> {
         self.nested.borrow().iter().map(|queue| queue.address()).collect()
+    }
+
+    /// Whether the job that calls is one of the queue at `address`, or was called by one: not if it only happens to run on
+    /// top of one.
+    pub(crate) fn is_of_queue(&self, address: usize) -> bool {
+        self.nested.borrow()[self.nested_floor.get()..].iter().any(|queue| queue.address() == address)
+    }
+
+    /// Runs a job that is not related to those beneath it.
+    pub(crate) fn run_on_top(&self, job: Job) {
+        let floor = self.nested_floor.replace(self.nested.borrow().len());
+        self.run(job);
+        self.nested_floor.set(floor);
     }
 
     /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.
@@ -193,8 +216,17 @@ impl Worker {
         f(before < ROOM_WAITS)
     }
 
-    /// Whether jobs wait that this worker would find next.
+    /// Whether jobs wait that this worker would find next, about: a raid that is under way may hide one.
+    #[inline(always)]
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.stack.is_empty() || !self.deque.is_empty() || !self.registry.injector.is_empty()
+        let (stack, deque) = (self.stack.seems_filled(), !self.deque.is_empty());
+        let (injector, inbox) = (!self.registry.injector.is_empty(), !self.me().inbox.is_empty());
+        stack | deque | injector | inbox
+    }
+
+    /// How many jobs wait that this worker would find next, about; at least 1.
+    pub(crate) fn waiting(&self) -> u32 {
+        let own = self.me().private.len() + self.deque.len();
+        u32::try_from(own + self.registry.injector.len()).unwrap_or(u32::MAX).max(1)
     }
 }

@@ -35,7 +35,7 @@ impl Side {
         let side = unsafe { &*this };
         let latch = side.frame.latch();
         // SAFETY: the job has left, so its latch was made.
-        let owner = unsafe { (*latch).begun_by(1) };
+        let owner = unsafe { (*latch).begun_by(1, words.addr()) };
         assert!(!owner.is_apart(), "model: a fork left for another owner than it was made for");
         side.task.run();
         // SAFETY: alive until it is set, and nothing here is touched afterwards.
@@ -241,7 +241,7 @@ pub(super) fn exposed_and_raided() {
 pub(super) fn demand() {
     let mut owner = Owner::new(2);
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect()));
+    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
     // The older demand.
     assert!(sleep.start_search());
     owner.stack.shared().demand();

@@ -31,7 +31,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
     let elsewhere = staff::work(owner, |worker| {
         let (left, right) = (StdArc::clone(&cells), StdArc::clone(&cells));
         let call = || {
-            worker.apart(Wait::OwnScope, || {
+            worker.apart(Some(Wait::OwnScope), || {
                 let a = move || left[0].write();
                 let b = move |elsewhere| {
                     right[1].write();
@@ -79,7 +79,9 @@ pub(super) fn unwinding() {
         let write = StdArc::clone(&data);
         let first = || unwind::resume(Box::new(7));
         let call = || {
-            worker.apart(Wait::OwnScope, || fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write()))
+            worker.apart(Some(Wait::OwnScope), || {
+                fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write())
+            })
         };
         let payload = unwind::catch(call).expect_err("the first side panics");
         assert_eq!(payload.downcast_ref(), Some(&7), "model: another payload");
@@ -243,7 +245,7 @@ pub(super) fn two_raiders() {
 pub(super) fn demand() {
     let mut owner = Owner::new();
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect()));
+    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
     // The older demand.
     assert!(sleep.start_search());
     let sleeper = {
@@ -271,7 +273,7 @@ pub(super) fn demand() {
 pub(super) fn demand_in_search() {
     let mut owner = Owner::new();
     let parkers: [Parker; 4] = std::array::from_fn(|_| Parker::new());
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect()));
+    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
     let searcher = {
         let (sleep, shared) = (Arc::clone(&sleep), owner.stack.shared());
         thread::spawn(move || {

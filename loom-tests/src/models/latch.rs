@@ -114,7 +114,7 @@ impl Wake for Polls {
 }
 
 /// Proves: a task that awaits the latch is woken, by somebody who holds no lock of the latch meanwhile.
-/// 2 threads, exhaustive; 62 executions.
+/// 2 threads, exhaustive; 98 executions.
 pub(super) fn waker() {
     let parker = Parker::new();
     parker.adopt();
@@ -129,4 +129,58 @@ pub(super) fn waker() {
         parker.park(None);
     }
     setter.join().unwrap();
+}
+
+/// Proves: a zero that has passed when the waiter looks again, or enters the list, ends its wait all the same, and the
+/// waiter sees what was done before it. 2 threads, exhaustive; 404 executions.
+pub(super) fn passing_zero() {
+    let latch = Arc::new(CountLatch::new(1));
+    let data = Arc::new(UnsafeCell::new(0));
+    // The wait begins before the other thread does.
+    let since = latch.look();
+    let worker = {
+        let (latch, data) = (Arc::clone(&latch), Arc::clone(&data));
+        thread::spawn(move || {
+            data.with_mut(|data| {
+                // SAFETY: the waiter looks only when the count was zero.
+                unsafe { *data = 1 }
+            });
+            latch.count_down();
+            latch.add(1);
+        })
+    };
+    assert!(latch.wait_since(since, None, None));
+    let seen = data.with(|data| {
+        // SAFETY: the count was zero.
+        unsafe { *data }
+    });
+    assert_eq!(seen, 1);
+    worker.join().unwrap();
+    assert_eq!(latch.count(), 1);
+}
+
+/// Proves: who counts down to zero and comes late to the list, when the count has risen again, leaves those there who
+/// came since; the next zero ends their wait. 2 threads, exhaustive; 41 executions.
+pub(super) fn late_release() {
+    let latch = Arc::new(CountLatch::new(1));
+    let mut first = pin!((&*latch).into_future());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    let worker = {
+        let latch = Arc::clone(&latch);
+        thread::spawn(move || latch.count_down())
+    };
+    let next_round = latch.count() == 0;
+    if next_round {
+        latch.add(1);
+        let mut second = pin!((&*latch).into_future());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        worker.join().unwrap();
+        assert!(second.as_mut().poll(&mut context).is_pending(), "model: it ended without a zero");
+        latch.count_down();
+        assert!(second.as_mut().poll(&mut context).is_ready(), "model: it outlived a zero");
+    } else {
+        worker.join().unwrap();
+    }
+    assert!(first.as_mut().poll(&mut context).is_ready(), "model: it outlived a zero");
 }

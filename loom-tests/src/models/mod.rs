@@ -97,6 +97,8 @@ models! {
     whole("latch_probe", 2, ALL, latch::probe);
     whole("latch_last_decrement", 3, 6, latch::last_decrement);
     whole("latch_waker", 2, ALL, latch::waker);
+    whole("latch_passing_zero", 2, ALL, latch::passing_zero);
+    whole("latch_late_release", 2, ALL, latch::late_release);
     whole("submit_vs_shutdown", 3, 2, pool::submit_vs_shutdown);
     whole("pool_start_fails", 2, 2, pool::start_fails);
     whole("pool_dropped_inside", 2, 2, pool::dropped_inside);
@@ -104,10 +106,13 @@ models! {
     part("end_vs_get_up", 2, 3, pool::end_vs_get_up);
     whole("lent_vs_shutdown", 2, 3, lent::vs_shutdown);
     whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another);
+    whole("lent_lets_go", 2, 3, lent::lets_go);
+    part("pool_lets_go", 3, 2, pool::lets_go);
     whole("queue_idle", 2, ALL, queue::idle);
     whole("queue_aside", 2, 4, queue::aside);
     whole("queue_places", 2, ALL, queue::places);
     whole("queue_idle_two", 3, 3, queue::idle_two);
+    whole("queue_drain", 2, ALL, queue::drain);
     part("queue_backpressure", 3, 3, queue::backpressure);
     part("queue_end_to_end", 2, 2, queue::end_to_end);
     part("queue_two_producers", 3, 1, queue::two_producers);
@@ -155,6 +160,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("SLEEP_RECHECK_FENCE=none"), model: "sleep_inject" },
     Canary { defect: weaken("LATCH_SET=Relaxed"), model: "latch_set" },
     Canary { defect: weaken("COUNT_DOWN=Relaxed"), model: "latch_last_decrement" },
+    Canary { defect: Defect::Code("zero_forgotten"), model: "latch_passing_zero" },
+    Canary { defect: Defect::Code("next_round_released"), model: "latch_late_release" },
     Canary { defect: weaken("DEQUE_PUSH_FENCE=none"), model: "deque_publish" },
     Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: weaken("RING_VALUE_STORE=Relaxed"), model: "ring_hand_over" },
@@ -192,6 +199,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("near_or_nobody"), model: "sleep_waiter" },
     Canary { defect: Defect::Code("entered_ignored"), model: "lent_vs_shutdown" },
     Canary { defect: Defect::Code("end_undecided"), model: "lent_shut_down_by_another" },
+    Canary { defect: Defect::Code("end_unawaited"), model: "lent_lets_go" },
+    Canary { defect: Defect::Code("kept_for_ever"), model: "pool_lets_go" },
     Canary { defect: weaken("INJECTOR_STEAL_FENCE=none"), model: "injector_steal" },
     Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_GO=Relaxed"), model: "queue_places" },
@@ -201,6 +210,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("aside_unlooked"), model: "queue_aside" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },
     Canary { defect: Defect::Code("idle_looked_at_unlocked"), model: "queue_wait_again" },
+    Canary { defect: Defect::Code("drained_by_a_flag"), model: "queue_drain" },
 ];
 
 impl Model {

@@ -1,6 +1,6 @@
 //! The ring with flags.
 
-use crate::ring::{BLOCKED, CLOSED, KICK, PushError, Ring};
+use crate::ring::{BLOCKED, CLOSED, KICK, Refused, Ring};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -31,17 +31,17 @@ pub(super) fn hand_over() {
     let producers: Vec<_> = (1..=2)
         .map(|number| {
             let ring = Arc::clone(&ring);
-            thread::spawn(move || match ring.push(cell(number), CLOSED) {
+            thread::spawn(move || match ring.push_value(cell(number), CLOSED) {
                 Ok(flags) => (number, flags & KICK != 0),
-                Err(PushError::Full(_)) => panic!("two values filled more than two slots"),
-                Err(PushError::Closed(_)) => (0, false),
+                Err((Refused::Full, _)) => panic!("two values filled more than two slots"),
+                Err((Refused::Closed, _)) => (0, false),
             })
         })
         .collect();
     let mut popped = 0;
     let mut seen = 0;
     while ring.flag_tail(KICK) {
-        let (cell, _) = ring.pop().expect("the ring said that it held something");
+        let (cell, _) = ring.pop_value().expect("the ring said that it held something");
         popped += read(cell);
         seen += 1;
     }
@@ -54,7 +54,7 @@ pub(super) fn hand_over() {
         kicked += usize::from(kick);
     }
     let mut left = 0;
-    while let Some((cell, _)) = ring.pop() {
+    while let Some((cell, _)) = ring.pop_value() {
         popped += read(cell);
         left += 1;
     }
@@ -79,7 +79,7 @@ pub(super) fn wrap() {
             let mut flags = 0;
             for expected in 1..=2 {
                 let (cell, seen) = loop {
-                    match ring.pop() {
+                    match ring.pop_value() {
                         Some(popped) => break popped,
                         None => thread::yield_now(),
                     }
@@ -95,7 +95,7 @@ pub(super) fn wrap() {
     for number in 1..=2 {
         gate.fetch_add(1, Ordering::Relaxed);
         let mut value = cell(number);
-        while let Err(PushError::Full(back) | PushError::Closed(back)) = ring.push(value, CLOSED) {
+        while let Err((_, back)) = ring.push_value(value, CLOSED) {
             value = back;
             if !blocked {
                 // Only if it is still full will a later pop see the flag for certain.
@@ -120,7 +120,7 @@ pub(super) fn len() {
         thread::spawn(move || assert!(ring.len() <= 1, "model: more values than slots"))
     };
     for number in 1..=2 {
-        assert!(ring.push(number, 0).is_ok() && ring.pop().is_some());
+        assert!(ring.push_value(number, 0).is_ok() && ring.pop_value().is_some());
     }
     other.join().unwrap();
 }

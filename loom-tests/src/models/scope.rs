@@ -23,7 +23,7 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
         seats.map(|seat| thread::spawn(move || staff::work(seat, staff::take_from_first))).collect();
     let cells: StdArc<Cells<N>> = StdArc::new(std::array::from_fn(|_| Data::new()));
     staff::work(owner, |_: &Worker| {
-        scope_on(&registry, Wait::OwnScope, |scope| body(scope, &cells));
+        scope_on(&registry, Some(Wait::OwnScope), |scope| body(scope, &cells));
         for cell in &*cells {
             assert_eq!(cell.read(), 1, "model: a scope ended before its jobs");
         }
@@ -76,7 +76,7 @@ pub(super) fn panics() {
     let cells: StdArc<Cells<2>> = StdArc::new([Data::new(), Data::new()]);
     staff::work(owner, |_: &Worker| {
         let call = || {
-            scope_on(&registry, Wait::OwnScope, |scope| {
+            scope_on(&registry, Some(Wait::OwnScope), |scope| {
                 for index in 0..2 {
                     let payload = Payload(StdArc::clone(&cells), index);
                     scope.spawn(move |_| unwind::resume(Box::new(payload)));
@@ -102,7 +102,7 @@ pub(super) fn with_lock() {
         worker.push_shown(Job::new(move || drop(lock(&wanted))));
         {
             let _held = lock(&mutex);
-            scope_on(&registry, Wait::OwnScope, |scope| scope.spawn(|_| data.write()));
+            scope_on(&registry, Some(Wait::OwnScope), |scope| scope.spawn(|_| data.write()));
             assert_eq!(data.read(), 1, "model: a scope ended before its job");
         }
         while worker.run_own() {}

@@ -5,9 +5,11 @@ use loom::cell::UnsafeCell;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::hooks::Hooks;
 use crate::job::Job;
-use crate::registry::{Hooks, Kit, Peer, Registry, Shared};
+use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::Sleep;
+use crate::spares::Spares;
 use crate::sync::Arc;
 use crate::worker::{Current, Seat, Worker};
 
@@ -15,8 +17,9 @@ use crate::worker::{Current, Seat, Worker};
 pub(super) fn seats<const N: usize>() -> [Seat; N] {
     let kits: [Kit; N] = std::array::from_fn(|_| Kit::new());
     let peers = kits.iter().map(|kit| CachePadded::new(Peer::new(kit, String::new(), None, false))).collect();
-    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
-    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N));
+    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect(), 0);
+    let registry: Shared =
+        Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, Spares::new(N, 0, String::new(), None)));
     let mut index = 0;
     kits.map(|kit| {
         index += 1;

@@ -36,6 +36,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "backpressure", iterations: 1000, body: queues::backpressure },
     Model { name: "circle", iterations: 1000, body: queues::circle },
     Model { name: "queue_shutdown", iterations: 1000, body: queues::shutdown },
+    Model { name: "drain", iterations: 1000, body: queues::drain },
 ];
 
 pub(crate) const CANARIES: &[Canary] = &[
@@ -45,6 +46,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "closing_unheeded", model: "shutdown", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "runner_leaves_unlooked", model: "backpressure", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "room_unasked", model: "backpressure", kind: Kind::Pct, iterations: 2000 },
+    Canary { defect: "ends_unawaited", model: "drain", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
 ];
 

@@ -131,3 +131,55 @@ pub(super) fn shutdown() {
     assert_eq!(tally.noted(), handled, "a job was handled after the shutdown");
     assert_eq!(report.run, handled as u64);
 }
+
+/// Producers against `close_when_idle`, on a queue whose handler makes more jobs and is set aside where there is no room:
+/// each accepted one is handled, with all that it makes, before the wait ends; and then each worker's state was handed
+/// over, once.
+pub(super) fn drain() {
+    let pool = pool();
+    let (handled, made, ended) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let own: Arc<OnceLock<Queue<usize>>> = Arc::default();
+    let queue = {
+        let (handled, made, ended) = (Arc::clone(&handled), Arc::clone(&made), Arc::clone(&ended));
+        let own = Arc::downgrade(&own);
+        let queue = pool.queue().capacity(1 + below(3)).concurrency(1 + below(3));
+        let make = move |worker| {
+            made.fetch_add(1, Ordering::Relaxed);
+            worker
+        };
+        let end = move |worker, state| {
+            assert_eq!((worker, filch::current_worker()), (state, Some(state)), "the state of another worker");
+            ended.fetch_add(1, Ordering::Relaxed);
+        };
+        let handler = move |_: &mut usize, job: usize| {
+            handled.fetch_add(1, Ordering::Relaxed);
+            let own = own.upgrade().expect("the queue is in use");
+            for job in 0..job {
+                own.get().expect("the queue").submit(job).expect("a handler's own job");
+            }
+        };
+        queue.worker_state(make).state_end(end).build(handler).expect("a queue")
+    };
+    assert!(own.set(queue.clone()).is_ok());
+    let producers: Vec<_> = (0..2)
+        .map(|_| {
+            let queue = queue.clone();
+            let submit = move |_: &usize| {
+                idle();
+                queue.submit(2).is_ok()
+            };
+            thread::spawn(move || (0..2).filter(submit).count())
+        })
+        .collect();
+    idle();
+    queue.close_when_idle();
+    let shut = (below(2) == 0).then(|| pool.shutdown().expect("a shutdown from outside"));
+    queue.wait();
+    let (jobs, ends) = (handled.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
+    let accepted: usize = producers.into_iter().map(|thread| thread.join().expect("a producer")).sum();
+    assert_eq!(jobs, 4 * accepted, "accepted and not handled when the wait ended");
+    assert_eq!(ends, made.load(Ordering::Relaxed), "states that were not ended when the wait did");
+    assert_eq!(handled.load(Ordering::Relaxed), jobs, "a job was handled after the close");
+    drop(shut);
+    pool.shutdown().expect("a shutdown from outside");
+}

@@ -1,0 +1,52 @@
+//! One job of a queue: run, counted, and told to those who asked for it.
+
+use super::core::{CoreRef, Parcel};
+use crate::error::JoinError;
+use crate::unwind::{self, Payload};
+use crate::worker::Worker;
+
+impl<J: Send + 'static> CoreRef<J> {
+    /// Runs a job that was taken out.
+    #[inline(always)]
+    pub(super) fn run_taken(&self, worker: &Worker, job: &mut Parcel<J>, run: &mut impl FnMut(&mut Parcel<J>)) {
+        worker.counted_with(
+            job,
+            |job| {
+                run(job);
+                self.tallies.count_done(worker.index);
+                if job.note.is_some() {
+                    self.tell(worker, job);
+                }
+            },
+            |job, payload| self.job_panicked(worker, job, payload),
+        );
+    }
+
+    /// Whoever has the handle gets to know. Their wakers are foreign code.
+    #[cold]
+    fn tell(&self, worker: &Worker, job: &mut Parcel<J>) {
+        let Some(promise) = job.note.take() else { return };
+        if let Err(payload) = unwind::catch(|| drop(promise.fill(Ok(())))) {
+            worker.unheard(payload, self.name());
+        }
+    }
+
+    /// The panic is for who has the handle; if nobody has, for the panic handler.
+    #[cold]
+    fn job_panicked(&self, worker: &Worker, job: &mut Parcel<J>, payload: Payload) {
+        self.tallies.count_panicked(worker.index);
+        let unseen = match job.note.take() {
+            Some(promise) => {
+                unwind::catch(|| promise.fill(Err(JoinError::Panicked(payload)))).unwrap_or_else(Some)
+            }
+            None => Some(payload),
+        };
+        if let Some(payload) = unseen {
+            worker.unheard(payload, self.name());
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}

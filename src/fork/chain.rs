@@ -201,6 +201,10 @@ impl Chain {
         opened.enter_private();
         let job = opened.pop_oldest();
         self.edge.frozen.store(0, FORK_THAW.get());
+        if MODEL && job.is_none() {
+            // As above, before it lets the owner come for what it has popped: until then there seems to be a fork.
+            yield_now();
+        }
         job
     }
 }

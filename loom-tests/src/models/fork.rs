@@ -57,7 +57,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
 
 /// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its
 /// result; nobody touches the frame afterwards.
-/// 2 threads, 6 preemptions; 132,846 executions. The list of forks by itself is explored exhaustively in
+/// 2 threads, 6 preemptions; 132,757 executions. The list of forks by itself is explored exhaustively in
 /// [`chain`](super::chain).
 pub(super) fn stack_job_raided() {
     fork_and_steal(false, false);

@@ -16,6 +16,7 @@ macro_rules! sources {
 sources! {
     affinity = "../../src/affinity.rs",
     barrier = "../../src/barrier.rs",
+    blocking = "../../src/blocking.rs",
     broadcast = "../../src/broadcast.rs",
     builder = "../../src/builder.rs",
     deque = "../../src/deque/mod.rs",
@@ -23,6 +24,7 @@ sources! {
     finish = "../../src/finish.rs",
     fork = "../../src/fork/mod.rs",
     global = "../../src/global.rs",
+    handle = "../../src/handle.rs",
     hooks = "../../src/hooks.rs",
     inbox = "../../src/inbox.rs",
     install = "../../src/install.rs",
@@ -43,6 +45,7 @@ sources! {
     scope = "../../src/scope/mod.rs",
     shutdown = "../../src/shutdown.rs",
     sleep = "../../src/sleep/mod.rs",
+    spares = "../../src/spares.rs",
     spawn = "../../src/spawn.rs",
     spin = "../../src/spin.rs",
     stats = "../../src/stats.rs",
@@ -58,13 +61,13 @@ sources! {
 use broadcast::{BroadcastContext, broadcast, broadcast_context};
 use builder::Placement;
 use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
+use handle::JoinHandle;
 use join::{FnContext, join, join_context};
 use latch::{CountLatch, CountWait};
 use pool::Pool;
 use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
 use scope::{Scope, ScopeFifo, in_place_scope, scope};
 use shutdown::{Shutdown, WorkerReport};
-use spawn::JoinHandle;
 use stats::{Stats, WorkerStats};
 use thread::WorkerThread;
 use worker::Wait;

@@ -59,7 +59,7 @@ use crate::job::Job;
 use crate::latch::TaskOwner;
 use crate::sync::site::*;
 use crate::sync::{
-    AtomicPtr, AtomicU64, AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now,
+    AtomicPtr, AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now,
 };
 
 /// The list and its index.
@@ -74,12 +74,16 @@ struct Edge {
     /// 0, or [`FROZEN`].
     frozen: AtomicUsize,
     left: AtomicPtr<Frame>,
-    /// The owner, as who waits for forks that leave. Changed only while no fork is private.
-    owner: AtomicU64,
 }
 
-/// Forks in the state `indexed`, oldest first. Invariant: their frames live, and stay while the lock is held.
-struct Index(VecDeque<*const Frame>);
+/// What comes with the lock.
+struct Index {
+    /// Forks in the state `indexed`, oldest first. Invariant: their frames live, and stay while the lock is held.
+    forks: VecDeque<*const Frame>,
+    /// The owner, as who waits for forks that leave: the bits of a [`TaskOwner`]. Not a word beside the lock: the owner takes a fork for gone as soon
+    /// as it reads `left`, while the raid that takes it may still be under way.
+    owner: u64,
+}
 
 // SAFETY: the pointers are used with the lock, by the invariant.
 unsafe impl Send for Index {}
@@ -96,15 +100,11 @@ pub(crate) enum Settled {
 
 impl Chain {
     pub(super) fn new() -> Chain {
-        let edge = Edge {
-            frozen: AtomicUsize::new(0),
-            left: AtomicPtr::new(ptr::null_mut()),
-            owner: AtomicU64::new(0),
-        };
+        let edge = Edge { frozen: AtomicUsize::new(0), left: AtomicPtr::new(ptr::null_mut()) };
         Chain {
             newest: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             edge: CachePadded::new(edge),
-            index: Mutex::new(Index(VecDeque::new())),
+            index: Mutex::new(Index { forks: VecDeque::new(), owner: 0 }),
         }
     }
 
@@ -120,10 +120,10 @@ impl Chain {
     ///
     /// # Safety
     /// By the owner. The frame's older one is the newest. It stays where it is until it was popped, and its job, if it
-    /// left, has ended or is back.
+    /// left, has ended or is back. The pointer is good for all of what the frame begins.
     #[inline(always)]
-    pub(super) unsafe fn push(&self, frame: &Frame) {
-        self.newest.store(ptr::from_ref(frame).cast_mut(), FORK_PUSH.get());
+    pub(super) unsafe fn push(&self, frame: *const Frame) {
+        self.newest.store(frame.cast_mut(), FORK_PUSH.get());
         light_fence(FORK_PUSH_LIGHT);
     }
 
@@ -155,8 +155,8 @@ impl Chain {
             self.edge.left.store(frame.older(), FORK_LEFT.get());
             return Settled::Left;
         }
-        if !link.is_private() {
-            let newest = index.0.pop_back();
+        if !link.is_private() && !defect("index_kept") {
+            let newest = index.forks.pop_back();
             debug_assert!(newest.is_some_and(|newest| ptr::eq(newest, frame)));
         }
         Settled::Private
@@ -164,7 +164,7 @@ impl Chain {
 
     /// From now on forks that leave are waited for by `owner`. To be called while no fork is private.
     pub(super) fn set_owner(&self, owner: TaskOwner) {
-        self.edge.owner.store(owner.bits(), FORK_OWNER.get());
+        lock(&self.index).owner = owner.bits();
     }
 
     /// Locks the list for the owner, to hand out forks.
@@ -201,6 +201,10 @@ impl Chain {
         opened.enter_private();
         let job = opened.pop_oldest();
         self.edge.frozen.store(0, FORK_THAW.get());
+        if MODEL && job.is_none() {
+            // As above, before it lets the owner come for what it has popped: until then there seems to be a fork.
+            yield_now();
+        }
         job
     }
 }
@@ -214,14 +218,14 @@ pub(super) struct Opened<'c> {
 impl Opened<'_> {
     /// Enters the private forks into the index.
     fn enter_private(&mut self) {
-        let index = &mut self.index.0;
+        let index = &mut self.index.forks;
         let known = index.len();
         let mut frame = stateless(self.chain.newest.load(FORK_NEWEST_TAKE.get()));
         // SAFETY: frames in the list live, and none that is walked over goes before the lock is free: see the module's
         // text.
         while let Some(this) = unsafe { frame.as_ref() }.filter(|this| this.link().is_private()) {
             this.note_indexed();
-            index.push_back(this);
+            index.push_back(frame);
             frame = this.older();
         }
         index.make_contiguous()[known..].reverse();
@@ -229,7 +233,7 @@ impl Opened<'_> {
 
     /// How many forks there are to take.
     pub(super) fn len(&self) -> usize {
-        self.index.0.len()
+        self.index.forks.len()
     }
 
     /// Hands the `count` oldest forks to `expose`, which must take them all.
@@ -246,12 +250,9 @@ impl Opened<'_> {
 
     /// Takes the oldest fork; from now on its latch tells of its end.
     fn pop_oldest(&mut self) -> Option<Job> {
-        let frame = self.index.0.pop_front()?;
-        let edge = &self.chain.edge;
-        // SAFETY: by the index's invariant.
-        let this = unsafe { &*frame };
-        edge.left.store(frame.cast_mut(), FORK_LEFT.get());
-        // SAFETY: with the lock; its frame stays until the latch is set.
-        Some(unsafe { this.leave(TaskOwner::from_bits(edge.owner.load(FORK_OWNER.get()))) })
+        let frame = self.index.forks.pop_front()?;
+        self.chain.edge.left.store(frame.cast_mut(), FORK_LEFT.get());
+        // SAFETY: with the lock; the frame lives by the index's invariant, and stays until the latch is set.
+        Some(unsafe { Frame::leave(frame, TaskOwner::from_bits(self.index.owner)) })
     }
 }

@@ -8,7 +8,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use crate::job::{Home, Job, Kind, Words, address_of};
 use crate::latch::{TaskLatch, TaskOwner};
 use crate::sync::site::{FORK_LEAVE, FORK_STATE};
-use crate::sync::{AtomicPtr, UnsafeCell};
+use crate::sync::{AtomicPtr, Life, UnsafeCell};
 use crate::unwind::{self, Payload};
 use crate::worker::with_current;
 
@@ -24,10 +24,11 @@ use crate::worker::with_current;
 /// leaves, by who takes it, under the lock of the list. The owner learns under the same lock that the fork has left, and
 /// does not look at the latch before.
 #[repr(C, align(8))]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     kind: &'static Kind,
     link: AtomicPtr<Frame>,
     latch: UnsafeCell<MaybeUninit<TaskLatch>>,
+    life: Life,
 }
 
 /// What a frame says of the fork, and where the next older one is.
@@ -72,8 +73,20 @@ pub(super) fn stateless(frame: *mut Frame) -> *mut Frame {
 }
 
 impl Frame {
+    /// Of a fork that is about to be put into a list in which `older` is the newest, and whose job is of that kind.
+    #[inline(always)]
+    pub(crate) fn new(kind: &'static Kind, older: *mut Frame) -> Frame {
+        Frame {
+            kind,
+            link: AtomicPtr::new(older),
+            latch: UnsafeCell::new(MaybeUninit::uninit()),
+            life: Life::new(),
+        }
+    }
+
     #[inline(always)]
     pub(super) fn link(&self) -> Link {
+        self.life.touch();
         Link(self.link.load(FORK_STATE.get()))
     }
 
@@ -90,25 +103,41 @@ impl Frame {
     /// The fork, which was indexed, leaves: its job. `owner` will wait for it.
     ///
     /// # Safety
-    /// By who has the lock of the list. The frame stays until the latch is set, or the owner has the job back.
-    pub(super) unsafe fn leave(&self, owner: TaskOwner) -> Job {
-        self.latch.with_mut(|latch| {
+    /// By who has the lock of the list that the frame is in, with the pointer that was pushed. It stays until the latch is
+    /// set, or the owner has the job back.
+    pub(super) unsafe fn leave(frame: *const Frame, owner: TaskOwner) -> Job {
+        // SAFETY: by the caller's promise.
+        let this = unsafe { &*frame };
+        this.latch.with_mut(|latch| {
             // SAFETY: nobody else looks at the latch before the lock is free again.
             let latch = unsafe { &mut *latch };
             latch.write(TaskLatch::new(owner));
         });
-        self.link.store(self.older().map_addr(|address| address | LEFT), FORK_LEAVE.get());
+        this.link.store(this.older().map_addr(|address| address | LEFT), FORK_LEAVE.get());
         // SAFETY: by the caller's promise; a fork leaves once, and jobs run once. A frame is its own home.
-        unsafe { Job::at(self.kind, std::ptr::from_ref(self).cast()) }
+        unsafe { Job::at(this.kind, frame.cast()) }
     }
 
     /// Its latch.
-    pub(super) fn latch(&self) -> *const TaskLatch {
+    pub(crate) fn latch(&self) -> *const TaskLatch {
         self.latch.with(|latch| latch.cast())
     }
 
+    /// The end of a latch that is set.
+    ///
+    /// # Safety
+    /// By the owner, once, of a fork that left.
+    pub(crate) unsafe fn end_latch(&self) {
+        self.latch.with_mut(|latch| {
+            // SAFETY: whoever had the job has let go of it.
+            let latch = unsafe { &mut *latch };
+            // SAFETY: it was made when the fork left, and nobody looks at it any more.
+            unsafe { latch.assume_init_drop() };
+        });
+    }
+
     /// What tells the job from others.
-    pub(super) fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 }
@@ -143,11 +172,7 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
     #[inline(always)]
     pub(super) fn new(older: *mut Frame, body: F) -> Self {
         ForkJob {
-            frame: Frame {
-                kind: Self::KIND,
-                link: AtomicPtr::new(older),
-                latch: UnsafeCell::new(MaybeUninit::uninit()),
-            },
+            frame: Frame::new(Self::KIND, older),
             cell: UnsafeCell::new(Content { body: ManuallyDrop::new(body) }),
         }
     }
@@ -203,6 +228,8 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
     /// # Safety
     /// The latch is set, and this is called once.
     pub(super) unsafe fn take_result(&self) -> Result<R, Payload> {
+        // SAFETY: it is set, and this is called once, by the owner.
+        unsafe { self.frame.end_latch() };
         self.cell.with_mut(|content| {
             // SAFETY: the latch is set, so whoever ran it has let go.
             let content = unsafe { &mut *content };

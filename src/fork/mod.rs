@@ -14,7 +14,7 @@ mod private;
 mod stack;
 
 pub(crate) use chain::Settled;
-pub(crate) use frame::owner_of;
+pub(crate) use frame::{Frame, owner_of};
 pub(crate) use private::{Available, Private, Shared, Stack};
 
 use std::mem::{MaybeUninit, forget};
@@ -23,7 +23,7 @@ use std::ptr;
 use crate::sync::defect;
 use crate::unwind;
 use crate::worker::{Help, Worker, with_current, with_private_again};
-use frame::{ForkJob, Frame};
+use frame::ForkJob;
 
 /// Runs `a` and `b`, maybe at the same time; `b` is told whether it runs on another worker than this one, which keeps what
 /// it has in `private` and may fork.
@@ -38,8 +38,9 @@ where
     // memory, and the caller's variables that it refers to as well.
     let own = Twin::of(&b);
     let job = ForkJob::new(private.newest_fork(), b);
-    // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds.
-    let attend = unsafe { private.push_fork(&job.frame) };
+    // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds. Who runs the
+    // job elsewhere has no other pointer: this one is to all of it.
+    let attend = unsafe { private.push_fork(ptr::from_ref(&job).cast()) };
     let joining = Joining(&job);
     if attend {
         on_worker(Worker::answer_lazily);
@@ -63,9 +64,12 @@ where
 /// has: that is cheaper than to remember it in every frame.
 #[inline(always)]
 fn pop(frame: &Frame) -> bool {
-    // SAFETY: what the first side forked was popped again before it ended; and this thread is the worker that pushed the
-    // frame, which is in a job.
-    unsafe { with_private_again(|private| private.pop_fork(frame)) }
+    let pop = |private: &Private| {
+        // SAFETY: what the first side forked was popped again before it ended.
+        unsafe { private.pop_fork(frame) }
+    };
+    // SAFETY: this thread is the worker that pushed the frame, which is in a job.
+    unsafe { with_private_again(pop) }
 }
 
 /// Calls `f` with the calling worker. Out of line, so that a fork keeps nothing at hand but what it always needs.

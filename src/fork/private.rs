@@ -45,7 +45,7 @@ impl Shared {
     /// Whether there is something to take. Exact for what was pushed before a `heavy` that precedes it.
     #[inline]
     pub(crate) fn has_some(&self) -> bool {
-        self.jobs.len() > 0 || self.forks.has_some()
+        self.jobs.has_some() || self.forks.has_some()
     }
 
     /// How many jobs there are, about, and whether there are forks.
@@ -133,7 +133,7 @@ impl Private {
 
     /// The newest fork.
     #[inline(always)]
-    pub(super) fn newest_fork(&self) -> *mut Frame {
+    pub(crate) fn newest_fork(&self) -> *mut Frame {
         self.shared.forks.newest()
     }
 
@@ -141,9 +141,9 @@ impl Private {
     ///
     /// # Safety
     /// The frame was made for the [newest](Self::newest_fork). It stays where it is until it was popped, and its job, if
-    /// it left, has ended or is back.
+    /// it left, has ended or is back. The pointer is good for all of what the frame begins.
     #[inline(always)]
-    pub(super) unsafe fn push_fork(&self, frame: &Frame) -> bool {
+    pub(crate) unsafe fn push_fork(&self, frame: *const Frame) -> bool {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.push(frame) };
         self.is_wanted()
@@ -154,7 +154,7 @@ impl Private {
     /// # Safety
     /// `frame` is the newest.
     #[inline(always)]
-    pub(super) unsafe fn pop_fork(&self, frame: &Frame) -> bool {
+    pub(crate) unsafe fn pop_fork(&self, frame: &Frame) -> bool {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.pop(frame) }
     }
@@ -163,7 +163,7 @@ impl Private {
     ///
     /// # Safety
     /// Right after [`pop_fork`](Self::pop_fork).
-    pub(super) unsafe fn settle(&self, frame: &Frame) -> Settled {
+    pub(crate) unsafe fn settle(&self, frame: &Frame) -> Settled {
         // SAFETY: by the caller's promise; by the owner.
         unsafe { self.shared.forks.settle(frame) }
     }

@@ -98,6 +98,13 @@ impl Jobs {
         }
     }
 
+    /// Whether there are private jobs, about.
+    #[inline]
+    pub(super) fn has_some(&self) -> bool {
+        let bottom = self.edge.bottom.load(STACK_BOTTOM.get());
+        self.own.top.load(STACK_TOP_HINT.get()) > bottom
+    }
+
     /// How many private jobs there are, about.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -107,7 +114,7 @@ impl Jobs {
 
     /// Takes the oldest private job, unless another thread has the lock.
     pub(super) fn raid(&self) -> Option<Job> {
-        if self.len() == 0 || !barrier::available() {
+        if !self.has_some() || !barrier::available() {
             return None;
         }
         let Some(buffer) = try_lock(&self.buffer) else {

@@ -245,7 +245,11 @@ sites! { CORE:
     /// The owner looks where the next older fork is, and whether this one is its alone. Relaxed: `FORK_POP_LIGHT` orders
     /// it; if it is not, the lock decides.
     FORK_STATE = Relaxed;
-    /// The owner moves on from a fork. Relaxed: `FORK_POP_LIGHT` orders it before the look at `frozen`.
+    /// The owner moves on from a fork. Relaxed: `FORK_POP_LIGHT` orders it before the look at `frozen`. Who reads what it
+    /// stores, the next older fork, has that one's frame by the Release of its push, to the same word by the same thread
+    /// before: a release sequence of C++11, to which all compilers and machines hold, though C++20 names it no more. The
+    /// owner would pay for another Release on ARM, where it and `FORK_FROZEN` wait for one another. Under the checker the
+    /// light fence of that push hides the question.
     FORK_POP = Relaxed;
     /// Who takes forks begins its walk: the frames come with it. Partner: `FORK_PUSH`.
     FORK_NEWEST_TAKE = Acquire;
@@ -260,9 +264,6 @@ sites! { CORE:
     /// The owner looks whether the list is frozen. Acquire: if it is not any more, the state of the fork is the one that
     /// the raid left it in. Partner: `FORK_THAW`.
     FORK_FROZEN = Acquire;
-    /// Who waits for forks that leave. Relaxed: the owner changes it while nothing is private, and who takes a fork out
-    /// sees what was there before its push, by `FORK_PUSH` or the lock.
-    FORK_OWNER = Relaxed;
     /// The owner's half of an asymmetric fence, in a push: between the fork's being in the list and the look at the
     /// limit. For the compiler only, outside the checker. Partner: `FORK_HEAVY`.
     FORK_PUSH_LIGHT = SeqCst;

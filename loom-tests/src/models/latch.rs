@@ -149,7 +149,7 @@ pub(super) fn passing_zero() {
             latch.add(1);
         })
     };
-    assert!(latch.wait_since(since, None));
+    assert!(latch.wait_since(since, None, None));
     let seen = data.with(|data| {
         // SAFETY: the count was zero.
         unsafe { *data }

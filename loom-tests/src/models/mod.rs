@@ -1,6 +1,7 @@
 //! The models, by the mechanism they check. Each says in its head what it proves, with which threads, and
 //! under which bound.
 
+mod chain;
 mod deque;
 mod fork;
 mod latch;
@@ -121,11 +122,17 @@ models! {
     part("queue_circle", 2, 1, queue::circle);
     part("queue_worker_waits", 3, 2, queue::worker_waits);
     whole("queue_vs_shutdown", 3, 2, queue::submit_vs_shutdown);
-    whole("stack_job_raided", 2, ALL, fork::stack_job_raided);
+    whole("stack_job_raided", 2, 6, fork::stack_job_raided);
     whole("stack_job_exposed", 2, ALL, fork::stack_job_exposed);
     whole("fork_unwinding", 2, 2, fork::unwinding);
+    whole("chain_raid", 2, ALL, chain::raid_two_deep);
+    whole("chain_raid_deep", 2, 6, chain::raid_three_deep);
+    whole("chain_index", 2, ALL, chain::index);
+    whole("chain_two_raiders", 3, 3, chain::two_raiders);
+    whole("chain_exposed_and_raided", 2, 6, chain::exposed_and_raided);
+    whole("chain_demand", 2, ALL, chain::demand);
+    whole("chain_owner_apart", 2, ALL, chain::owner_apart);
     whole("fork_raid", 2, ALL, fork::raid);
-    whole("fork_unfork", 2, ALL, fork::unfork);
     whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow);
     whole("fork_two_raiders", 3, 4, fork::two_raiders);
     whole("fork_exposure", 3, 4, fork::exposure);
@@ -159,13 +166,24 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("UNPARK=Relaxed"), model: "parker_token" },
     Canary { defect: weaken("RING_VALUE_STORE=Relaxed"), model: "ring_hand_over" },
     Canary { defect: weaken("RING_FREE_LOAD=Relaxed"), model: "ring_wrap" },
-    Canary { defect: weaken("FORK_POP_LIGHT=none"), model: "fork_raid" },
+    Canary { defect: Defect::Code("freeze_unheeded"), model: "chain_raid" },
+    Canary { defect: weaken("FORK_POP_LIGHT=none"), model: "chain_raid" },
+    Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "chain_raid_deep" },
+    Canary { defect: weaken("FORK_THAW=Relaxed"), model: "chain_index" },
+    Canary { defect: weaken("FORK_FROZEN=Relaxed"), model: "chain_index" },
+    Canary { defect: Defect::Code("index_kept"), model: "chain_index" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "chain_two_raiders" },
+    Canary { defect: Defect::Code("freeze_unheeded"), model: "chain_exposed_and_raided" },
+    Canary { defect: weaken("FORK_PUSH_LIGHT=none"), model: "chain_demand" },
+    Canary { defect: weaken("FORK_HEAVY=none"), model: "chain_demand" },
+    Canary { defect: Defect::Code("private_kept"), model: "chain_owner_apart" },
+    Canary { defect: weaken("STACK_POP_LIGHT=none"), model: "fork_raid" },
     Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_raid" },
-    Canary { defect: weaken("FORK_PUSH_LIGHT=none"), model: "fork_demand" },
+    Canary { defect: weaken("STACK_PUSH_LIGHT=none"), model: "fork_demand" },
     Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_demand" },
     Canary { defect: weaken("FORK_ANSWER_FENCE=none"), model: "fork_demand" },
     Canary { defect: weaken("FORK_DEMAND_FENCE=none"), model: "fork_demand_in_search" },
-    Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "fork_raid" },
+    Canary { defect: weaken("STACK_PUSH=Relaxed"), model: "fork_raid" },
     Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
     Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
     Canary { defect: Defect::Code("claim_believed"), model: "scope_two_thieves" },

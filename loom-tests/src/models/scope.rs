@@ -23,7 +23,7 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
         seats.map(|seat| thread::spawn(move || staff::work(seat, staff::take_from_first))).collect();
     let cells: StdArc<Cells<N>> = StdArc::new(std::array::from_fn(|_| Data::new()));
     staff::work(owner, |_: &Worker| {
-        scope_on(&registry, Wait::OwnScope, |scope| body(scope, &cells));
+        scope_on(&registry, Some(Wait::OwnScope), |scope| body(scope, &cells));
         for cell in &*cells {
             assert_eq!(cell.read(), 1, "model: a scope ended before its jobs");
         }
@@ -35,7 +35,7 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
 
 /// Proves: a scope ends when its jobs have, those too that a job spawned that was stolen; its owner then sees
 /// what all wrote; and nobody touches it afterwards.
-/// 3 threads, 2 preemptions; 1,020 executions.
+/// 3 threads, 2 preemptions; 488 executions.
 pub(super) fn nested() {
     stolen_from::<2, 3>(|scope, cells| {
         let cells = StdArc::clone(cells);
@@ -48,7 +48,7 @@ pub(super) fn nested() {
 }
 
 /// As [`nested`], with jobs that two thieves take: the last to end passes on what the other did.
-/// 3 threads, 3 preemptions; 19,567 executions.
+/// 3 threads, 3 preemptions; 10,168 executions.
 pub(super) fn two_thieves() {
     stolen_from::<2, 3>(|scope, cells| {
         for index in 0..2 {
@@ -68,7 +68,7 @@ impl Drop for Payload {
 }
 
 /// Proves: a scope whose jobs panic ends when their payloads have been kept or dropped, not before.
-/// 2 threads, 3 preemptions; 1,218 executions.
+/// 2 threads, 3 preemptions; 682 executions.
 pub(super) fn panics() {
     let [owner, thief] = staff::seats();
     let registry = Arc::clone(&owner.registry);
@@ -76,7 +76,7 @@ pub(super) fn panics() {
     let cells: StdArc<Cells<2>> = StdArc::new([Data::new(), Data::new()]);
     staff::work(owner, |_: &Worker| {
         let call = || {
-            scope_on(&registry, Wait::OwnScope, |scope| {
+            scope_on(&registry, Some(Wait::OwnScope), |scope| {
                 for index in 0..2 {
                     let payload = Payload(StdArc::clone(&cells), index);
                     scope.spawn(move |_| unwind::resume(Box::new(payload)));
@@ -91,7 +91,7 @@ pub(super) fn panics() {
 
 /// Proves: a worker that holds a lock and waits for its scope alone does not come to another job of its own
 /// that wants the lock; it would wait for itself.
-/// 2 threads, 3 preemptions; 609 executions.
+/// 2 threads, 3 preemptions; 464 executions.
 pub(super) fn with_lock() {
     let [owner, thief] = staff::seats();
     let registry = Arc::clone(&owner.registry);
@@ -102,7 +102,7 @@ pub(super) fn with_lock() {
         worker.push_shown(Job::new(move || drop(lock(&wanted))));
         {
             let _held = lock(&mutex);
-            scope_on(&registry, Wait::OwnScope, |scope| scope.spawn(|_| data.write()));
+            scope_on(&registry, Some(Wait::OwnScope), |scope| scope.spawn(|_| data.write()));
             assert_eq!(data.read(), 1, "model: a scope ended before its job");
         }
         while worker.run_own() {}

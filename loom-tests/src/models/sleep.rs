@@ -53,7 +53,7 @@ fn work_on<T>(
 
 fn inject_and(publish: fn(&Sleep)) {
     let parker = Parker::new();
-    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
+    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()]), 0), Injector::new()));
     let worker = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -94,7 +94,7 @@ pub(super) fn inject_lazily() {
 /// 2 threads, exhaustive; 118 executions.
 pub(super) fn claimed() {
     let parker = Parker::new();
-    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
+    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()]), 0), Injector::new()));
     let worker = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -123,7 +123,7 @@ pub(super) fn claimed() {
 pub(super) fn local_push() {
     let parkers = [Parker::new(), Parker::new()];
     let deque = Deque::new_lifo();
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect());
+    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0);
     let shared = Arc::new((sleep, deque.stealer()));
     let workers: Vec<_> = parkers
         .into_iter()
@@ -150,7 +150,7 @@ pub(super) fn local_push() {
 /// workers. 3 threads, 3 preemptions; 1,872,515 executions.
 pub(super) fn accounting() {
     let parkers = [Parker::new(), Parker::new()];
-    let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect()), Injector::new()));
+    let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0), Injector::new()));
     let workers: Vec<_> = parkers
         .into_iter()
         .enumerate()
@@ -185,7 +185,7 @@ pub(super) fn accounting() {
 /// worker). 2 threads, exhaustive; 27,048 executions.
 pub(super) fn again() {
     let parker = Parker::new();
-    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()])), Injector::new()));
+    let shared = Arc::new((Sleep::new(Box::new([parker.unparker()]), 0), Injector::new()));
     let worker = {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
@@ -209,7 +209,7 @@ pub(super) fn again() {
 /// 3 threads, 3 preemptions; 6,474 executions. No nap ends by itself here.
 pub(super) fn watch() {
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect()).with_searchers(Some(2));
+    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0).with_searchers(Some(2));
     let shared = Arc::new((sleep, Injector::new()));
     // Both search already; the third worker is busy.
     assert!(shared.0.start_search() && shared.0.start_search());
@@ -258,7 +258,7 @@ pub(super) fn watch() {
 /// 3 threads, 2 preemptions; 3,934 executions.
 pub(super) fn waiter() {
     let (here, parkers) = (Parker::new(), [Parker::new(), Parker::new()]);
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect());
+    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0);
     // The checker's threads are all on core 0.
     sleep.set_home(0, 0);
     let shared = Arc::new((sleep, Injector::new()));

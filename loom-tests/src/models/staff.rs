@@ -9,6 +9,7 @@ use crate::hooks::Hooks;
 use crate::job::Job;
 use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::Sleep;
+use crate::spares::Spares;
 use crate::sync::Arc;
 use crate::worker::{Current, Seat, Worker};
 
@@ -16,8 +17,9 @@ use crate::worker::{Current, Seat, Worker};
 pub(super) fn seats<const N: usize>() -> [Seat; N] {
     let kits: [Kit; N] = std::array::from_fn(|_| Kit::new());
     let peers = kits.iter().map(|kit| CachePadded::new(Peer::new(kit, String::new(), None, false))).collect();
-    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect());
-    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N));
+    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect(), 0);
+    let registry: Shared =
+        Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, Spares::new(N, 0, String::new(), None)));
     let mut index = 0;
     kits.map(|kit| {
         index += 1;
@@ -59,10 +61,16 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// A task and the job that runs it.
-    pub(super) fn new() -> (StdArc<Task>, Job) {
+    /// A task without a job.
+    pub(super) fn bare() -> StdArc<Task> {
         let task = StdArc::new(Task { data: Data::new(), runs: AtomicUsize::new(0) });
         task.data.write();
+        task
+    }
+
+    /// A task and the job that runs it.
+    pub(super) fn new() -> (StdArc<Task>, Job) {
+        let task = Task::bare();
         let job = {
             let task = StdArc::clone(&task);
             Job::new(move || task.run())

@@ -31,6 +31,9 @@ pub(crate) struct Wait {
     /// times if it is served several times.
     pub(crate) serves: Vec<usize>,
     pub(crate) signal: Arc<Signal>,
+    /// Whether it does nothing until it is told: such a one takes the room that it is told of, or finds it taken, and
+    /// waits anew. Others may be in the middle of another job.
+    pub(crate) rests: bool,
 }
 
 /// The waits of all workers, at most one each.
@@ -47,9 +50,22 @@ impl Waits {
         self.0.retain(|wait| wait.worker != worker);
     }
 
-    /// Takes the waits for `queue`: the caller has made room in it, or found that it may be served, and tells them.
-    pub(crate) fn take(&mut self, queue: usize) -> Vec<Wait> {
-        self.0.extract_if(.., |wait| wait.queue == queue).collect()
+    /// Takes the waits for `queue`, and no more than `resting` of those that rest: the caller has made room in it, or
+    /// found that it may be served, and tells them. Also whether some are left.
+    pub(crate) fn take(&mut self, queue: usize, resting: usize) -> (Vec<Wait>, bool) {
+        let (mut left, mut some_left) = (resting, false);
+        let taken = self.0.extract_if(.., |wait| {
+            if wait.queue != queue {
+                return false;
+            }
+            if wait.rests && left == 0 {
+                some_left = true;
+                return false;
+            }
+            left -= usize::from(wait.rests);
+            true
+        });
+        (taken.collect(), some_left)
     }
 
     /// If `worker`, which waits, can only wait for ever: the queue in which it must make room.
@@ -107,7 +123,7 @@ mod tests {
         let mut all = Waits::default();
         let come = |(worker, &(queue, limit, serves)): (usize, &(usize, usize, &[usize]))| {
             let signal = Signal::new(Parker::new().unparker());
-            all.push(Wait { worker, queue, limit, serves: serves.to_vec(), signal });
+            all.push(Wait { worker, queue, limit, serves: serves.to_vec(), signal, rests: false });
             let circle = all.circle(worker);
             if circle.is_some() {
                 all.remove(worker);
@@ -151,13 +167,25 @@ mod tests {
     #[test]
     fn those_that_are_told_are_gone() {
         let mut all = Waits::default();
-        for worker in 0..4 {
+        for worker in 0..8 {
             let signal = Signal::new(Parker::new().unparker());
-            all.push(Wait { worker, queue: worker % 2, limit: 1, serves: Vec::new(), signal });
+            all.push(Wait {
+                worker,
+                queue: worker % 2,
+                limit: 1,
+                serves: Vec::new(),
+                signal,
+                rests: worker > 3,
+            });
         }
         all.remove(2);
-        assert_eq!(all.take(0).iter().map(|wait| wait.worker).collect::<Vec<_>>(), [0]);
-        assert_eq!(all.take(1).iter().map(|wait| wait.worker).collect::<Vec<_>>(), [1, 3]);
-        assert!(all.take(1).is_empty());
+        let workers =
+            |(waits, left): (Vec<Wait>, bool)| (waits.iter().map(|wait| wait.worker).collect::<Vec<_>>(), left);
+        assert_eq!(workers(all.take(0, 1)), (vec![0, 4], true), "one of those that rest");
+        assert_eq!(workers(all.take(0, usize::MAX)), (vec![6], false));
+        assert_eq!(workers(all.take(1, 0)), (vec![1, 3], true));
+        assert_eq!(workers(all.take(1, 1)), (vec![5], true));
+        assert_eq!(workers(all.take(1, 1)), (vec![7], false));
+        assert_eq!(workers(all.take(1, 1)), (vec![], false));
     }
 }

@@ -93,7 +93,8 @@ impl Waiter<'_> {
 fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
     let help = if matches!(wait, None | Some(Wait::Steal)) { Help::Any } else { Help::Nothing };
     if wait != Some(Wait::Steal) && worker.may_lend_place() {
-        worker.wait_related(until, help, || None);
+        let parks = wait == Some(Wait::Park);
+        worker.wait_related(until, help, || if parks { None } else { worker.own_apart() });
     } else {
         worker.wait_until(until, help);
     }

@@ -50,7 +50,8 @@ fn a_job_that_submits_to_a_full_queue_runs_the_queues_jobs() {
 
     within(LIMIT, || {
         for concurrency in [1, 2] {
-            let pool = pool(1);
+            // Without a spare, which would have the worker's place meanwhile.
+            let pool = Pool::builder().workers(1).spares(0).build().unwrap();
             let ledger = Ledger::new(2 * JOBS);
             let marks = Arc::clone(&ledger);
             let handler = move |job| marks.mark(job);
@@ -206,7 +207,7 @@ fn a_handler_that_fills_its_own_queue() {
 /// that none runs inside another in a serial queue.
 #[test]
 fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
-    const JOBS: usize = 10_000;
+    const JOBS: usize = 100_000;
 
     within(LIMIT, || {
         for (workers, concurrency) in [(1, 1), (2, 1), (2, 2), (4, 2)] {
@@ -240,7 +241,7 @@ fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
 /// More jobs that wait for room than stacks have room for: 2 MiB each, the system's default for a thread.
 #[test]
 fn many_jobs_that_each_submit_to_one_full_queue() {
-    const JOBS: usize = 100_000;
+    const JOBS: usize = 10_000;
 
     within(LIMIT, || {
         for (workers, queues) in [(1, 1), (2, 1), (2, 2), (4, 1)] {

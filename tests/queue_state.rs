@@ -153,7 +153,8 @@ fn a_nested_job_gets_a_second_state() {
 
     within(LIMIT, || {
         for concurrency in [1, 2] {
-            let pool = Pool::builder().workers(2).build().unwrap();
+            // Without a spare, which would run the inner job on a stack of its own.
+            let pool = Pool::builder().workers(2).spares(0).build().unwrap();
             let made = Arc::new(AtomicUsize::new(0));
             let own: Arc<Mutex<Option<Queue<Depth>>>> = Arc::default();
             let (report, reports) = channel();

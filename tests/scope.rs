@@ -414,7 +414,7 @@ fn the_order_on_one_worker() {
                 });
             });
         });
-        assert_eq!(mixed, [10, 2, 11, 1, 12, 0]);
+        assert_eq!(mixed, [10, 11, 12, 2, 1, 0], "the end of the inner one waits for its own jobs only");
     });
 }
 

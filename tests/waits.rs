@@ -99,23 +99,36 @@ fn with_steal_the_holder_runs_who_wants_the_lock() {
     within(LIMIT, || {
         for _ in 0..50 {
             let in_a_scope = is_run_on_the_holder(|pool, blocker, other| {
-                pool.scope(|s| {
+                pool.scope_with(Wait::Steal, |s| {
                     s.spawn(|_| blocker());
                     other();
                 });
             });
             assert!(in_a_scope, "nobody else was free: on a blocking lock it would wait for itself");
-            let in_a_join = is_run_on_the_holder(|pool, blocker, other| _ = pool.join(other, blocker));
-            assert!(in_a_join);
+        }
+    });
+}
+
+/// Unless it is asked to, it does not: a spare does.
+#[test]
+fn the_holder_runs_nobody_who_wants_the_lock() {
+    within(LIMIT, || {
+        for _ in 0..50 {
+            assert!(!is_run_on_the_holder(|pool, blocker, other| {
+                pool.scope(|s| {
+                    s.spawn(|_| blocker());
+                    other();
+                });
+            }));
+            assert!(!is_run_on_the_holder(|pool, blocker, other| _ = pool.join(other, blocker)));
             let another = pool(1);
-            let in_an_install = is_run_on_the_holder(|_, blocker, other| {
+            assert!(!is_run_on_the_holder(|_, blocker, other| {
                 filch::in_place_scope(|s| {
                     s.spawn(|_| blocker());
                     other();
                     another.install(|| ());
                 });
-            });
-            assert!(in_an_install);
+            }));
         }
     });
 }
@@ -157,14 +170,12 @@ fn a_parked_scope() {
         for _ in 0..200 {
             contend(&pool, 3, || {
                 let thieves = Mutex::new(Vec::new());
-                let me = filch::current_worker().unwrap();
+                let me = thread::current().id();
                 pool.scope_with(Wait::Park, |s| {
-                    (0..3).for_each(|_| {
-                        s.spawn(|_| thieves.lock().unwrap().push(filch::current_worker().unwrap()))
-                    });
+                    (0..3).for_each(|_| s.spawn(|_| thieves.lock().unwrap().push(thread::current().id())));
                 });
                 let thieves = thieves.into_inner().unwrap();
-                assert!(thieves.len() == 3 && !thieves.contains(&me), "{me} ran {thieves:?}");
+                assert!(thieves.len() == 3 && !thieves.contains(&me), "{me:?} ran {thieves:?}");
             });
         }
         // Alone, it does it itself.
@@ -247,8 +258,8 @@ fn stolen_parts_stay_apart() {
                     }
                 });
                 waits.wait();
-                // All three workers are inside that scope: nobody may run this until it is over.
-                s.spawn(|_| mixed.store(INSIDE.get() || !other_ran.is_open(), Ordering::Relaxed));
+                // All three workers are inside that scope: a spare may run this, on a stack of its own.
+                s.spawn(|_| mixed.store(INSIDE.get(), Ordering::Relaxed));
                 (0..50).for_each(|_| thread::yield_now());
                 other_ran.open();
             });

@@ -88,13 +88,13 @@ impl<J: Send + 'static> CoreRef<J> {
         worker: &Worker,
         may_run: bool,
     ) -> Result<(), Refusal> {
+        // With a spare, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on top of
+        // this one might wait for it.
+        let mut lends = worker.may_lend_place();
         loop {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
                 return done;
             }
-            // With spares, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on
-            // top of this one might wait for it.
-            let lends = worker.may_lend_place();
             if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
             }
@@ -102,7 +102,7 @@ impl<J: Send + 'static> CoreRef<J> {
             match self.enter(worker, lends, refuse) {
                 Outlook::Changed => {}
                 Outlook::Circle(queue) => worker.set_aside(queue),
-                Outlook::Wait(signal) if lends && self.wait_aside(worker, &signal, deadline) => {}
+                Outlook::Wait(signal) if lends => lends = self.wait_aside(worker, &signal, deadline),
                 Outlook::Wait(signal) => {
                     let found = if may_run {
                         worker.signal_or_job(&signal, deadline)
@@ -122,9 +122,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Waits for room with a spare in the worker's place; `false` if there is none.
     fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
         let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
-        if waited {
-            self.registry.rooms.lock().remove(worker.key());
-        }
+        self.registry.rooms.lock().remove(worker.key());
         waited
     }
 
@@ -140,6 +138,7 @@ impl<J: Send + 'static> CoreRef<J> {
             limit: self.limit,
             serves: worker.serves(),
             signal: Arc::clone(&signal),
+            rests: lends,
         });
         let may_serve = self.runners.set_crowded().attached() < self.limit;
         let may_wait = self.ring.flag_blocked(refuse);
@@ -213,13 +212,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 worker.set_aside(queue);
                 true
             }
-            Outlook::Wait(signal) => {
-                let waited = self.wait_aside(worker, &signal, deadline);
-                if !waited {
-                    self.registry.rooms.lock().remove(worker.key());
-                }
-                waited
-            }
+            Outlook::Wait(signal) => self.wait_aside(worker, &signal, deadline),
         }
     }
 
@@ -248,8 +241,8 @@ impl<J> CoreRef<J> {
     pub(crate) fn room_made(&self) {
         let mut entries = self.room.lock();
         let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
-        let waits = self.take_workers();
-        if entries.is_empty() || defect("one_waiter_at_most") {
+        let (waits, some_left) = self.take_workers(1);
+        if entries.is_empty() && !some_left || defect("one_waiter_at_most") {
             self.ring.unflag_blocked();
         }
         drop(entries);
@@ -260,22 +253,26 @@ impl<J> CoreRef<J> {
     #[cold]
     pub(super) fn place_free(&self) {
         let entries = self.room.lock();
-        let waits = self.take_workers();
+        let (waits, _) = self.take_workers(0);
         drop(entries);
         waits.into_iter().for_each(Wake::wake);
     }
 }
 
 impl<J> Core<J> {
-    /// Takes the workers that wait for room; by who holds the lock of `room`, under which `crowded` is set and cleared.
-    fn take_workers(&self) -> Vec<Wake> {
+    /// Takes the workers that wait for room, and no more than `resting` of those that rest; and whether some are left. By
+    /// who holds the lock of `room`, under which `crowded` is set and cleared.
+    fn take_workers(&self, resting: usize) -> (Vec<Wake>, bool) {
         if !self.runners.load().crowded() {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         let address = (&raw const *self).addr();
         let mut waits = self.registry.rooms.lock();
-        self.runners.clear_crowded();
-        waits.take(address).into_iter().map(|wait| Wake::Worker(wait.signal)).collect()
+        let (taken, some_left) = waits.take(address, resting);
+        if !some_left {
+            self.runners.clear_crowded();
+        }
+        (taken.into_iter().map(|wait| Wake::Worker(wait.signal)).collect(), some_left)
     }
 
     /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get to know. Whether there are jobs.
@@ -283,7 +280,7 @@ impl<J> Core<J> {
         let left = self.ring.flag_tail(flag);
         let mut entries = self.room.lock();
         let woken = entries.take();
-        let waits = self.take_workers();
+        let (waits, _) = self.take_workers(usize::MAX);
         self.ring.unflag_blocked();
         drop(entries);
         waits.into_iter().chain(woken).for_each(Wake::wake);

@@ -179,7 +179,7 @@ impl Worker {
             return true;
         }
         let missed = Cell::new(false);
-        self.wait_related(latch, otherwise, || self.take_leap(latch, &missed));
+        self.wait_related(latch, otherwise, || self.take_leap(latch, &missed).or_else(|| self.own_apart()));
         false
     }
 
@@ -197,12 +197,18 @@ impl Worker {
     pub(crate) fn wait_for_scope(&self, latch: &TaskLatch, base: usize, otherwise: Help) {
         let missed = Cell::new(false);
         self.wait_related(latch, otherwise, || {
-            self.take_own_of_scope(base).or_else(|| self.steal_of_scope(base, &missed))
+            let own = self.take_own_of_scope(base).or_else(|| self.own_apart());
+            own.or_else(|| self.steal_of_scope(base, &missed))
         });
     }
 
     fn take_own_of_scope(&self, base: usize) -> Option<Job> {
         self.take_own_if(|job| job.home() == (Home::Scope, base))
+    }
+
+    /// A job of its own, if it waits apart: those who hold a lock run what they spawned themselves.
+    pub(crate) fn own_apart(&self) -> Option<Job> {
+        if self.is_isolated() { self.own() } else { None }
     }
 
     /// Takes the newest of its own jobs that is `wanted`. Those above it stay where others find them: what nobody waits for
@@ -214,8 +220,8 @@ impl Worker {
                 None => break None,
                 Some(job) if wanted(&job) => break Some(job),
                 Some(job) => match job.home().0 {
-                    Home::None => self.registry.hold().inject(job),
-                    Home::Scope => above.push(job),
+                    Home::None if !self.is_isolated() => self.registry.hold().inject(job),
+                    Home::None | Home::Scope => above.push(job),
                     Home::Fork => {
                         // Of a frame below: all that is older is so, too.
                         above.push(job);

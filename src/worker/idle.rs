@@ -178,6 +178,8 @@ impl Worker {
             Next::Done => self.has_no_errand(),
             Next::Job(job) => {
                 self.push_deque(job);
+                // It was in no queue for a moment, and this worker may come to another job before it.
+                self.registry.sleep.published();
                 false
             }
         }

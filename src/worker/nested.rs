@@ -26,7 +26,8 @@ pub enum Wait {
     /// every wait inside the call, too, and for other workers in what they take of it. For a caller that holds a lock
     /// which jobs of others want.
     OwnScope,
-    /// Runs nothing while it waits for the end. Waits inside the call are as with `OwnScope`.
+    /// Runs nothing while it waits for the end: other workers or spares must be there for that, and not all be blocked on
+    /// what the caller holds. On a pool with one worker, as `OwnScope`. Waits inside the call are as with `OwnScope`.
     Park,
 }
 

@@ -16,7 +16,7 @@ use crate::panic_at::PanicAt;
 use crate::pool::Pool;
 use crate::registry::{Kit, Peer, Registry, Shared};
 use crate::sleep::{MAX_WORKERS, Sleep};
-use crate::spares::{DEFAULT_SPARES, Spares};
+use crate::spares::{Spares, default_beside};
 use crate::sync::{Arc, MODEL, defect};
 use crate::thread::{Starter, Threads, WorkerThread};
 use crate::unwind::{self, Payload};
@@ -325,7 +325,7 @@ impl PoolBuilder {
             })
             .collect();
         let unparkers = kits.iter().map(|kit| kit.parker.unparker()).collect();
-        let max_spares = spares.unwrap_or(DEFAULT_SPARES.min(MAX_WORKERS - plan.len()));
+        let max_spares = spares.unwrap_or_else(|| default_beside(plan.len()));
         let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
         let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
         let threads = plan.len() - usize::from(host);

@@ -37,6 +37,7 @@ use crossbeam_utils::CachePadded;
 use crate::affinity;
 use crate::job::Job;
 use crate::registry::{Kit, Peer, Registry, Shared};
+use crate::sleep::MAX_WORKERS;
 use crate::sync::site::{
     SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_REST, SPARE_SLOT, SPARE_TAKE, SPARES_MADE,
 };
@@ -44,8 +45,14 @@ use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, lock};
 use crate::thread::{Handle, Trace, spawn_thread};
 use crate::worker::{Current, Seat, Worker};
 
-/// How many spares a pool has at most, if its builder does not say. Under a checker none: each is a thread more to explore.
-pub(crate) const DEFAULT_SPARES: usize = if MODEL { 0 } else { 64 };
+/// How many spares a pool has at most, if its builder does not say. Under a checker none: each is a thread more to
+/// explore.
+const DEFAULT: usize = 64;
+
+/// The same beside so many workers.
+pub(crate) fn default_beside(workers: usize) -> usize {
+    if MODEL { 0 } else { DEFAULT.min(MAX_WORKERS - workers) }
+}
 
 /// A spare that was not needed for so long ends.
 const REST: Duration = Duration::from_secs(10);

@@ -54,10 +54,16 @@ fn meet(queue: &Queue<Option<Arc<Barrier>>>, workers: usize) {
 
 #[track_caller]
 fn check(ends: &Ends, workers: usize, jobs: usize) {
+    check_on(ends, workers, jobs, true);
+}
+
+/// A worker that waits itself has a spare in its place, which may end its state.
+#[track_caller]
+fn check_on(ends: &Ends, workers: usize, jobs: usize, own: bool) {
     let mut ends = ends.lock().unwrap();
     ends.sort_unstable();
     assert!(ends.iter().map(|end| end.0).eq(0..workers), "each once: {ends:?}");
-    assert!(ends.iter().all(|end| end.1), "on its own thread: {ends:?}");
+    assert!(!own || ends.iter().all(|end| end.1), "on its own thread: {ends:?}");
     assert_eq!(ends.iter().map(|end| end.2).sum::<usize>(), jobs);
     ends.clear();
 }
@@ -88,7 +94,7 @@ fn before_the_wait_for_a_closed_queue_returns() {
             } else {
                 pool.install(|| queue.wait())
             }
-            check(&ends, WORKERS, WORKERS + round);
+            check_on(&ends, WORKERS, WORKERS + round, round % 2 == 0);
             assert_eq!(alive.count(), 0);
             queue.wait();
         }

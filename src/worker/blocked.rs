@@ -219,15 +219,19 @@ impl Worker {
             match self.own() {
                 None => break None,
                 Some(job) if wanted(&job) => break Some(job),
-                Some(job) => match job.home().0 {
-                    Home::None if !self.is_isolated() => self.registry.hold().inject(job),
-                    Home::None | Home::Scope => above.push(job),
-                    Home::Fork => {
-                        // Of a frame below: all that is older is so, too.
-                        above.push(job);
-                        break None;
+                Some(job) => {
+                    // So that what stays is in one place, and in its order.
+                    self.expose_all();
+                    match job.home().0 {
+                        Home::None if !self.is_isolated() => self.registry.hold().inject(job),
+                        Home::None | Home::Scope => above.push(job),
+                        Home::Fork => {
+                            // Of a frame below: all that is older is so, too.
+                            above.push(job);
+                            break None;
+                        }
                     }
-                },
+                }
             }
         };
         if !above.is_empty() {
@@ -237,9 +241,15 @@ impl Worker {
         found
     }
 
+    /// Whether it may take a job from others to see whether it is related: not if it waits apart, where all that is in its
+    /// own deque counts as its own.
+    fn may_look_elsewhere(&self) -> bool {
+        self.may_begin() && !self.is_isolated()
+    }
+
     /// A job of a scope from somebody else's deque. No more than one other job is moved on the way, which `missed` notes.
     fn steal_of_scope(&self, base: usize, missed: &Cell<bool>) -> Option<Job> {
-        if !self.may_begin() {
+        if !self.may_look_elsewhere() {
             return None;
         }
         (0..self.registry.all())
@@ -249,7 +259,7 @@ impl Worker {
 
     /// A fork that whoever runs the fork of `latch` has made since, and so ends before that one.
     fn take_leap(&self, latch: &TaskLatch, missed: &Cell<bool>) -> Option<Job> {
-        if !self.may_begin() {
+        if !self.may_look_elsewhere() {
             return None;
         }
         let (thief, begun) = latch.thief_and_place()?;

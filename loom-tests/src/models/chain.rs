@@ -47,6 +47,7 @@ impl Side {
 struct Owner {
     stack: Stack,
     deque: Deque<Job>,
+    #[expect(clippy::vec_box, reason = "a place stays where it is")]
     places: Vec<Box<MaybeUninit<Side>>>,
     /// How many forks are open.
     depth: usize,

@@ -33,11 +33,12 @@ impl FnContext {
 ///
 /// The calling worker runs `a` and meanwhile keeps `b` for whoever has nothing to do. If nobody took it, it runs
 /// `b` itself: that costs about as much as two calls, 2 ns, so recursion need not stop early. If somebody did, it
-/// runs other jobs of the pool until `b` has ended; if its stack is deep already, only those that it pushed
-/// itself.
+/// helps with what `b` forks, if it can have some of that, or leaves its place to a
+/// [spare](crate::PoolBuilder::spares) until `b` has ended.
 ///
-/// Other workers see `b` at once if they are idle, and otherwise when they become so, within about 0.1 ms, whatever
-/// `a` does. Both sides may therefore be long, but they must not need each other: no two threads are promised.
+/// A worker that has nothing to do takes `b` within about 0.1 ms and a wake, however deep the fork is and whatever `a`
+/// does. Both sides may therefore be long. They may need each other only if another worker is free for `b`, now or in
+/// time: no two threads are promised.
 ///
 /// Private stacks and their exposure on demand follow Acar, Charguéraud, Rainey: "Scheduling parallel programs by
 /// work stealing with private deques" (PPoPP 2013), the way back to the own job Cilk-5's THE protocol.

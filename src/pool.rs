@@ -172,8 +172,8 @@ impl Pool {
 
     /// Runs `f` on a worker of this pool, waits, and returns what it returned. `f` may borrow.
     ///
-    /// A worker of this pool runs it on the spot. A worker of another pool runs jobs of its own pool while it
-    /// waits; any other thread sleeps. No allocation.
+    /// A worker of this pool runs it on the spot. A worker of another pool leaves its place to a
+    /// [spare](PoolBuilder::spares) of its own pool while it waits; any other thread sleeps. No allocation.
     ///
     /// # Panics
     /// With what `f` panicked with; or if the pool is shut down or this is a forked child, for which there is

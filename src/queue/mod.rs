@@ -85,15 +85,16 @@ impl<J> Drop for Handle<J> {
 impl<J: Send + 'static> Queue<J> {
     /// Puts a job in, waiting while the queue is full.
     ///
-    /// A thread outside the pool sleeps while it waits. A worker of the pool runs pending jobs instead, of this
+    /// A thread outside any pool sleeps while it waits. In a job, a [spare](crate::PoolBuilder::spares) has the worker's
+    /// place meanwhile, so that the queue's runners go on. Without a spare the worker runs pending jobs on top: of this
     /// queue first, where its concurrency allows one more; of others until 16 such waits are on its stack.
     ///
     /// A handler may submit to its own queue, or to one whose handler submits to its own. Where all workers that may
     /// make room in a queue wait for room themselves, in each other's queues or their own, the last of them sets the
     /// oldest job of such a queue aside, beyond the capacity, and that job runs next when its turn comes. So this
     /// does not deadlock, and a concurrency of 1 means one after the other, in order, all the same; but a handler
-    /// that submits more than there is room for, again and again, fills memory. Circles through several pools, or
-    /// through threads that are no workers, are not seen.
+    /// that submits more than there is room for, again and again, fills memory. Such a circle may go through
+    /// several pools; one through a thread that is no worker is not seen.
     ///
     /// Costs about 10 ns while there is room. All that happened before is visible to the handler.
     ///
@@ -202,7 +203,8 @@ impl<J: Send + 'static> Queue<J> {
     }
 
     /// Waits until all jobs accepted before this call have ended; if the queue is closed, also until its workers' states
-    /// [have](StatefulQueueBuilder::state_end). On a worker, runs jobs meanwhile.
+    /// [have](StatefulQueueBuilder::state_end). In a job, a [spare](crate::PoolBuilder::spares) has the
+    /// worker's place meanwhile.
     ///
     /// It waits for a moment at which the queue is idle, so as long as others keep submitting it may last;
     /// [`close`](Self::close) or [`close_when_idle`](Self::close_when_idle) first to wait for the end.

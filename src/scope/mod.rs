@@ -133,8 +133,8 @@ impl fmt::Debug for Scope<'_> {
 /// Runs `f` on a worker and waits until all that it spawned has ended, on the pool that the calling thread works
 /// for, or else on the [global](crate::Pool::global) one.
 ///
-/// While it waits, the worker runs the scope's jobs, then others of the pool; if its stack is deep already,
-/// or with [another `Wait`](crate::Pool::scope_with), its own only.
+/// While it waits, the worker runs jobs of the scope. When it has none, a [spare](crate::PoolBuilder::spares) has its place,
+/// unless it is to wait in [another way](crate::Pool::scope_with).
 ///
 /// # Panics
 /// With the first panic of `f` or a spawned closure, after all have ended. If the drop of a later payload panics,

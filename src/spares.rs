@@ -41,7 +41,7 @@ use crate::sleep::MAX_WORKERS;
 use crate::sync::site::{
     SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_REST, SPARE_SLOT, SPARE_TAKE, SPARES_MADE,
 };
-use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, lock};
+use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, defect, lock};
 use crate::thread::{Handle, Trace, spawn_thread};
 use crate::worker::{Current, Seat, Worker};
 
@@ -190,7 +190,8 @@ impl Registry {
         let number = Registry::engage(this, slot)?;
         let index = this.spares.first + number;
         let after = this.sleep.fall_asleep(index, searching, false);
-        if this.has_work_for(slot) || this.others_keep_jobs(after.idle()) {
+        let left = this.has_work_for(slot) || this.others_keep_jobs(after.idle());
+        if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
                 // Which nobody but this one looks into.

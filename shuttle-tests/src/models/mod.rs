@@ -3,6 +3,7 @@
 
 mod jobs;
 mod queues;
+mod waits;
 
 use filch::Pool;
 use shuttle::rand::{Rng, thread_rng};
@@ -37,6 +38,9 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "circle", iterations: 1000, body: queues::circle },
     Model { name: "queue_shutdown", iterations: 1000, body: queues::shutdown },
     Model { name: "drain", iterations: 1000, body: queues::drain },
+    Model { name: "chain", iterations: 1000, body: waits::chain },
+    Model { name: "grid", iterations: 1000, body: waits::grid },
+    Model { name: "two_pools", iterations: 1000, body: waits::two_pools },
 ];
 
 pub(crate) const CANARIES: &[Canary] = &[
@@ -47,6 +51,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "runner_leaves_unlooked", model: "backpressure", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "room_unasked", model: "backpressure", kind: Kind::Pct, iterations: 2000 },
     Canary { defect: "ends_unawaited", model: "drain", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "spare_called_unlooked", model: "grid", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
 ];
 

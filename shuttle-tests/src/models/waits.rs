@@ -1,0 +1,87 @@
+//! Jobs that wait for jobs, on pools with spares: whoever is chosen to run, all of them end.
+
+use filch::{CountLatch, JoinHandle, Pool};
+use shuttle::sync::Arc;
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{below, idle};
+
+/// A pool of 2 to 6 workers with as many spares as can be needed.
+fn pool(waits: usize) -> Pool {
+    Pool::builder().workers(below(5) + 2).spares(waits).build().expect("a pool")
+}
+
+/// Jobs of which each joins the one before, from outside or by a job, with others beside them. Each runs once, and the pool
+/// ends with its spares.
+pub(super) fn chain() {
+    const JOBS: usize = 5;
+    let pool = Arc::new(pool(JOBS));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let link = |before: Option<JoinHandle<usize>>| {
+        let ran = Arc::clone(&ran);
+        move || {
+            ran.fetch_add(1, Ordering::Relaxed);
+            before.map_or(0, |before| before.join().expect("a result")) + 1
+        }
+    };
+    let inside = below(2) == 0;
+    let mut last = None;
+    for _ in 0..JOBS {
+        let job = link(last);
+        last = Some(if inside { pool.install(|| filch::spawn(job)) } else { pool.spawn(job) });
+        if below(3) == 0 {
+            idle();
+        }
+    }
+    let last = last.expect("some jobs");
+    assert_eq!(last.join().expect("a result"), JOBS);
+    assert_eq!(ran.load(Ordering::Relaxed), JOBS, "each once");
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// A wave-front: each cell of a grid waits for the one above and the one to its left; those that wait longest come first.
+pub(super) fn grid() {
+    const SIDE: usize = 3;
+    let pool = pool(SIDE * SIDE);
+    let cells: Arc<Vec<CountLatch>> = Arc::new((0..SIDE * SIDE).map(|_| CountLatch::new(1)).collect());
+    for cell in (0..SIDE * SIDE).rev() {
+        let cells = Arc::clone(&cells);
+        let job = move || {
+            if cell >= SIDE {
+                cells[cell - SIDE].wait();
+            }
+            if !cell.is_multiple_of(SIDE) {
+                cells[cell - 1].wait();
+            }
+            cells[cell].count_down();
+        };
+        pool.execute(job).expect("an open pool");
+    }
+    cells[SIDE * SIDE - 1].wait();
+    assert_eq!(pool.shutdown().expect("a shutdown from outside").run, (SIDE * SIDE) as u64);
+}
+
+/// Jobs of two pools that install into each other, and wait for what the other's job does afterwards.
+pub(super) fn two_pools() {
+    let pools = Arc::new([pool(4), pool(4)]);
+    let after = Arc::new([CountLatch::new(1), CountLatch::new(1)]);
+    let jobs: Vec<_> = (0..2)
+        .map(|side| {
+            let (pools, after) = (Arc::clone(&pools), Arc::clone(&after));
+            pools.clone()[side].spawn(move || {
+                pools[1 - side].install(|| ());
+                after[side].count_down();
+            })
+        })
+        .collect();
+    let waits: Vec<_> = (0..2)
+        .map(|side| {
+            let after = Arc::clone(&after);
+            pools[side].spawn(move || after[1 - side].wait())
+        })
+        .collect();
+    jobs.into_iter().chain(waits).for_each(|job| job.join().expect("a result"));
+    for pool in pools.iter() {
+        pool.shutdown().expect("a shutdown from outside");
+    }
+}

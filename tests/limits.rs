@@ -1,0 +1,50 @@
+//! What the documents say of limits is what the code has.
+
+use filch::{BuildError, CountLatch, MAX_WORKERS, Pool};
+
+/// `number` as the documents write it, with commas.
+fn written(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn source(path: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn the_most_workers() {
+    let error = Pool::builder().workers(MAX_WORKERS + 1).build().unwrap_err();
+    assert!(matches!(error, BuildError::TooManyWorkers { max: MAX_WORKERS, .. }), "{error}");
+    let limit = written(MAX_WORKERS);
+    assert!(source("src/builder.rs").contains(&format!("How many workers: 1 to {limit}, spares included.")));
+    assert!(source("docs/DESIGN.md").contains(&format!("At most {limit} workers and spares together")));
+    assert!(source("docs/RAYON.md").contains(&format!("`max_num_threads()` is {limit}")));
+}
+
+#[test]
+fn the_largest_queue() {
+    let pool = Pool::builder().workers(1).build().unwrap();
+    let max = match pool.queue().capacity(usize::MAX).build(|()| ()).unwrap_err() {
+        BuildError::CapacityTooLarge { max, .. } => max,
+        other => panic!("{other}"),
+    };
+    assert!(max.is_power_of_two());
+    let power = format!("2^{}", max.trailing_zeros());
+    assert!(source("src/queue/builder.rs").contains(&format!("How many jobs may wait: 1 to {power};")));
+    assert!(source("docs/DESIGN.md").contains(&format!("{power} slots in a queue")));
+}
+
+#[test]
+fn the_largest_count() {
+    assert!(CountLatch::MAX < usize::MAX / 4, "what was given and what is allowed can be told");
+    let power = (CountLatch::MAX + 1).trailing_zeros();
+    assert!(source("docs/DESIGN.md").contains(&format!("counts up to 2^{power} − 1")));
+}

@@ -14,9 +14,6 @@ use crate::sync::{EXHAUSTIVE, spin_loop};
 /// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
 const BATCH: usize = 32;
 
-/// The most jobs that one theft takes; half of what there is at most.
-const LOOT: usize = 16;
-
 impl Worker {
     /// The next job, from wherever `help` allows.
     pub(crate) fn find(&self, help: Help) -> Option<Job> {
@@ -131,11 +128,9 @@ impl Worker {
         if stealer.is_empty() {
             return Steal::Empty;
         }
-        let stolen = if self.depth.get() > 0 || EXHAUSTIVE {
-            stealer.steal()
-        } else {
-            stealer.steal_batch_with_limit_and_pop(&self.deque, LOOT)
-        };
+        // The oldest, and no more: of several the newest would be run first, and the oldest, which of forks is the largest
+        // by far, would lie in this deque for as long as that takes.
+        let stolen = stealer.steal();
         if let Steal::Success(_) = stolen {
             self.me().counters.stolen.add(1);
             self.appetite.note_theft();

@@ -218,6 +218,7 @@ impl<T> Stealer<T> {
 impl<T> Stealer<T> {
     /// The oldest item, and of what is left up to half, and fewer than `limit`, to `dest`. From a LIFO deque each
     /// is claimed by an exchange of its own, and `dest` shows them all at the end.
+    #[cfg_attr(shuttle, allow(dead_code, reason = "the pool steals one at a time; the loom models have it"))]
     pub(crate) fn steal_batch_with_limit_and_pop(&self, dest: &Deque<T>, limit: usize) -> Steal<T> {
         assert!(limit > 0);
         let source = &*self.inner;

@@ -1,16 +1,13 @@
-//! What does a pool hold, and what does it take to have one?
+//! What does a pool hold?
 //!
-//! Bytes for each closure that waits, counted by the allocator while the only worker is kept from running
-//! them; and the time from a builder to threads that have all run something, and from there to their end.
+//! Bytes for each closure that waits, counted by the allocator while the only worker is kept from running them.
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::sync::Barrier;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use filch_benches::{Contender, Round, ask, print_aligned, rounds, scaled, settle};
+use filch_benches::{print_aligned, scaled};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -135,58 +132,5 @@ fn bytes(_: &mut Criterion) {
     print_aligned("bytes held", &rows);
 }
 
-fn start_and_stop(c: &mut Criterion) {
-    for workers in [1, 2, 8] {
-        let samples = scaled(10, 2);
-        // Nobody gets past it before all workers are there.
-        let barrier = &Barrier::new(workers);
-        let sample = |f: &dyn Fn()| {
-            let times = (0..samples).map(|_| {
-                settle();
-                let start = Instant::now();
-                f();
-                start.elapsed()
-            });
-            Round { times: times.collect::<Vec<Duration>>(), jobs: Vec::new() }
-        };
-        let contenders = vec![
-            Contender::peer("threads", || {
-                sample(&|| {
-                    std::thread::scope(|s| {
-                        (0..workers).for_each(|_| drop(s.spawn(move || barrier.wait())));
-                    });
-                })
-            }),
-            Contender::peer("rayon, told to end", || {
-                sample(&|| {
-                    let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
-                    let pool = builder.build().expect("a pool");
-                    pool.broadcast(|_| barrier.wait());
-                })
-            }),
-            Contender::peer("rayon, ended", || {
-                sample(&|| {
-                    // The last that a worker does; dropping the pool does not wait for it.
-                    let (exit, exited) = mpsc::channel();
-                    let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
-                    let builder = builder.exit_handler(move |_| exit.send(()).expect("a receiver"));
-                    let pool = builder.build().expect("a pool");
-                    pool.broadcast(|_| barrier.wait());
-                    drop(pool);
-                    assert_eq!(exited.iter().take(workers).count(), workers);
-                })
-            }),
-            Contender::ours("filch", || {
-                sample(&|| {
-                    let pool = filch_pool(workers);
-                    pool.broadcast(|_| barrier.wait());
-                })
-            }),
-        ];
-        let question = format!("start and stop of {workers} worker{}", if workers == 1 { "" } else { "s" });
-        ask(c, &question, 1, rounds(15), contenders);
-    }
-}
-
-criterion_group!(benches, bytes, start_and_stop);
+criterion_group!(benches, bytes);
 criterion_main!(benches);

@@ -235,15 +235,19 @@ impl PoolBuilder {
         self
     }
 
-    /// Builds the pool and starts its threads. Returns when all are running.
+    /// Builds the pool and starts its threads. Does not wait until they run: that takes the system longer than all the
+    /// rest, and whoever has a job for them need not wait for it twice. Threads of [`spawn_with`](Self::spawn_with) are
+    /// waited for.
     ///
     /// # Errors
     /// [`BuildError`], with what was given and what is allowed. If the system refuses a thread, those started
     /// before it are ended and joined.
     pub fn build(self) -> Result<Pool, BuildError> {
         match self.start() {
-            Ok((pool, started)) => {
-                started.wait();
+            Ok((pool, awaited)) => {
+                if let Some(started) = awaited {
+                    started.wait();
+                }
                 Ok(pool)
             }
             Err(failed) => Err(failed.clean_up()),
@@ -281,11 +285,14 @@ impl PoolBuilder {
     }
 
     /// Starts the threads and waits for none: a wait may run jobs, and one of them may come for what the caller
-    /// holds. The latch opens when all run.
-    pub(crate) fn start(mut self) -> Result<(Pool, Arc<CountLatch>), Failed> {
+    /// holds. The latch, if any, is what the caller is to wait for then: it opens when all run. Under a checker there is
+    /// one always, so that not every model has to explore how threads come up; one that uses `build_with` does.
+    pub(crate) fn start(mut self) -> Result<(Pool, Option<Arc<CountLatch>>), Failed> {
         match self.spawn.take() {
-            None => self.start_by(&mut Starter::Std),
-            Some(mut f) => self.start_by(&mut Starter::Host(&mut *f)),
+            None => self.start_by(&mut Starter::Std).map(|(pool, started)| (pool, MODEL.then_some(started))),
+            Some(mut f) => {
+                self.start_by(&mut Starter::Host(&mut *f)).map(|(pool, started)| (pool, Some(started)))
+            }
         }
     }
 
@@ -354,7 +361,12 @@ impl PoolBuilder {
             return Err(Failed::Midway { cause, registry, started });
         }
         let running = started.started();
-        Ok((Pool::assemble(registry, started), running))
+        let bound = match starter {
+            Starter::Std => Arc::clone(&running),
+            // Some may be put aside, for as long as the host likes.
+            Starter::Host(_) => Arc::new(CountLatch::new(0)),
+        };
+        Ok((Pool::assemble(registry, started, bound), running))
     }
 
     /// Builds the pool and makes it the [global](Pool::global) one.

@@ -71,7 +71,9 @@ pub(crate) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     drop(turn);
     match started {
         Ok((pool, started)) => {
-            started.wait();
+            if let Some(started) = started {
+                started.wait();
+            }
             Ok(pool)
         }
         Err(failed) => Err(failed.clean_up()),

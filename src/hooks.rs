@@ -41,6 +41,11 @@ impl HeldHooks {
         if self.any { lock(&self.held).clone() } else { None }
     }
 
+    /// Whether a worker's start is to be told.
+    pub(crate) fn has_start(&self) -> bool {
+        self.get().is_some_and(|hooks| hooks.on_start.is_some())
+    }
+
     /// Calls a hook; what it panics with goes to the panic handler.
     pub(crate) fn call(&self, which: impl FnOnce(&Hooks) -> &Option<Hook>, index: usize) {
         if let Some(hooks) = self.get()

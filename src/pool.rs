@@ -39,6 +39,8 @@ pub struct Pool {
     pub(crate) joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
     pub(crate) traces: Vec<Trace>,
+    /// Opens when each of our threads is on its core, or was refused it.
+    pub(crate) bound: Arc<CountLatch>,
     pub(crate) detached: bool,
 }
 
@@ -74,13 +76,14 @@ impl Pool {
         crate::global::get()
     }
 
-    pub(crate) fn assemble(registry: Shared, threads: Threads) -> Pool {
+    pub(crate) fn assemble(registry: Shared, threads: Threads, bound: Arc<CountLatch>) -> Pool {
         let traces = threads.traces();
         Pool {
             registry,
             threads: Mutex::new(Some(threads)),
             joined: CountLatch::new(1),
             traces,
+            bound,
             detached: false,
         }
     }
@@ -255,6 +258,7 @@ impl Pool {
     }
 
     /// What the workers did so far, and where they are. Disturbs no worker; takes a lock that only waits inside jobs take.
+    /// Right after `build` it waits until the threads that the pool started are on their cores.
     ///
     /// # Examples
     /// ```
@@ -271,6 +275,7 @@ impl Pool {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
+        self.bound.wait();
         let peers = &self.registry.peers;
         let injector_depth = self.registry.injector.len();
         let taken: u64 = self.registry.all_peers().map(|peer| peer.counters.taken.get()).sum();

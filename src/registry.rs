@@ -222,8 +222,8 @@ impl Registry {
         if self.sleep.enter() {
             return Ok(Entry { registry: self });
         }
-        // For a moment we may have looked like somebody about to submit.
-        self.look_for_end();
+        // For a moment we looked like somebody about to submit.
+        drop(Entry { registry: self });
         Err(ClosedReason::Shutdown)
     }
 
@@ -249,9 +249,13 @@ impl Registry {
         drop(Entry { registry: self });
     }
 
-    /// By a worker, counted as asleep, the last as far as it saw: if all are, and nothing is left, lets them leave.
-    pub(crate) fn end_at_rest(&self) {
-        if self.conclude(|now| now.at_rest(self.threads()) && self.is_drained()) {
+    /// By whoever may have brought the pool to rest: its last change of the word left `after`. If all are at rest and
+    /// nothing is left, lets the workers leave.
+    pub(crate) fn end_if(&self, after: Snapshot) {
+        let threads = self.threads();
+        if threads == 0 {
+            self.look_for_end();
+        } else if after.at_rest(threads) && self.conclude(|now| now.at_rest(threads) && self.is_drained()) {
             self.sleep.end();
         }
     }
@@ -301,6 +305,11 @@ impl Registry {
         !self.has_work() && self.all_peers().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 
+    /// Whether the pool takes nothing more and no queue holds a job. Some worker may still be in one that submits others.
+    pub(crate) fn closed_and_drained(&self) -> bool {
+        self.sleep.snapshot().closed() && self.is_drained()
+    }
+
     /// Takes what a job panicked with to the handler.
     pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         self.hooks.handle_panic(payload, at);
@@ -333,8 +342,7 @@ impl Registry {
                 sources.members.iter().for_each(|source| source.close_outside());
             }
         }
-        self.sleep.close();
-        self.look_for_end();
+        self.end_if(self.sleep.close());
     }
 
     /// The calling worker, with this number, has left its main loop and called its hook. The last one lets go of what is the
@@ -414,8 +422,10 @@ impl Entry<'_> {
 impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.registry.sleep.leave();
-        self.registry.look_for_end();
+        let after = self.registry.sleep.leave();
+        if after.closed() && after.entered() == 0 && !defect("last_to_leave_silent") {
+            self.registry.end_if(after);
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Pool {
     /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
     /// child. Nothing is changed then.
     pub fn shutdown(&self) -> Result<Shutdown, ShutdownError> {
-        self.shutdown_until(None)
+        self.shutdown_until(None, true)
     }
 
     /// As [`shutdown`](Self::shutdown), but stops waiting after `timeout`. The pool is closed then, and drains;
@@ -104,7 +104,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shutdown_timeout(&self, timeout: Duration) -> Result<Shutdown, ShutdownError> {
-        self.shutdown_until(wait::deadline(timeout))
+        self.shutdown_until(wait::deadline(timeout), true)
     }
 
     /// Closes the pool and lets its threads go, at once: they finish what was accepted, and end. From any thread, also one
@@ -151,7 +151,8 @@ impl Pool {
         }
     }
 
-    fn shutdown_until(&self, deadline: Option<Instant>) -> Result<Shutdown, ShutdownError> {
+    /// With a report of where the workers were, if it is `read`.
+    fn shutdown_until(&self, deadline: Option<Instant>, read: bool) -> Result<Shutdown, ShutdownError> {
         let registry = &self.registry;
         if registry.forked() {
             return Err(ShutdownError::ForkedProcess);
@@ -163,6 +164,10 @@ impl Pool {
         let this = std::thread::current().id();
         if inside && !defect("own_end_awaited") || self.traces.iter().any(|trace| trace.id == this) {
             return Err(ShutdownError::WouldDeadlock);
+        }
+        if read {
+            // A worker that comes up in a pool that is closed has no reason to go to its core.
+            self.bound.wait_until(deadline, None);
         }
         registry.close();
         with_current(|worker| {
@@ -176,16 +181,35 @@ impl Pool {
             registry.wait_left(deadline).map_err(stuck)?;
         }
         return_host(registry);
-        registry.wait_left(deadline).map_err(stuck)?;
-        registry.let_go_alone();
-        self.join_threads(deadline).map_err(stuck)?;
+        if deadline.is_none() && registry.threads() > 0 && with_current(|worker| worker.is_none()) {
+            self.join_at_once();
+        } else {
+            registry.wait_left(deadline).map_err(stuck)?;
+            registry.let_go_alone();
+            self.join_left(deadline).map_err(stuck)?;
+        }
         Ok(Shutdown::of(registry))
     }
 }
 
 impl Pool {
-    /// Joins the threads, or waits for who does; the names of those that still run at `deadline`.
-    fn join_threads(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
+    /// For a thread that has nothing else to do and no limit of time: sleeps once for each thread, until that has ended,
+    /// where to wait until it has left, until its locals are gone and until it has ended takes three sleeps.
+    fn join_at_once(&self) {
+        let threads = lock(&self.threads).take();
+        let Some(threads) = threads else {
+            self.joined.wait();
+            return;
+        };
+        threads.join();
+        // Those of a host, and a lent one. No spare is called after that.
+        let _ = self.registry.wait_left(None);
+        let _ = self.registry.spares.join(None);
+        self.joined.count_down();
+    }
+
+    /// Joins the threads, which have left, or waits for who does; the names of those that still run at `deadline`.
+    fn join_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
         let names = |running: &dyn Fn(&Trace) -> bool| -> Vec<String> {
             let traces = self.traces.iter().filter(|trace| running(trace));
             traces.map(|trace| trace.name.clone()).collect()
@@ -213,7 +237,7 @@ impl Drop for Pool {
         if self.detached {
             self.let_go();
         } else {
-            match self.shutdown() {
+            match self.shutdown_until(None, false) {
                 Ok(_) => {}
                 Err(ShutdownError::ForkedProcess) => {
                     if let Some(threads) = lock(&self.threads).take() {

@@ -73,14 +73,25 @@ impl WorkerThread {
         let me = &registry.peers[worker.index];
         {
             let _current = Current::set(&worker);
-            if let Some(core) = me.asked
-                && affinity::pin(core)
-            {
-                registry.sleep.set_home(worker.index, core);
+            let bind = || {
+                if let Some(core) = me.asked
+                    && affinity::pin(core)
+                {
+                    registry.sleep.set_home(worker.index, core);
+                }
+            };
+            // To go to another core takes longer than all the rest of a pool that was dropped before this thread ran.
+            let in_vain = registry.closed_and_drained() && !registry.hooks.has_start();
+            if !in_vain {
+                bind();
             }
             self.started.count_down();
             registry.hooks.call(|hooks| &hooks.on_start, worker.index);
-            worker.main_loop();
+            worker.main_loop(|| {
+                if in_vain {
+                    bind();
+                }
+            });
             worker.leave();
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
             // While this thread is the worker still: what is dropped may shut the pool down.

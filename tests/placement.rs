@@ -6,6 +6,8 @@ mod common;
 use std::collections::BTreeSet;
 #[cfg(target_os = "linux")]
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::within;
@@ -38,6 +40,43 @@ fn more_workers_than_cores_is_reported() {
     assert!(pool.stats().workers[cores..].iter().all(|worker| worker.asked.is_none()));
     let report = pool.shutdown().unwrap();
     assert_eq!(report.workers.iter().map(|worker| worker.pinned_to).collect::<Vec<_>>(), got);
+}
+
+/// `build` does not wait for its threads; who asks where they are is not to hear of one that is still on its way.
+#[test]
+fn a_report_at_once_tells_where_all_are() {
+    for _ in 0..50 {
+        let pool = Pool::new().unwrap();
+        let report = pool.shutdown().unwrap();
+        for worker in report.workers {
+            assert!(worker.pinned_to.is_some() && worker.pinned_to == worker.asked, "{worker:?}");
+        }
+    }
+}
+
+/// A pool that is dropped before its threads have come up: those that get no job need not go to their cores, the others do.
+#[test]
+fn a_job_of_a_pool_that_is_dropped_at_once_runs_on_its_core() {
+    const ROUNDS: usize = 200;
+    let on_one_core = Arc::new(AtomicUsize::new(0));
+    let look = || {
+        let on_one_core = Arc::clone(&on_one_core);
+        move || {
+            if std::thread::available_parallelism().unwrap().get() == 1 {
+                on_one_core.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    for _ in 0..ROUNDS {
+        let (first, second) = (look(), look());
+        let pool = Pool::builder().workers(1).build().unwrap();
+        pool.execute(move || {
+            first();
+            filch::execute(second).map_err(|closed| closed.reason()).unwrap();
+        })
+        .unwrap();
+    }
+    assert_eq!(on_one_core.load(Ordering::Relaxed), 2 * ROUNDS);
 }
 
 #[test]

@@ -81,15 +81,11 @@ impl Sleep {
 
     // --- those who publish jobs ---
 
-    /// Lets an outside thread submit: `false` once the pool is closed. Each `true` must be followed by
+    /// Lets an outside thread submit: `false` once the pool is closed. Each call must be followed by
     /// one [`leave`](Self::leave), and each submission in between by one [`published`](Self::published).
     #[inline]
     pub(crate) fn enter(&self) -> bool {
-        if !self.word.enter().closed() || defect("closing_unheeded") {
-            return true;
-        }
-        self.leave();
-        false
+        !self.word.enter().closed() || defect("closing_unheeded")
     }
 
     /// As [`enter`](Self::enter) for a thread that helps to drain the pool: closed or not.
@@ -99,14 +95,11 @@ impl Sleep {
         }
     }
 
-    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began.
+    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began. The last sleeper may have put off ending the pool
+    /// because of the caller: if all are at rest now, the caller has to see to it.
     #[inline]
-    pub(crate) fn leave(&self) {
-        let after = self.word.leave();
-        if after.closed() && after.entered() == 0 && !defect("last_to_leave_silent") {
-            // The last sleeper may have put off ending the pool because of us: have it look again.
-            self.nudge_all();
-        }
+    pub(crate) fn leave(&self) -> Snapshot {
+        self.word.leave()
     }
 
     /// To be called after a job became visible in a queue: wakes a worker if otherwise none might look.
@@ -233,12 +226,9 @@ impl Sleep {
 
     // --- the end ---
 
-    /// Closes the pool to the outside and has every sleeper look whether it is at rest. `false` if it
-    /// was closed before.
-    pub(crate) fn close(&self) -> bool {
-        let before = self.word.close();
-        self.nudge_all();
-        !before.closed()
+    /// Closes the pool to the outside. If all are at rest, the caller has to see to its end: no sleeper looks again.
+    pub(crate) fn close(&self) -> Snapshot {
+        self.word.close()
     }
 
     /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes to

@@ -208,9 +208,9 @@ impl Word {
         self.0.fetch_and(!WATCHED, SLEEP_UNWATCH.get());
     }
 
-    /// Nobody may enter any more. The value before.
+    /// Nobody may enter any more. The value after.
     pub(crate) fn close(&self) -> Snapshot {
-        Snapshot(self.0.fetch_or(CLOSED, SLEEP_CLOSE.get()))
+        Snapshot(self.0.fetch_or(CLOSED, SLEEP_CLOSE.get()) | CLOSED)
     }
 
     /// The drain is over.

@@ -196,7 +196,6 @@ impl Worker {
             return self.next_own(until, help);
         }
         let sleep = &self.registry.sleep;
-        let counters = &self.me().counters;
         loop {
             if let Some(next) = self.look(until, || until.find(self, help)) {
                 self.stop_searching(searching);
@@ -220,26 +219,42 @@ impl Worker {
                     return next;
                 }
             }
-            if !until.arm() {
-                continue;
+            if until.arm() {
+                self.sleep(until, searching);
+                searching = true;
             }
-            let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
-            if !U::IN_JOB && after.at_rest(self.registry.threads()) {
-                self.registry.end_at_rest();
-            }
-            if !until.done(&self.registry)
-                && (!self.registry.has_work() || defect("sleeps_unlooked"))
-                && self.has_no_errand()
-                && !self.registry.others_keep_jobs(after.idle())
-            {
-                counters.parked.add(1);
-                self.parker.park(until.deadline());
-            }
-            if sleep.get_up(self.index, U::IN_JOB) == Woken::Claimed {
-                counters.woken.add(1);
-            }
-            searching = true;
         }
+    }
+
+    /// Sleeps until somebody wakes this worker, which counts as searching or not and does so afterwards; not at all if
+    /// there is something to do.
+    fn sleep<U: Until>(&self, until: &U, searching: bool) {
+        let sleep = &self.registry.sleep;
+        let counters = &self.me().counters;
+        let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
+        if !U::IN_JOB && after.closed() {
+            self.registry.end_if(after);
+        }
+        if !until.done(&self.registry)
+            && (!self.registry.has_work() || defect("sleeps_unlooked"))
+            && self.has_no_errand()
+            && !self.registry.others_keep_jobs(after.idle())
+        {
+            counters.parked.add(1);
+            self.parker.park(until.deadline());
+        }
+        if sleep.get_up(self.index, U::IN_JOB) == Woken::Claimed {
+            counters.woken.add(1);
+        }
+    }
+
+    /// The first job of the main loop. A worker that finds none does not search before it sleeps: nobody has forked yet.
+    pub(super) fn first(&self, until: &UntilEnd) -> Next {
+        if let Some(next) = self.look(until, || self.find(Help::Any)) {
+            return next;
+        }
+        self.sleep(until, false);
+        self.next_from(until, Help::Any, true)
     }
 
     /// As [`next`](Self::next) for a wait that takes no job of others. It is not counted as asleep, for then it

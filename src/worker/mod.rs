@@ -366,10 +366,15 @@ impl Worker {
         !self.stack.is_empty() || !self.deque.is_empty()
     }
 
-    /// Runs jobs until the pool has ended.
-    pub(crate) fn main_loop(&self) {
-        while let idle::Next::Job(job) = self.next(&idle::UntilEnd, Help::Any) {
+    /// Runs jobs until the pool has ended; `begins` is called before the first.
+    pub(crate) fn main_loop(&self, begins: impl FnOnce()) {
+        let mut next = self.first(&idle::UntilEnd);
+        if matches!(next, idle::Next::Job(_)) {
+            begins();
+        }
+        while let idle::Next::Job(job) = next {
             self.run(job);
+            next = self.next(&idle::UntilEnd, Help::Any);
         }
     }
 

@@ -146,7 +146,7 @@ pub(super) fn start_fails() {
     started.expect("the first thread").join().unwrap();
 }
 
-/// Proves: a worker that is about to take the pool for one at rest, at the moment when a token of the shutdown
+/// Proves: a worker that is about to take the pool for one at rest, at the moment when a late token
 /// gets another up that takes the last job, does not end it: what that job submits runs, too.
 /// 2 threads (the one that gets up, the one that decides), 3 preemptions; 3,269 executions, up to the
 /// decision. The decider comes last, see [`ring::len`](super::ring::len).
@@ -174,9 +174,7 @@ pub(super) fn end_vs_get_up() {
     let decider = {
         let registry = Arc::clone(&registry);
         thread::spawn(move || {
-            if registry.sleep.fall_asleep(0, true, false).at_rest(2) {
-                registry.end_at_rest();
-            }
+            registry.end_if(registry.sleep.fall_asleep(0, true, false));
             loom::stop_exploring();
             let _ = registry.sleep.get_up(0, false);
             registry.sleep.end_search(|_| registry.has_work());

@@ -38,7 +38,7 @@ pub(super) fn work<R>(seat: Seat, f: impl FnOnce(&Worker) -> R) -> R {
 pub(super) fn main_loop(seat: Seat) {
     let worker = Worker::new(seat, false);
     let _current = Current::set(&worker);
-    worker.main_loop();
+    worker.main_loop(|| ());
 }
 
 /// Takes one job that worker 0 has shown or keeps, if there is one, and runs it and what it leaves.

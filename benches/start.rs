@@ -1,0 +1,136 @@
+//! What does it take to start a pool, to get its first answer, and to end it?
+//!
+//! Dropping a pool of rayon's does not wait for its threads, as dropping one of filch's does. So rayon's is timed both
+//! ways: until it was told to end, and until each of its threads has called its exit handler, the last thing that it does.
+
+use std::sync::Barrier;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use filch_benches::{Contender, Round, ask, rounds, scaled, settle};
+
+fn filch_pool(workers: usize) -> filch::Pool {
+    filch::Pool::builder().workers(workers).build().expect("a pool")
+}
+
+/// With stacks as large as those that std gives its threads, and so rayon's have.
+fn small_pool(workers: usize) -> filch::Pool {
+    filch::Pool::builder().workers(workers).stack_size(2 << 20).build().expect("a pool")
+}
+
+fn rayon_pool(workers: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool")
+}
+
+/// A pool, and where its threads report their end.
+struct Ending(rayon::ThreadPool, Receiver<()>);
+
+impl Ending {
+    fn new(workers: usize) -> Ending {
+        let (exit, exited) = channel();
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
+        let builder = builder.exit_handler(move |_| exit.send(()).expect("a receiver"));
+        Ending(builder.build().expect("a pool"), exited)
+    }
+
+    fn end(self, workers: usize) {
+        drop(self.0);
+        assert_eq!(self.1.iter().take(workers).count(), workers);
+    }
+}
+
+/// Times `f`, which returns what is dropped off the clock.
+fn sample<T>(mut f: impl FnMut() -> T) -> Round {
+    let samples = scaled(10, 2);
+    let times = (0..samples).map(|_| {
+        settle();
+        let start = Instant::now();
+        let rest = f();
+        let time = start.elapsed();
+        drop(rest);
+        time
+    });
+    Round { times: times.collect::<Vec<Duration>>(), jobs: Vec::new() }
+}
+
+fn started_and_stopped(c: &mut Criterion, workers: usize) {
+    let contenders = vec![
+        Contender::peer("threads", || {
+            sample(|| {
+                let threads: Vec<_> = (0..workers).map(|_| thread::spawn(|| ())).collect();
+                threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+            })
+        }),
+        Contender::peer("rayon, told to end", || sample(|| drop(rayon_pool(workers)))),
+        Contender::peer("rayon, ended", || sample(|| Ending::new(workers).end(workers))),
+        Contender::ours("filch", || sample(|| drop(filch_pool(workers)))),
+        Contender::ours("filch, 2 MiB stacks", || sample(|| drop(small_pool(workers)))),
+    ];
+    ask(c, &format!("start and stop, workers: {workers}"), 1, rounds(21), contenders);
+}
+
+fn first_answer(c: &mut Criterion, workers: usize) {
+    let contenders = vec![
+        Contender::peer("rayon", || {
+            sample(|| {
+                let pool = rayon_pool(workers);
+                pool.install(|| ());
+                pool
+            })
+        }),
+        Contender::ours("filch", || {
+            sample(|| {
+                let pool = filch_pool(workers);
+                pool.install(|| ());
+                pool
+            })
+        }),
+        Contender::ours("filch, 2 MiB stacks", || {
+            sample(|| {
+                let pool = small_pool(workers);
+                pool.install(|| ());
+                pool
+            })
+        }),
+    ];
+    ask(c, &format!("start and first install, workers: {workers}"), 1, rounds(21), contenders);
+}
+
+fn all_used(c: &mut Criterion, workers: usize) {
+    // Nobody gets past it before all workers are there.
+    let barrier = &Barrier::new(workers);
+    let contenders = vec![
+        Contender::peer("threads", || {
+            sample(|| thread::scope(|s| (0..workers).for_each(|_| drop(s.spawn(move || barrier.wait())))))
+        }),
+        Contender::peer("rayon, ended", || {
+            sample(|| {
+                let pool = Ending::new(workers);
+                pool.0.broadcast(|_| barrier.wait());
+                pool.end(workers);
+            })
+        }),
+        Contender::ours("filch", || {
+            sample(|| {
+                let pool = filch_pool(workers);
+                pool.broadcast(|_| barrier.wait());
+            })
+        }),
+    ];
+    ask(c, &format!("start, a turn of each and stop, workers: {workers}"), 1, rounds(21), contenders);
+}
+
+fn starts(c: &mut Criterion) {
+    // What the process does once is not the pools'.
+    drop((filch_pool(1), rayon_pool(1)));
+    for workers in [1, 2, 8, 40] {
+        started_and_stopped(c, workers);
+        first_answer(c, workers);
+        all_used(c, workers);
+    }
+}
+
+criterion_group!(benches, starts);
+criterion_main!(benches);

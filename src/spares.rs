@@ -13,9 +13,14 @@
 //! | `TAKEN` | its thread runs the main loop | what its thread is at; one that entered | `RELIEVED` by the one that waited |
 //! | `RELIEVED` | the wait is over; it goes to rest after the job that it is in | the same | `RESTING` by its thread |
 //!
-//! Who calls a spare announces its sleep for it, and looks at the queues once more, as somebody does that falls asleep
-//! itself. So a wait wakes no thread as long as there is nothing to do: the spare is a sleeper like others, which whoever
-//! has a job may wake.
+//! Who calls a spare announces its sleep for it, then calls it, and looks at the queues once more, as somebody does that falls
+//! asleep itself. So a wait wakes no thread as long as there is nothing to do: the spare is a sleeper like others, which
+//! whoever has a job may wake.
+//!
+//! The sleep comes before the call. The other way round the thread of a spare, which may have just been started, could take
+//! the call before the sleep, find its bit down, believe that it was claimed and count as searching, which nobody gave it
+//! (model `spare_relieved`). As it is, somebody may claim the sleep before the call, and the thread wake, see that it
+//! rests, and sleep on: so who calls looks at the bit afterwards, and wakes the thread itself if that is down.
 //!
 //! # The race for a spare that was called
 //!
@@ -37,7 +42,7 @@ use crossbeam_utils::CachePadded;
 use crate::affinity;
 use crate::job::Job;
 use crate::registry::{Kit, Peer, Registry, Shared};
-use crate::sleep::MAX_WORKERS;
+use crate::sleep::{MAX_WORKERS, Snapshot};
 use crate::sync::site::{
     SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_REST, SPARE_SLOT, SPARE_TAKE, SPARES_MADE,
 };
@@ -189,7 +194,7 @@ impl Registry {
     pub(crate) fn call_spare(this: &Shared, slot: usize, searching: bool) -> Option<Standin> {
         let number = Registry::engage(this, slot)?;
         let index = this.spares.first + number;
-        let after = this.sleep.fall_asleep(index, searching, false);
+        let after = this.let_stand_in(number, searching);
         let left = this.has_work_for(slot) || this.others_keep_jobs(after.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
@@ -212,9 +217,25 @@ impl Registry {
         });
         let pushed = this.spares.peer(index).inbox.push(errand);
         debug_assert!(pushed.is_ok(), "the inbox of a spare is never closed");
-        let _ = this.sleep.fall_asleep(index, false, false);
+        let _ = this.let_stand_in(number, false);
         this.sleep.nudge(index);
         Ok(())
+    }
+
+    /// Announces the sleep of a spare that was engaged, by somebody who counts as searching or not, and calls it.
+    fn let_stand_in(&self, number: usize, searching: bool) -> Snapshot {
+        let index = self.spares.first + number;
+        let role = &self.spares.spare(number).role;
+        if defect("spare_called_awake") {
+            role.swap(CALLED, SPARE_CALL.get());
+            return self.sleep.fall_asleep(index, searching, false);
+        }
+        let after = self.sleep.fall_asleep(index, searching, false);
+        role.swap(CALLED, SPARE_CALL.get());
+        if self.sleep.was_claimed(index) && !defect("spare_called_unheard") {
+            self.sleep.nudge(index);
+        }
+        after
     }
 
     /// The wait is over.
@@ -232,7 +253,7 @@ impl Registry {
         }
     }
 
-    /// Takes a spare that rests, or starts one, as one that was called.
+    /// Takes a spare that rests, or starts one, to be called.
     fn engage(this: &Shared, slot: usize) -> Option<usize> {
         if this.forked() {
             return None;
@@ -242,7 +263,6 @@ impl Registry {
         std::mem::forget(this.hold());
         let spare = this.spares.spare(number);
         spare.slot.store(slot, SPARE_SLOT.get());
-        spare.role.swap(CALLED, SPARE_CALL.get());
         Some(number)
     }
 

@@ -14,7 +14,7 @@ use crate::parker::Unparker;
 use crate::spin::Backoff;
 use crate::sync::site::{
     ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
-    SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
+    SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER, SPARE_CLAIMED,
 };
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, defect, fence, lock};
 use word::Word;
@@ -277,6 +277,11 @@ impl Sleep {
     #[cold]
     fn nudge_watcher(&self) {
         self.nudge(self.watcher.load(SLEEP_WATCHER.get()));
+    }
+
+    /// Whether somebody has claimed the sleep of a spare that the calling thread announced for it.
+    pub(crate) fn was_claimed(&self, index: usize) -> bool {
+        self.bits[index / 64].fetch_or(0, SPARE_CLAIMED.get()) & 1 << (index % 64) == 0
     }
 
     fn is_set(&self, index: usize) -> bool {

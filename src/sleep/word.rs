@@ -146,7 +146,9 @@ impl Word {
 
     /// A worker stops to search because it found something. The value after.
     pub(crate) fn end_search(&self) -> Snapshot {
-        Snapshot(self.0.fetch_sub(SEARCHING, SLEEP_END_SEARCH.get()) - SEARCHING)
+        let before = Snapshot(self.0.fetch_sub(SEARCHING, SLEEP_END_SEARCH.get()));
+        debug_assert!(before.searching() > 0, "somebody ends a search who does not count as searching");
+        Snapshot(before.0.wrapping_sub(SEARCHING))
     }
 
     /// A worker announces its sleep. The value after.
@@ -159,7 +161,9 @@ impl Word {
             delta += WAITING;
         }
         // `delta` is positive in any case: ASLEEP outweighs SEARCHING.
-        Snapshot(self.0.fetch_add(delta, SLEEP_PREPARE.get()) + delta)
+        let before = Snapshot(self.0.fetch_add(delta, SLEEP_PREPARE.get()));
+        debug_assert!(before.searching() > 0 || !was_searching, "somebody falls asleep who does not count as searching");
+        Snapshot(before.0 + delta)
     }
 
     /// A waker reserves a sleeper, which from now on counts as searching, if there is one and nobody searches.

@@ -318,6 +318,9 @@ sites! { CORE:
     SPARE_SLOT = Relaxed;
     /// A spare is called. Release: its thread sees for whom. Partner: `SPARE_TAKE`.
     SPARE_CALL = Release;
+    /// The look whether somebody claimed the sleep of a spare before it was called. Release: whoever claims it afterwards
+    /// wakes a thread that sees the call. Partner: `ASLEEP_CLAIM`.
+    SPARE_CLAIMED = Release;
     /// Its thread takes the call. Partner: `SPARE_CALL`.
     SPARE_TAKE = Acquire;
     /// A look at the role that decides nothing, or that a thread takes at its own role: what the spare does next needs

@@ -21,6 +21,7 @@ mod ends;
 mod host;
 mod options;
 mod panics;
+mod programs;
 #[cfg(target_os = "linux")]
 mod quota;
 mod races;
@@ -69,6 +70,7 @@ const CASES: &[Case] = &[
     case("shutdown_jobs", "races", [300, 30_000], races::shutdown_jobs),
     case("wakers", "wakers", [5_000, 1_000_000], ends::wakers),
     case("wakers_pool_drop", "pools", [300, 100_000], ends::wakers_against_the_pools_end),
+    case("programs", "programs", [400, 200_000], programs::programs),
     case("panics", "panics", [10_000, 1_000_000], panics::all_operations),
     #[cfg(target_os = "linux")]
     case("create_drop", "pools", [1_000, 10_000], ends::create_and_drop),

@@ -13,6 +13,7 @@ mod queue;
 mod ring;
 mod scope;
 mod sleep;
+mod spares;
 mod staff;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,6 +109,10 @@ models! {
     whole("lent_shut_down_by_another", 2, 3, lent::shut_down_by_another);
     whole("lent_lets_go", 2, 3, lent::lets_go);
     part("pool_lets_go", 3, 2, pool::lets_go);
+    whole("spare_relieved", 2, 5, spares::relieved);
+    whole("spare_runs", 3, 2, spares::runs);
+    part("spare_again", 2, 3, spares::again);
+    part("spare_shutdown", 3, 2, spares::shutdown);
     whole("queue_idle", 2, ALL, queue::idle);
     whole("queue_aside", 2, 4, queue::aside);
     whole("queue_places", 2, ALL, queue::places);
@@ -201,6 +206,9 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("end_undecided"), model: "lent_shut_down_by_another" },
     Canary { defect: Defect::Code("end_unawaited"), model: "lent_lets_go" },
     Canary { defect: Defect::Code("kept_for_ever"), model: "pool_lets_go" },
+    Canary { defect: Defect::Code("spare_called_awake"), model: "spare_relieved" },
+    Canary { defect: Defect::Code("spare_called_unheard"), model: "spare_runs" },
+    Canary { defect: Defect::Code("spare_called_unlooked"), model: "spare_runs" },
     Canary { defect: weaken("INJECTOR_STEAL_FENCE=none"), model: "injector_steal" },
     Canary { defect: weaken("INJECTOR_LEN=Relaxed"), model: "injector_len" },
     Canary { defect: weaken("RUNNERS_GO=Relaxed"), model: "queue_places" },

@@ -66,7 +66,7 @@ fn inject_and(publish: fn(&Sleep)) {
     assert!(sleep.enter());
     injector.push(7);
     publish(sleep);
-    sleep.leave();
+    let _ = sleep.leave();
     assert_eq!(worker.join().unwrap(), 7);
 }
 
@@ -172,7 +172,7 @@ pub(super) fn accounting() {
         assert!(sleep.enter());
         injector.push(job);
         sleep.published();
-        sleep.leave();
+        let _ = sleep.leave();
     }
     let found: i32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
     assert_eq!(found, 3);

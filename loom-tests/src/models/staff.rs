@@ -15,11 +15,16 @@ use crate::worker::{Current, Seat, Worker};
 
 /// The seats of a pool's workers, as the builder makes them.
 pub(super) fn seats<const N: usize>() -> [Seat; N] {
+    seats_beside(0)
+}
+
+/// As [`seats`], in a pool with so many spares.
+pub(super) fn seats_beside<const N: usize>(spares: usize) -> [Seat; N] {
     let kits: [Kit; N] = std::array::from_fn(|_| Kit::new());
     let peers = kits.iter().map(|kit| CachePadded::new(Peer::new(kit, String::new(), None, false))).collect();
-    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect(), 0);
-    let registry: Shared =
-        Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, Spares::new(N, 0, String::new(), None)));
+    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect(), spares);
+    let spares = Spares::new(N, spares, String::new(), None);
+    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, spares));
     let mut index = 0;
     kits.map(|kit| {
         index += 1;

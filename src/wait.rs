@@ -91,6 +91,7 @@ impl Waiter<'_> {
 }
 
 fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
+    let wait = worker.possible(wait);
     let help = if matches!(wait, None | Some(Wait::Steal)) { Help::Any } else { Help::Nothing };
     if wait != Some(Wait::Steal) && worker.may_lend_place() {
         let parks = wait == Some(Wait::Park);

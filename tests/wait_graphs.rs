@@ -395,3 +395,32 @@ fn too_many_spares() {
     assert!(Pool::builder().workers(1).spares(usize::MAX).build().is_err());
     assert!(Pool::builder().workers(1).spares(4_094).build().is_ok());
 }
+
+/// A wait that asks to steal, inside a call that runs nothing but its own, for a job from outside: nobody but a spare can run
+/// it.
+#[test]
+fn a_wait_that_may_not_steal_lends_its_place() {
+    within(LIMIT, || {
+        for apart in [Wait::OwnScope, Wait::Park] {
+            let pool = Arc::new(pool(1));
+            let from_outside = {
+                let pool = Arc::clone(&pool);
+                move |latch: &Arc<CountLatch>| {
+                    let (pool, latch) = (Arc::clone(&pool), Arc::clone(latch));
+                    std::thread::spawn(move || pool.execute(move || latch.count_down()).is_ok())
+                }
+            };
+            pool.scope_with(apart, |_| {
+                let latch = Arc::new(CountLatch::new(1));
+                assert!(from_outside(&latch).join().unwrap());
+                latch.wait_with(Wait::Steal);
+            });
+            pool.install_with(apart, || {
+                let latch = Arc::new(CountLatch::new(1));
+                assert!(from_outside(&latch).join().unwrap());
+                let own = pool.spawn(move || latch.wait_with(Wait::Steal));
+                own.join_with(Wait::Steal).unwrap();
+            });
+        }
+    });
+}

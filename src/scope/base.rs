@@ -104,7 +104,7 @@ impl Base {
         let lends = worker.may_lend_place();
         // Alone, a worker that parks would leave its own jobs to a spare, which may be blocked on what the caller holds.
         let alone = self.registry.peers.len() == 1;
-        let wait = if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { wait };
+        let wait = if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { worker.possible(wait) };
         let help = worker.help(wait.unwrap_or(Wait::Steal));
         // As long as this is above zero, what is on top of the own stack is younger than the scope.
         let has_local = || self.local.get() as isize > 0;

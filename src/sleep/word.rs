@@ -162,7 +162,10 @@ impl Word {
         }
         // `delta` is positive in any case: ASLEEP outweighs SEARCHING.
         let before = Snapshot(self.0.fetch_add(delta, SLEEP_PREPARE.get()));
-        debug_assert!(before.searching() > 0 || !was_searching, "somebody falls asleep who does not count as searching");
+        debug_assert!(
+            before.searching() > 0 || !was_searching,
+            "somebody falls asleep who does not count as searching"
+        );
         Snapshot(before.0 + delta)
     }
 

@@ -93,6 +93,12 @@ impl Worker {
         self.isolation.get().is_some()
     }
 
+    /// The way to wait that was asked for, or the usual one where that cannot be: inside a call that runs nothing but its
+    /// own, no wait steals. It would find little, and keep its place.
+    pub(crate) fn possible(&self, asked: Option<Wait>) -> Option<Wait> {
+        asked.filter(|&wait| wait != Wait::Steal || !self.is_isolated())
+    }
+
     /// How this worker waits in a scope of its pool.
     pub(crate) fn help(&self, wait: Wait) -> Help {
         match wait {

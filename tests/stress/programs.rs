@@ -2,6 +2,7 @@
 //! add up. A program is a tree of operations; each operation runs its parts in some way, on one of the pools, and waits
 //! for them in some way.
 
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -367,8 +368,11 @@ pub fn programs(order: &Order) -> String {
         let (waits, chains) = GRAMMARS[round as usize % GRAMMARS.len()];
         let _tell = Tell(round, format!("workers {workers:?}, {threads} threads, waits {waits:?}"));
         pieces += within(HANG, move || {
-            let pool = |&workers: &usize| Pool::builder().workers(workers).spares(500).build().unwrap();
-            let world = Arc::new(World { pools: workers.iter().map(pool).collect() });
+            let pool = |(name, &workers): (&str, &usize)| {
+                Pool::builder().workers(workers).spares(500).name(name).build().unwrap()
+            };
+            let pools = iter::zip(["first", "second"], &workers).map(pool).collect();
+            let world = Arc::new(World { pools });
             let grammar = Grammar { pools: world.pools.len(), waits, chains };
             (0..SHARE)
                 .map(|_| {

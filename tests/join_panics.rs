@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -510,5 +510,27 @@ fn of_the_only_panic_it_is_the_callers() {
             let payload = catch_unwind(AssertUnwindSafe(|| pool.scope(|s| s.spawn(|_| throw_a_bomb()))));
             assert_eq!(caught(|| drop(payload.unwrap_err())), 9);
         }
+    });
+}
+
+/// The side that was taken waits for each worker's turn, while the caller of the `join` unwinds, in a pool without spares.
+#[test]
+fn a_broadcast_in_the_second_side_when_the_first_has_panicked() {
+    within(LIMIT, || {
+        let pool = Pool::builder().workers(2).spares(0).build().unwrap();
+        let begun = Gate::default();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            pool.join(
+                || {
+                    begun.wait();
+                    resume_unwind(Box::new(7_u8));
+                },
+                || {
+                    begun.open();
+                    assert_eq!(pool.broadcast(|index| index), [0, 1]);
+                },
+            )
+        }));
+        assert_eq!(result.unwrap_err().downcast_ref(), Some(&7_u8));
     });
 }

@@ -172,7 +172,7 @@ fn end_both<F: FnOnce(bool) -> R + Send, R: Send>(job: &ForkJob<F, R>) {
     if defect("unwound_unjoined") {
         return;
     }
-    // No job of others: it would run while this thread counts as panicking.
+    // No job of others, but its turn of a broadcast: they would run while this thread counts as panicking.
     if pop(&job.frame) || join(&job.frame, Help::Own) {
         // SAFETY: the job did not leave, or came back; it is taken here only.
         let b = unsafe { job.take_body() };

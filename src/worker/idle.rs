@@ -264,7 +264,7 @@ impl Worker {
             let own = || match help {
                 Help::Nothing => None,
                 // A broadcast may be what the thief waits for that this worker waits for.
-                Help::Near if !self.is_isolated() => self.own().or_else(|| self.take_errand()),
+                Help::Near | Help::Own if !self.is_isolated() => self.own().or_else(|| self.take_errand()),
                 _ => self.own(),
             };
             if let Some(next) = self.look(until, own) {

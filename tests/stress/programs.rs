@@ -114,6 +114,8 @@ struct Grammar {
     /// Whether jobs wait for what they have not started. Then there are no yields: a job that was run on top of the one
     /// that asked for it may come to wait for what lies beneath. The same goes for `Wait::Steal`.
     chains: bool,
+    /// Whether jobs block by the system's means. Where no spare is left their worker does nothing else.
+    blocking: bool,
 }
 
 impl Grammar {
@@ -168,7 +170,7 @@ impl Grammar {
                 Plan::Queue { pool, capacity, concurrency, submit, parts: self.parts(random, depth) }
             }
             9 => Plan::Install { pool, wait: self.wait(random), part: self.plan(random, depth - 1) },
-            10 if random.below(3) == 0 => Plan::Broadcast { pool },
+            10 if !self.blocking || random.below(3) == 0 => Plan::Broadcast { pool },
             10 => Plan::Blocking { part: self.plan(random, depth - 1) },
             _ if !self.chains => Plan::Yield { pool, part: self.plan(random, depth - 1) },
             _ => Plan::Chain { pool, parts: self.parts(random, depth), wait: self.handle_wait(random) },
@@ -354,26 +356,30 @@ impl Drop for Tell {
 
 /// Random programs, from one to three threads at a time, on one or two pools of one to four workers.
 pub fn programs(order: &Order) -> String {
-    const GRAMMARS: [(&[Wait], bool); 4] = [
-        (&[], true),
-        (&[Wait::OwnScope, Wait::Park], true),
-        (&[Wait::Steal], false),
-        (&[Wait::Steal, Wait::OwnScope, Wait::Park], false),
+    // Ways to wait, whether there are chains, and how many spares.
+    const GRAMMARS: [(&[Wait], bool, usize); 6] = [
+        (&[], true, 500),
+        (&[Wait::OwnScope, Wait::Park], true, 500),
+        (&[Wait::Steal], false, 500),
+        (&[Wait::Steal, Wait::OwnScope, Wait::Park], false, 500),
+        (&[Wait::Steal], false, 0),
+        (&[Wait::Steal], false, 2),
     ];
     let (mut pieces, mut round) = (0, order.seed);
     for _ in (0..order.size).step_by(SHARE) {
         let mut random = Random::new(round);
         let workers: Vec<usize> = (0..random.below(2) + 1).map(|_| random.below(4) + 1).collect();
         let threads = random.below(3) + 1;
-        let (waits, chains) = GRAMMARS[round as usize % GRAMMARS.len()];
-        let _tell = Tell(round, format!("workers {workers:?}, {threads} threads, waits {waits:?}"));
+        let (waits, chains, spares) = GRAMMARS[round as usize % GRAMMARS.len()];
+        let _tell =
+            Tell(round, format!("workers {workers:?}, {threads} threads, waits {waits:?}, {spares} spares"));
         pieces += within(HANG, move || {
             let pool = |(name, &workers): (&str, &usize)| {
-                Pool::builder().workers(workers).spares(500).name(name).build().unwrap()
+                Pool::builder().workers(workers).spares(spares).name(name).build().unwrap()
             };
             let pools = iter::zip(["first", "second"], &workers).map(pool).collect();
             let world = Arc::new(World { pools });
-            let grammar = Grammar { pools: world.pools.len(), waits, chains };
+            let grammar = Grammar { pools: world.pools.len(), waits, chains, blocking: spares > 2 };
             (0..SHARE)
                 .map(|_| {
                     let plans: Vec<_> = (0..threads).map(|_| grammar.plan(&mut random, DEPTH)).collect();

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::hint::{black_box, spin_loop};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,66 @@ fn round_trips(c: &mut Criterion) {
     }
 }
 
+/// How a job submits another one to its pool, and how it blocks until that has told a time.
+#[derive(Clone, Copy)]
+struct Blocking {
+    submit: fn(Box<dyn FnOnce() + Send>),
+    until_told: fn(Receiver<Duration>) -> Duration,
+}
+
+/// Has a job submit another and block until that has ended, which does the same, `levels` deep, where there is one worker.
+/// Returns the time from the last one's block to the first instruction of the job that it waits for.
+fn descend(levels: u32, blocking: Blocking) -> Duration {
+    let (tell, told) = channel();
+    let blocked = Instant::now();
+    (blocking.submit)(Box::new(move || {
+        let time = blocked.elapsed();
+        let deepest = if levels > 1 { descend(levels - 1, blocking) } else { time };
+        tell.send(deepest).expect("it is awaited");
+    }));
+    (blocking.until_told)(told)
+}
+
+/// A job that blocks lets another thread have its worker's place: how soon that runs the next job.
+fn stand_ins(c: &mut Criterion) {
+    let filch = Blocking {
+        submit: |job| filch::execute(job).map_err(|closed| closed.reason()).expect("an open pool"),
+        until_told: |told| filch::blocking(|| told.recv().expect("it tells")),
+    };
+    let tokio = Blocking {
+        submit: |job| drop(tokio::spawn(async { job() })),
+        until_told: |told| tokio::task::block_in_place(|| told.recv().expect("it tells")),
+    };
+    for levels in [1, 10] {
+        let samples = scaled(100, 5);
+        let contenders = vec![
+            Contender::ours("filch blocking", || {
+                let pool = filch::Pool::builder().workers(1).build().expect("a pool");
+                // So that the threads are there.
+                pool.install(|| descend(levels, filch));
+                settle();
+                let times = (0..samples).map(|_| pool.install(|| descend(levels, filch))).collect();
+                drop(pool);
+                settle();
+                Round { times, jobs: Vec::new() }
+            }),
+            Contender::peer("tokio block_in_place", || {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                let runtime = builder.worker_threads(1).build().expect("a runtime");
+                let trip =
+                    || runtime.block_on(async { tokio::spawn(async move { descend(levels, tokio) }).await });
+                trip().expect("no panic");
+                settle();
+                let times = (0..samples).map(|_| trip().expect("no panic")).collect();
+                drop(runtime);
+                settle();
+                Round { times, jobs: Vec::new() }
+            }),
+        ];
+        ask(c, &format!("a stand-in for a job that blocks, {levels} deep"), 1, rounds(20), contenders);
+    }
+}
+
 /// The time that the threads of this process whose names begin with `prefix` have had a core for, in
 /// nanoseconds; `None` where the system does not tell so exactly.
 fn core_time(prefix: &str) -> Option<u64> {
@@ -152,5 +213,5 @@ fn at_rest(_: &mut Criterion) {
     print_aligned(&format!("at rest for {} s", span.as_secs()), &rows);
 }
 
-criterion_group!(benches, round_trips, at_rest);
+criterion_group!(benches, round_trips, stand_ins, at_rest);
 criterion_main!(benches);

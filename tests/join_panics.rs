@@ -130,7 +130,7 @@ fn both_panic_at_once() {
                     || {
                         let payload = Box::new(Held(alive.token()));
                         let _fails = OnDrop(|| fails.open());
-                        std::panic::resume_unwind(payload)
+                        resume_unwind(payload)
                     },
                 )
             });
@@ -312,7 +312,7 @@ fn one_of_many_panics_is_passed_on() {
                             s.spawn(move |s| {
                                 s.spawn(move |_| ran.mark(job));
                                 if job % 2 == 1 {
-                                    std::panic::resume_unwind(Box::new(Held(job, alive.token())));
+                                    resume_unwind(Box::new(Held(job, alive.token())));
                                 }
                             });
                         }
@@ -428,7 +428,7 @@ impl Drop for Bomb {
 
 /// Panics with a payload whose drop panics.
 fn throw_a_bomb() {
-    std::panic::resume_unwind(Box::new(Bomb));
+    resume_unwind(Box::new(Bomb));
 }
 
 #[cfg(unix)]

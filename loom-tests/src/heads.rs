@@ -16,7 +16,6 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("deque_publish", 2, ALL),
     ("deque_two_thieves", 3, 3),
     ("deque_wrap", 2, 3),
-    ("deque_batch", 3, 2),
     ("parker_token", 2, ALL),
     ("sleep_inject", 2, ALL),
     ("sleep_local_push", 3, 3),
@@ -39,6 +38,10 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("submit_vs_shutdown", 3, 2),
     ("lent_lets_go", 2, 3),
     ("pool_lets_go", 3, 2),
+    ("spare_relieved", 2, 3),
+    ("spare_runs", 3, 2),
+    ("spare_again", 2, 3),
+    ("spare_shutdown", 3, 2),
     ("pool_smoke_join", 3, 2),
     ("pool_smoke_scope", 3, 2),
 ];

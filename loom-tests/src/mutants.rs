@@ -66,6 +66,7 @@ const LIKELY: &[(&str, &[&str])] = &[
         ],
     ),
     ("STACK", &["fork_raid", "fork_demand", "fork_two_raiders", "fork_raid_and_grow", "fork_exposure"]),
+    ("SPARE", &["spare_relieved", "spare_again", "spare_runs", "spare_shutdown"]),
     ("SCOPE", &["scope_nested", "scope_two_thieves", "pool_smoke_scope"]),
     (
         "RING",
@@ -81,17 +82,7 @@ const LIKELY: &[(&str, &[&str])] = &[
         ],
     ),
     ("RUNNERS", &["queue_idle", "queue_idle_two", "queue_places", "queue_serial", "queue_end_to_end"]),
-    (
-        "DEQUE",
-        &[
-            "deque_publish",
-            "deque_last_item",
-            "deque_batch",
-            "deque_two_thieves",
-            "deque_wrap",
-            "sleep_local_push",
-        ],
-    ),
+    ("DEQUE", &["deque_publish", "deque_last_item", "deque_two_thieves", "deque_wrap", "sleep_local_push"]),
     ("INJECTOR", &["injector_steal", "injector_len", "sleep_inject", "sleep_accounting", "submit_vs_shutdown"]),
 ];
 

@@ -215,49 +215,7 @@ impl<T> Stealer<T> {
     }
 }
 
-impl<T> Stealer<T> {
-    /// The oldest item, and of what is left up to half, and fewer than `limit`, to `dest`. From a LIFO deque each
-    /// is claimed by an exchange of its own, and `dest` shows them all at the end.
-    #[cfg_attr(shuttle, allow(dead_code, reason = "the pool steals one at a time; the loom models have it"))]
-    pub(crate) fn steal_batch_with_limit_and_pop(&self, dest: &Deque<T>, limit: usize) -> Steal<T> {
-        assert!(limit > 0);
-        let source = &*self.inner;
-        let mut front = source.front.load(DEQUE_STEAL_FRONT.get());
-        fence(DEQUE_STEAL_FENCE);
-        let back = source.back.load(DEQUE_STEAL_BACK.get());
-        if back <= front {
-            return Steal::Empty;
-        }
-        let batch = ((back - front - 1) / 2).min(limit - 1);
-        let claim = |front: usize| {
-            let address = source.slots.at(front).load(DEQUE_SLOT.get());
-            let claimed =
-                source.front.compare_exchange(front, front + 1, DEQUE_STEAL_CAS.get(), DEQUE_CAS_FAIL.get());
-            claimed.ok().map(|_| source.nodes.take(address))
-        };
-        let Some(first) = claim(front) else { return Steal::Retry };
-        let target = &*dest.inner;
-        let mut dest_back = target.back.load(DEQUE_OWNER_BACK.get());
-        assert!(
-            dest_back + batch - target.front.load(DEQUE_PUSH_FRONT.get()) <= CAPACITY,
-            "model: the stand-in does not grow"
-        );
-        for _ in 0..batch {
-            front += 1;
-            // The owner pops at the other end and only exchanges for what it takes for the last one.
-            fence(DEQUE_BATCH_FENCE);
-            if source.back.load(DEQUE_STEAL_BACK.get()) <= front {
-                break;
-            }
-            let Some(item) = claim(front) else { break };
-            target.slots.at(dest_back).store(target.nodes.publish(item), DEQUE_SLOT.get());
-            dest_back += 1;
-        }
-        fence(DEQUE_PUSH_FENCE);
-        target.back.store(dest_back, DEQUE_PUSH_BACK.get());
-        Steal::Success(first)
-    }
-}
+impl<T> Stealer<T> {}
 
 /// The shared entry queue. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
 pub(crate) struct Injector<T> {

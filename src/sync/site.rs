@@ -314,14 +314,14 @@ sites! { CORE:
     /// How many spares were made. Relaxed: what is behind the number is looked up in cells that are set once, and by
     /// themselves order what was written before.
     SPARES_MADE = Relaxed;
-    /// The worker that a spare stands in for. Relaxed: written before `SPARE_CALL`.
+    /// The worker that a spare stands in for. Relaxed: written before `SLEEP_RECHECK_FENCE`.
     SPARE_SLOT = Relaxed;
-    /// A spare is called. Release: its thread sees for whom. Partner: `SPARE_TAKE`.
-    SPARE_CALL = Release;
+    /// A spare is called. Relaxed: the fence of the sleep that was announced before releases for whom. Partner: `SPARE_TAKE`.
+    SPARE_CALL = Relaxed;
     /// The look whether somebody claimed the sleep of a spare before it was called. Release: whoever claims it afterwards
     /// wakes a thread that sees the call. Partner: `ASLEEP_CLAIM`.
     SPARE_CLAIMED = Release;
-    /// Its thread takes the call. Partner: `SPARE_CALL`.
+    /// Its thread takes the call. Partners: `SLEEP_RECHECK_FENCE`, `SPARE_CALL`.
     SPARE_TAKE = Acquire;
     /// A look at the role that decides nothing, or that a thread takes at its own role: what the spare does next needs
     /// nothing of the one that relieved it. Relaxed.
@@ -448,8 +448,6 @@ sites! { STANDIN:
     /// Between the looks at the front and at the back. Partner: `DEQUE_POP_FENCE`.
     DEQUE_STEAL_FENCE = SeqCst;
     DEQUE_STEAL_BACK = Acquire;
-    /// Between the claim of one of a batch and the look at the back for the next. Partner: `DEQUE_POP_FENCE`.
-    DEQUE_BATCH_FENCE = SeqCst;
     DEQUE_STEAL_CAS = SeqCst;
     DEQUE_CAS_FAIL = Relaxed;
     INJECTOR_PUSH_TAIL = Acquire;

@@ -137,10 +137,6 @@ impl Worker {
             // What was taken comes before what is injected: its owner may wait for it apart, and hold a lock that
             // somebody wants who is injected.
             self.tick.set(0);
-            if !self.deque.is_empty() {
-                // As for a batch of injected ones.
-                self.registry.sleep.published();
-            }
             self.renew_demand(peer);
         }
         stolen

@@ -132,35 +132,6 @@ pub(super) fn wrap() {
     finish(&deque, &tasks);
 }
 
-/// Proves: of an owner that pops, a thief that moves half to its own deque, and one that steals from there,
-/// one gets each item.
-/// 3 threads, 4 preemptions; 10,975 executions.
-pub(super) fn batch() {
-    let deque = Deque::new_lifo();
-    let tasks: Vec<_> = (0..3)
-        .map(|_| {
-            let (task, job) = Task::new();
-            deque.push(job);
-            task
-        })
-        .collect();
-    let (stealer, own) = (deque.stealer(), Deque::new_lifo());
-    let second = own.stealer();
-    let thief = thread::spawn(move || {
-        run(stealer.steal_batch_with_limit_and_pop(&own, 4));
-        while let Some(job) = own.pop() {
-            job.run();
-        }
-    });
-    let second = thread::spawn(move || run(second.steal()));
-    while let Some(job) = deque.pop() {
-        job.run();
-    }
-    thief.join().unwrap();
-    second.join().unwrap();
-    finish(&deque, &tasks);
-}
-
 /// Proves: of a thief that announces itself and then looks for a job, and somebody who pushes, fences, and
 /// then looks for thieves, one sees the other: a theft has a fence between the two positions that it reads.
 /// 2 threads, exhaustive; 36 executions.

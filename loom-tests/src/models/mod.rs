@@ -151,7 +151,6 @@ models! {
     whole("injector_len", 2, ALL, deque::injector_len);
     whole("deque_two_thieves", 3, 4, deque::two_thieves);
     whole("deque_wrap", 2, 4, deque::wrap);
-    whole("deque_batch", 3, 4, deque::batch);
     part("pool_smoke_join", 3, 2, pool::join);
     part("pool_smoke_scope", 3, 2, pool::scope);
     part("pool_smoke_broadcast", 3, 2, pool::broadcast);
@@ -192,7 +191,6 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("TASK_SET=Relaxed"), model: "stack_job_raided" },
     Canary { defect: weaken("SCOPE_DONE=Relaxed"), model: "scope_nested" },
     Canary { defect: Defect::Code("claim_believed"), model: "scope_two_thieves" },
-    Canary { defect: weaken("DEQUE_BATCH_FENCE=none"), model: "deque_batch" },
     Canary { defect: weaken("RING_POP=Relaxed"), model: "ring_len" },
     Canary { defect: weaken("RUNNERS_LOAD=Relaxed"), model: "queue_idle" },
     Canary { defect: weaken("RING_HEAD_LOAD=Relaxed"), model: "queue_idle" },

@@ -46,19 +46,31 @@ const NAP: Duration = Duration::from_micros(100);
 /// After so many looks at which nothing had moved it leaves the watch to the next push.
 const NAPS: u32 = if MODEL { 1 } else { 10 };
 
+/// A runner looks whether others want its worker after each job that takes so long, and after several shorter ones: a look
+/// after each job of some nanoseconds made each cost 40 more.
+const LOOK: Duration = Duration::from_micros(2);
+
+/// At most so many jobs between two looks: that many may be long if those before were short.
+const STRIDE: u32 = 16;
+
 /// A runner's time on its worker. While nobody else wants the worker it does not end. Otherwise the clock is read after
-/// each job, so that a long one is the last of its turn.
+/// each job, so that a long one is the last of its turn; jobs that take less than [`LOOK`] are looked at a few at a time.
 ///
 /// Rejected: turns of so many jobs. A quick job waited for that many long ones.
 struct Turn {
-    /// `None` under a checker.
-    begun: Option<Instant>,
+    begun: Instant,
+    looked: Instant,
+    /// Jobs from one look to the next, and how many of them are left.
+    stride: u32,
+    left: u32,
+    /// Under a checker: jobs so far.
     jobs: u32,
 }
 
 impl Turn {
     fn begin() -> Turn {
-        Turn { begun: (!MODEL).then(Instant::now), jobs: 0 }
+        let now = Instant::now();
+        Turn { begun: now, looked: now, stride: 1, left: 1, jobs: 0 }
     }
 
     /// Whether the runner must make way; to be asked after each job.
@@ -66,18 +78,25 @@ impl Turn {
     fn is_over(&mut self, worker: &Worker) -> bool {
         if MODEL {
             self.jobs += 1;
+            return self.jobs >= MODEL_TURN && worker.is_wanted();
         }
-        worker.is_wanted() && self.is_used_up(worker)
+        self.left -= 1;
+        self.left == 0 && self.look(worker)
     }
 
     #[cold]
     #[inline(never)]
-    fn is_used_up(&mut self, worker: &Worker) -> bool {
-        match self.begun {
-            // All that wait may be queues that use up their turns.
-            Some(begun) => begun.elapsed().saturating_mul(worker.waiting()) >= ROUND,
-            None => self.jobs >= MODEL_TURN,
+    fn look(&mut self, worker: &Worker) -> bool {
+        let now = Instant::now();
+        let spent = now - self.looked;
+        if spent < LOOK / 2 {
+            self.stride = (self.stride * 2).min(STRIDE);
+        } else if spent > 2 * LOOK {
+            self.stride = 1;
         }
+        (self.looked, self.left) = (now, self.stride);
+        // All that wait may be queues that use up their turns.
+        worker.is_wanted() && (now - self.begun).saturating_mul(worker.waiting()) >= ROUND
     }
 }
 

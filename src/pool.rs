@@ -275,7 +275,9 @@ impl Pool {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.bound.wait();
+        if !self.registry.forked() {
+            self.bound.wait();
+        }
         let peers = &self.registry.peers;
         let injector_depth = self.registry.injector.len();
         let taken: u64 = self.registry.all_peers().map(|peer| peer.counters.taken.get()).sum();

@@ -1,5 +1,5 @@
-//! Blocking the calling thread, whatever it is: a worker runs jobs of its pool meanwhile, any other
-//! thread sleeps. Here, and not in [`crate::latch`], because waiting on a worker needs the scheduler.
+//! Blocking the calling thread, whatever it is: a worker lends its place to a spare, or runs jobs of its pool meanwhile; any
+//! other thread sleeps. Here, and not in [`crate::latch`], because waiting on a worker needs the scheduler.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -16,7 +16,9 @@ pub enum Yield {
 /// Runs one job of the pool that the calling thread works for, if there is one: its own newest, or else from
 /// wherever it finds one. `None` on a thread that is no worker.
 ///
-/// For closures that wait for something by asking again and again.
+/// For closures that wait for something by asking again and again. The job runs on top of the calling one: if it comes to wait
+/// for what the calling one does next, neither goes on. A closure that can wait by [`CountLatch`](crate::CountLatch) or
+/// [`JoinHandle::join`](crate::JoinHandle::join) has no such trouble.
 ///
 /// # Examples
 /// ```

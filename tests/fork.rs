@@ -79,6 +79,24 @@ fn every_call_of_the_child_says_so() {
     assert_eq!(code, Some(0));
 }
 
+/// `build` does not wait for its threads: in the child some may never come up.
+#[test]
+fn at_once_after_build() {
+    within(Duration::from_secs(60), || {
+        for _ in 0..50 {
+            let pool = Pool::builder().workers(4).build().unwrap();
+            let code = in_fork(|| {
+                limit();
+                i32::from(
+                    pool.stats().workers.len() != 4 || pool.shutdown() != Err(ShutdownError::ForkedProcess),
+                )
+            });
+            assert_eq!(code, Some(0));
+            assert_eq!(pool.install(|| 42), 42);
+        }
+    });
+}
+
 #[test]
 fn the_parent_goes_on() {
     within(Duration::from_secs(60), || {

@@ -89,8 +89,8 @@ impl Seen {
 /// really has to block is a lock taken, to enter and leave the list of waiters. All that happened
 /// before a `count_down` is visible to whoever waited for it.
 ///
-/// [`wait`](Self::wait) on a worker runs other jobs of its pool meanwhile. A `&CountLatch` can also be
-/// awaited, on any executor.
+/// While a job is in [`wait`](Self::wait), a [spare](crate::PoolBuilder::spares) has its worker's place. A `&CountLatch` can
+/// also be awaited, on any executor.
 ///
 /// A latch belongs to no pool, so it cannot tell that those who should count it down were left behind by a
 /// `fork`: in the child, a wait for what jobs of the parent's pool count down lasts for ever.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use common::{LIMIT, block_on, collector, fail, within};
+use common::{LIMIT, block_on, collector, fail, until, within};
 use filch::{BroadcastContext, BuildError, CountLatch, Pool, Queue};
 
 /// What the jobs share: the lent pool, a queue of it, and another pool.
@@ -112,6 +112,8 @@ fn a_left_job_may_use_everything() {
                 // So that all locals that this use makes come after the loan, and go before its end.
                 held.pool.install(|| used(&given));
                 while filch::yield_now() == Some(filch::Yield::Executed) {}
+                // A spare that stood in for this thread may be in the midst of one.
+                until(|| held.ran.load(Ordering::SeqCst) >= marks);
                 assert_eq!(held.ran.swap(0, Ordering::SeqCst), marks, "{name} while the thread runs");
                 let again = Arc::clone(&given);
                 let left = move || {

@@ -192,6 +192,8 @@ impl Registry {
             let before = std::mem::replace(&mut lock(&self.sources).over, true);
             if !before {
                 self.over.count_down();
+                // For the threads of spares.
+                self.sleep.end();
             }
         }
     }

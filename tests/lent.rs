@@ -412,3 +412,18 @@ fn it_shuts_down_in_time() {
         assert_eq!(filch::current_worker(), None);
     });
 }
+
+/// A spare that rests goes when the pool has ended: nobody waits for the end of its rest, which takes 10 s.
+#[test]
+fn the_spares_of_a_lent_thread_go_with_the_pool() {
+    within(Duration::from_secs(9), || {
+        let pool = Pool::builder().workers(1).use_current_thread().build().unwrap();
+        let (tell, told) = mpsc::channel();
+        pool.install(move || {
+            filch::execute(move || tell.send(7).unwrap()).map_err(|closed| closed.reason()).unwrap();
+            // The job runs on a spare.
+            assert_eq!(filch::blocking(|| told.recv()), Ok(7));
+        });
+        assert_eq!(pool.shutdown().unwrap().run_by_spares, 1);
+    });
+}

@@ -111,9 +111,10 @@ fn a_left_job_may_use_everything() {
                 let held = given.get_or_init(|| Shared { pool, queue, other, ran });
                 // So that all locals that this use makes come after the loan, and go before its end.
                 held.pool.install(|| used(&given));
-                while filch::yield_now() == Some(filch::Yield::Executed) {}
-                // A spare that stood in for this thread may be in the midst of one.
-                until(|| held.ran.load(Ordering::SeqCst) >= marks);
+                // A spare that stood in for this thread may be in the midst of one, and leave others when it goes to rest.
+                until(|| {
+                    filch::yield_now() == Some(filch::Yield::Idle) && held.ran.load(Ordering::SeqCst) >= marks
+                });
                 assert_eq!(held.ran.swap(0, Ordering::SeqCst), marks, "{name} while the thread runs");
                 let again = Arc::clone(&given);
                 let left = move || {

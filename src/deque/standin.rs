@@ -215,8 +215,6 @@ impl<T> Stealer<T> {
     }
 }
 
-impl<T> Stealer<T> {}
-
 /// The shared entry queue. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
 pub(crate) struct Injector<T> {
     nodes: Nodes<T>,

@@ -155,6 +155,10 @@ where
 
 /// The number of the worker that the calling thread is, in its pool; `None` if it is none.
 ///
+/// Two threads may have one number at once: a worker that waits in a job, or has just come back from that, and the
+/// [spare](crate::PoolBuilder::spares) that stands in for it. So what lies in a table by this number needs a lock or an
+/// atomic, however short the access.
+///
 /// # Examples
 /// ```
 /// assert_eq!(filch::current_worker(), None);

@@ -56,7 +56,10 @@ impl<'p> QueueBuilder<'p> {
     /// `make` is called with a worker's number, on that worker, before its first job. The state stays with
     /// the worker and is dropped with the handler: see [`Queue`]. A job that panics leaves it as it was at that moment. If a
     /// job of the queue comes to run inside another on the same worker (see [`Queue::submit`]; never with a
-    /// concurrency of 1), the inner one gets a second state.
+    /// concurrency of 1), the inner one gets a second state. While a worker waits in a job, its
+    /// [spare](crate::PoolBuilder::spares) serves the queue under the same number: it takes over the worker's state, or gets a
+    /// second one if that is in use. So a state is used by one thread at a time, but not always by the same one, and two
+    /// states of one number may be in use at once.
     pub fn worker_state<S, M>(self, make: M) -> StatefulQueueBuilder<'p, M, S>
     where
         M: Fn(usize) -> S + Send + Sync + 'static,
@@ -158,11 +161,11 @@ impl<M, S> StatefulQueueBuilder<'_, M, S> {
     /// That is before a [`wait`](Queue::wait) that follows [`close`](Queue::close) or
     /// [`close_when_idle`](Queue::close_when_idle) returns, and before the pool's
     /// [`shutdown`](crate::Pool::shutdown) returns, which closes the queues that are open still. `end` is called on the
-    /// worker's own thread, between two jobs; if that was
+    /// worker's own thread, or on its [spare](crate::PoolBuilder::spares)'s, between two jobs; if that was
     /// [lent](crate::PoolBuilder::use_current_thread), when it next works for the pool, or, if it has gone, on another
-    /// worker's. Each state goes there once: a worker has one, and more only if it ran jobs inside others. What `end` panics
-    /// with goes to the panic handler. In there, [`Queue::wait`] for this queue panics. In a forked child the states stay as
-    /// they are.
+    /// worker's. Each state goes there once: a worker has one, and more only if it ran jobs inside others or had a spare.
+    /// What `end` panics with goes to the panic handler. In there, [`Queue::wait`] for this queue panics. In a forked child
+    /// the states stay as they are.
     ///
     /// # Examples
     /// ```

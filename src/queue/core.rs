@@ -52,14 +52,17 @@ pub(crate) trait Service<J>: Send + Sync {
 
     /// Drops the handler and its states: the pool has ended, and with it the last runner.
     fn let_go(&self);
-    /// The workers that have a state which is to be ended.
-    fn owners(&self) -> Vec<usize> {
-        Vec::new()
-    }
 
-    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `unheard`.
-    fn end_states(&self, _owner: usize, _unheard: &dyn Fn(Payload)) {}
+    /// The workers that have a state which is to be ended.
+    fn owners(&self) -> Vec<usize>;
+
+    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `unheard`. Whether it was
+    /// all of them: if not, another thread is about to bring one back, and then calls `again`.
+    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload), again: Again) -> bool;
 }
+
+/// Asks for the end of a worker's states once more.
+pub(crate) type Again = Box<dyn FnOnce() + Send>;
 
 /// The shared part of a queue.
 pub(crate) struct Core<J> {

@@ -13,8 +13,8 @@
 //! crew's word that somebody waits, and then looks; who becomes idle changes that word, and looks if somebody waits.
 //!
 //! *The end of states.* When the queue is closed and idle, each worker that has states gets a job of its own that hands
-//! them over; the last such job wakes those who wait. Until then a runner may still be on its way out with its state:
-//! the job runs on the same thread, after it. A queue that is not closed when its pool has run all it took is closed then, by
+//! them over; the last such job wakes those who wait. Until then a runner may still be on its way out with its state: the
+//! job runs on the same thread, after it; or, if that is the worker's spare, comes again after it. A queue that is not closed when its pool has run all it took is closed then, by
 //! the pool ([`crate::finish`]).
 
 use super::core::{Core, CoreRef};
@@ -178,24 +178,35 @@ impl<J: Send + 'static> CoreRef<J> {
             self.one_has_ended();
         }
         for &owner in &owners {
-            let core = self.clone();
-            let job = move || core.end_states_of(owner);
-            Registry::hand_to(&self.registry, owner, Job::new(job));
+            self.hand_end_to(owner);
         }
         self.registry.sleep.published_to_all();
     }
 
+    /// Gives a worker the job to end its states; the caller must then wake it.
+    fn hand_end_to(&self, owner: usize) {
+        let core = self.clone();
+        Registry::hand_to(&self.registry, owner, Job::new(move || core.end_states_of(owner)));
+    }
+
     fn end_states_of(&self, owner: usize) {
-        with_current(|worker| {
+        let core = self.clone();
+        let again = Box::new(move || {
+            core.hand_end_to(owner);
+            core.registry.sleep.published_to_all();
+        });
+        let all = with_current(|worker| {
             let Some(worker) = worker else { unreachable!("a job outside a worker") };
             // Nobody submitted it.
             worker.me().counters.activations.add(1);
             let unheard = |payload| worker.unheard(payload, self.name());
             // So that one who waits in there for this queue is told that it cannot.
             let nested = Rc::new(NestedQueue(self.clone()));
-            worker.with_nested(nested, || self.service.end_states(owner, &unheard));
+            worker.with_nested(nested, || self.service.end_states(owner, &unheard, again))
         });
-        self.one_has_ended();
+        if all {
+            self.one_has_ended();
+        }
     }
 
     fn one_has_ended(&self) {

@@ -3,11 +3,15 @@
 //! A mutex a worker, locked twice an activation and by that worker only: it says in safe code that the
 //! state moves with the runner. With the state moves a count of the handler, so that to let go of both when the pool has
 //! ended costs no activation anything, and a runner that is under way has what it needs.
+//!
+//! A worker and the [spare](crate::spares) that has stood in for it may both be at the place for a moment: the spare ends the
+//! job that it is in, and the worker is back. So the end of the states may come upon one that is in use by the other
+//! thread. It then leaves word at the place, and whoever brings the last one back asks for the end again.
 
 use std::mem;
 
-use super::core::{CoreRef, Parcel, Service};
-use crate::sync::{Mutex, StdArc, lock};
+use super::core::{Again, CoreRef, Parcel, Service};
+use crate::sync::{Mutex, StdArc, defect, lock};
 use crate::unwind::{self, Payload};
 use crate::worker::Worker;
 
@@ -36,6 +40,8 @@ struct Place<M, H, S> {
     idle: Vec<Tools<M, H, S>>,
     /// How many runners have come for some and not gone.
     in_use: usize,
+    /// For whoever brings the last one back: the end of the states has found some in use.
+    again: Option<Again>,
 }
 
 /// A handler and the places of its workers.
@@ -46,7 +52,8 @@ pub(super) struct Stateful<M, H, S> {
 impl<M, H, S> Stateful<M, H, S> {
     pub(super) fn new(workers: usize, make: M, handler: H, end: Option<StateEnd<S>>) -> Self {
         let code = StdArc::new(Code { make, handler, end });
-        let place = || Mutex::new(Place { code: Some(StdArc::clone(&code)), idle: Vec::new(), in_use: 0 });
+        let place =
+            || Mutex::new(Place { code: Some(StdArc::clone(&code)), idle: Vec::new(), in_use: 0, again: None });
         Stateful { places: (0..workers).map(|_| place()).collect() }
     }
 
@@ -71,14 +78,15 @@ impl<M, H, S> Place<M, H, S> {
         tools
     }
 
-    /// Keeps them for the next runner; hands them back if the pool has ended.
-    fn keep(&mut self, tools: Tools<M, H, S>) -> Option<Tools<M, H, S>> {
+    /// Keeps them for the next runner; hands them back if the pool has ended. Also what is to be called.
+    fn keep(&mut self, tools: Tools<M, H, S>) -> (Option<Tools<M, H, S>>, Option<Again>) {
         self.in_use -= 1;
+        let again = if self.in_use == 0 { self.again.take() } else { None };
         if self.code.is_none() {
-            return Some(tools);
+            return (Some(tools), again);
         }
         self.idle.push(tools);
-        None
+        (None, again)
     }
 }
 
@@ -89,9 +97,13 @@ struct Keep<'s, M, H, S> {
 
 impl<M, H, S> Drop for Keep<'_, M, H, S> {
     fn drop(&mut self) {
-        // What comes back is dropped without the lock.
-        let refused = self.tools.take().and_then(|tools| lock(self.place).keep(tools));
+        let Some(tools) = self.tools.take() else { return };
+        // What comes back is dropped, and called, without the lock.
+        let (refused, again) = lock(self.place).keep(tools);
         drop(refused);
+        if let Some(again) = again {
+            again();
+        }
     }
 }
 
@@ -133,9 +145,17 @@ where
         (0..self.places.len()).filter(|&owner| owns(&self.places[owner])).collect()
     }
 
-    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload)) {
+    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload), again: Again) -> bool {
         // Foreign code is called without the lock.
-        let next = || lock(&self.places[owner]).idle.pop();
+        let mut again = Some(again);
+        let mut next = || {
+            let mut place = lock(&self.places[owner]);
+            let tools = place.idle.pop();
+            if tools.is_none() && place.in_use > 0 && !defect("states_in_use_passed") {
+                place.again = again.take();
+            }
+            tools
+        };
         while let Some(Tools { code, state }) = next() {
             if let (Some(end), Some(state)) = (&code.end, state)
                 && let Err(payload) = unwind::catch(|| end(owner, state))
@@ -143,6 +163,7 @@ where
                 unheard(payload);
             }
         }
+        again.is_some()
     }
 
     fn let_go(&self) {

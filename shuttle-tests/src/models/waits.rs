@@ -61,6 +61,45 @@ pub(super) fn grid() {
     assert_eq!(pool.shutdown().expect("a shutdown from outside").run, (SIDE * SIDE) as u64);
 }
 
+/// The jobs of a queue are served by workers and by their spares, whose waits end meanwhile: each state that was made is
+/// handed over before the wait for the closed queue returns, whichever of the two threads of a worker has it.
+pub(super) fn states() {
+    const JOBS: usize = 3;
+    let pool = Pool::builder().workers(below(2) + 1).spares(2).build().expect("a pool");
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let (made, ended) = (Arc::clone(&counts), Arc::clone(&counts));
+    let begun = Arc::new(CountLatch::new(1));
+    let seen = Arc::clone(&begun);
+    let queue = pool
+        .queue()
+        .capacity(4)
+        .worker_state(move |_| _ = made[0].fetch_add(1, Ordering::Relaxed))
+        .state_end(move |_, ()| _ = ended[1].fetch_add(1, Ordering::Relaxed))
+        .build(move |(), first: bool| {
+            if first {
+                seen.count_down();
+            }
+        })
+        .expect("a queue");
+    let waits: Vec<_> = (0..2)
+        .map(|_| {
+            let begun = Arc::clone(&begun);
+            pool.spawn(move || begun.wait())
+        })
+        .collect();
+    queue.submit_all((0..JOBS).map(|job| job == 0)).expect("an open queue");
+    queue.close();
+    if below(2) == 0 {
+        queue.wait();
+    } else {
+        pool.install(|| queue.wait());
+    }
+    let [made, ended] = [0, 1].map(|count| counts[count].load(Ordering::Relaxed));
+    assert!(made > 0 && made == ended, "{made} states were made, {ended} handed over");
+    waits.into_iter().for_each(|wait| wait.join().expect("a result"));
+    pool.shutdown().expect("a shutdown from outside");
+}
+
 /// Jobs of two pools that install into each other, and wait for what the other's job does afterwards.
 pub(super) fn two_pools() {
     let pools = Arc::new([pool(4), pool(4)]);

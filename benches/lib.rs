@@ -14,10 +14,12 @@ use std::hint::black_box;
 use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
+use rustix::time::{ClockId, clock_gettime};
 
+pub mod cores;
 pub mod tally;
 
 /// What one contender did in one round.
@@ -115,6 +117,44 @@ pub fn scaled<T>(full: T, short: T) -> T {
 pub fn rounds(full: usize) -> usize {
     let asked = std::env::args().skip_while(|argument| argument != "--sample-size").nth(1);
     asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(scaled(full, 3))
+}
+
+/// What something took.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// By the clock on the wall.
+    pub wall: Duration,
+    /// Of all threads of this process.
+    pub processor: Duration,
+}
+
+/// A clock for both.
+#[derive(Debug)]
+pub struct Meter {
+    start: Instant,
+    processor: Duration,
+}
+
+impl Meter {
+    /// Starts both.
+    #[must_use]
+    pub fn start() -> Meter {
+        Meter { start: Instant::now(), processor: Meter::processor() }
+    }
+
+    /// What was spent since. Sleeps for a moment: the system counts the time of a thread when that stops to run, or at a tick.
+    #[must_use]
+    pub fn stop(&self) -> Spent {
+        let wall = self.start.elapsed();
+        settle();
+        Spent { wall, processor: Meter::processor().saturating_sub(self.processor) }
+    }
+
+    /// The time that this process has had processors for.
+    fn processor() -> Duration {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(time).expect("a time that is not negative")
+    }
 }
 
 /// Waits until threads that were just started have nothing to do and sleep, and those that were told to end

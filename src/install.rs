@@ -100,7 +100,7 @@ where
         }
     };
     drop(entry);
-    waiter.wait(job.latch(), wait, make_way);
+    waiter.wait(registry, job.latch(), wait, make_way);
     std::mem::forget(guard);
     Ok(job.into_result())
 }

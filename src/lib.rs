@@ -51,6 +51,7 @@ mod spares;
 mod spawn;
 mod spin;
 mod stats;
+mod switches;
 mod sync;
 mod thread;
 mod unwind;

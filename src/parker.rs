@@ -14,10 +14,21 @@
 //! it. Why not a mutex and a condition: `std`'s park is one futex word, and one system call on either
 //! side is what a wake costs.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use crate::sync::site::{PARK_ARM, PARK_TAKE, PARK_TAKE_FAIL, UNPARK};
-use crate::sync::{Arc, AtomicU32, Blocker, MODEL};
+use crate::sync::{Arc, AtomicU32, Blocker, MODEL, local};
+
+local! {
+    /// Whether the calling thread has woken another one.
+    static HAS_WOKEN: Cell<bool> = Cell::new(false);
+}
+
+/// Whether the calling thread has woken another one since the last call, which may wait for its core.
+pub(crate) fn has_woken() -> bool {
+    HAS_WOKEN.replace(false)
+}
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -100,6 +111,9 @@ impl Unparker {
         // Only the transition from PARKED pays for a system call, and only one caller makes it.
         if self.inner.state.swap(NOTIFIED, UNPARK.get()) == PARKED {
             self.inner.blocker.wake();
+            if !MODEL {
+                HAS_WOKEN.set(true);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::latch::{CountLatch, Latch, Seen, Signal, Wake};
 use crate::parker::{Parker, Unparker};
+use crate::registry::Registry;
 use crate::spin::{Spin, WAKE};
 use crate::sync::{Arc, MODEL, defect, thread_local};
 use crate::worker::{Help, Until, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
@@ -57,15 +58,16 @@ impl Waiter<'_> {
     }
 
     /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker lends its place to a spare or runs
-    /// jobs meanwhile, as `wait` says: none of them is what it waits for. Another thread spins first, unless it is to
-    /// `make_way`.
-    pub(crate) fn wait(&self, latch: &Latch, wait: Option<Wait>, make_way: bool) {
+    /// jobs meanwhile, as `wait` says: none of them is what it waits for. Another thread, which waits for the pool of
+    /// `registry`, spins first, unless it is to `make_way`.
+    pub(crate) fn wait(&self, registry: &Registry, latch: &Latch, wait: Option<Wait>, make_way: bool) {
         match self {
             Waiter::Worker(worker) => wait_on_worker(worker, latch, wait),
             Waiter::Thread(parker) => {
-                let mut spin = Spin::new(WAKE).beside();
+                let spin = || registry.sleep.spin_outside(Spin::new(WAKE).beside(), || 0);
+                let mut spin = (!make_way).then(spin);
                 while !latch.probe() {
-                    if (make_way || !spin.again()) && latch.arm() {
+                    if !spin.as_mut().is_some_and(Spin::again) && latch.arm() {
                         parker.park(None);
                         if defect("token_believed") {
                             break;
@@ -115,14 +117,31 @@ pub(crate) fn on_signal<T>(
     enter: impl FnOnce(Wake) -> Option<T>,
     leave: impl FnOnce(T) -> bool,
 ) -> bool {
+    on_signal_after_nap(deadline, wait, |wake| Some((enter(wake)?, None)), || true, leave)
+}
+
+/// As [`on_signal`], but `enter` may also say when the caller is to look by itself: if the signal has not fired by then,
+/// it asks whether it `must_wait` on.
+pub(crate) fn on_signal_after_nap<T>(
+    deadline: Option<Instant>,
+    wait: Option<Wait>,
+    enter: impl FnOnce(Wake) -> Option<(T, Option<Instant>)>,
+    must_wait: impl FnOnce() -> bool,
+    leave: impl FnOnce(T) -> bool,
+) -> bool {
     Waiter::with(|waiter| {
         let signal = Signal::new(waiter.unparker());
         let wake = match waiter {
             Waiter::Worker(_) => Wake::Worker(Arc::clone(&signal)),
             Waiter::Thread(_) => Wake::Thread(Arc::clone(&signal)),
         };
-        let Some(entered) = enter(wake) else { return true };
-        waiter.wait_signal(&signal, deadline, wait);
+        let Some((entered, nap)) = enter(wake) else { return true };
+        if nap.is_some() {
+            waiter.wait_signal(&signal, nap, wait);
+        }
+        if nap.is_none() || !signal.fired() && must_wait() {
+            waiter.wait_signal(&signal, deadline, wait);
+        }
         // Fired, or taken off the list by somebody who is about to fire it.
         signal.fired() || !leave(entered)
     })

@@ -49,6 +49,7 @@ sources! {
     spawn = "../../src/spawn.rs",
     spin = "../../src/spin.rs",
     stats = "../../src/stats.rs",
+    switches = "../../src/switches.rs",
     sync = "../../src/sync/mod.rs",
     thread = "../../src/thread.rs",
     unwind = "../../src/unwind.rs",

@@ -29,6 +29,7 @@ use crate::worker::{Worker, with_current};
 
 use super::counts::Tallies;
 use super::end::Phase;
+use super::pace::Pace;
 use super::room::NestedQueue;
 use super::runners::{Crew, Runners};
 
@@ -83,6 +84,8 @@ pub(crate) struct Core<J> {
     pub(super) tallies: Tallies,
     pub(super) name: Option<Box<str>>,
     pub(super) phase: Mutex<Phase>,
+    /// How long jobs take.
+    pub(super) pace: Pace,
 }
 
 /// What a queue is made of, apart from what each begins with.
@@ -113,6 +116,7 @@ impl<J> CoreRef<J> {
             tallies,
             name,
             phase: Mutex::default(),
+            pace: Pace::new(),
         }))
     }
 
@@ -166,9 +170,10 @@ impl<J: Send + 'static> CoreRef<J> {
 
     fn call(&self, start: impl Fn(Job)) {
         loop {
-            if let Some(crew) = self.runners.call(self.limit) {
+            let size = self.size();
+            if let Some(crew) = self.runners.call(size) {
                 start(self.activation());
-                if crew.lacks(self.limit) {
+                if crew.lacks(size) {
                     // `KICK` stays set: the next push starts the next runner.
                     return;
                 }
@@ -177,7 +182,7 @@ impl<J: Send + 'static> CoreRef<J> {
             // and the flag cleared here may be the one that it set.
             self.ring.unflag_tail(KICK);
             let crew = self.runners.load();
-            if !crew.lacks(self.limit) || !(self.ring.flag_tail(KICK) | crew.aside()) {
+            if !crew.lacks(size) || !(self.ring.flag_tail(KICK) | crew.aside()) {
                 return;
             }
         }
@@ -186,7 +191,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// The crew has become `crew`: if runners are lacking now, sees to it that the next push starts one, or does
     /// so itself if more jobs wait than the `own` that the caller is about to take.
     pub(super) fn recruit(&self, crew: Crew, own: usize) {
-        if crew.lacks(self.limit)
+        if crew.lacks(self.size())
             && self.ring.flag_tail(KICK) | crew.aside()
             && self.len() > own
             && !defect("runner_leaves_unlooked")

@@ -5,12 +5,15 @@ pub(crate) mod core;
 mod counts;
 mod end;
 mod error;
+mod pace;
 mod room;
 mod run;
 pub(crate) mod runners;
 mod serve;
 mod service;
+mod standby;
 mod submit;
+mod turn;
 mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};

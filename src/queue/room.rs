@@ -24,17 +24,25 @@
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::latch::{Signal, Wake};
+use crate::ring::{BLOCKED, READY};
 use crate::room::Wait;
 use crate::spin::Spin;
-use crate::sync::{Arc, defect, lock};
-use crate::wait::on_signal;
+use crate::sync::{Arc, MODEL, defect, lock, yield_now};
+use crate::wait::on_signal_after_nap;
 use crate::worker::{Nested, UntilSignal, Worker, with_current};
 
 use super::core::{Core, CoreRef, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;
+
+/// By how much later than asked for a sleeper comes: the system's slack for timers, and a wake.
+const LATE: Duration = Duration::from_micros(60);
+
+/// How long a producer naps before it has the runners wake it.
+const SHORTEST_NAP: Duration = Duration::from_micros(10);
+const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 /// What a worker finds when it is about to sleep for room.
 enum Outlook {
@@ -144,7 +152,7 @@ impl<J: Send + 'static> CoreRef<J> {
         let may_wait = self.ring.flag_blocked(refuse);
         if defect("room_unasked") {
             self.runners.clear_crowded();
-            self.ring.unflag_blocked();
+            self.ring.unflag_head(BLOCKED);
         }
         let outlook = if may_serve && !lends || !may_wait {
             Outlook::Changed
@@ -170,18 +178,23 @@ impl<J: Send + 'static> CoreRef<J> {
         deadline: Option<Instant>,
         worker: Option<(&Worker, bool)>,
     ) -> Result<(), Refusal> {
-        let mut spin = self.spin();
+        let spin = || {
+            let polling = || self.runners.load().polling();
+            self.registry.sleep.spin_outside(self.spin().keeping(), polling)
+        };
+        let mut awake = spin();
         loop {
             if let Some(done) = self.retry(job, None, deadline) {
                 return done;
             }
-            if !self.await_some_room(&mut spin) {
+            let nap = if worker.is_none() && !awake.offers() { self.nap(deadline) } else { None };
+            if nap.is_some() || !self.await_some_room(&mut awake) {
                 match worker {
                     Some((worker, _)) if self.wait_abroad(worker, deadline) => {}
-                    Some((worker, false)) => self.sleep_for_room(deadline, Some(worker)),
-                    _ => self.sleep_for_room(deadline, None),
+                    Some((worker, false)) => self.sleep_for_room(None, deadline, Some(worker)),
+                    _ => self.sleep_for_room(nap, deadline, None),
                 }
-                spin = self.spin();
+                awake = spin();
             }
         }
     }
@@ -191,13 +204,62 @@ impl<J: Send + 'static> CoreRef<J> {
     /// reason the look is at a slot and not at the consumers' position. Both together halved the price of a job in a
     /// queue of 10.
     fn await_some_room(&self, spin: &mut Spin) -> bool {
-        let half = self.ring.capacity().div_ceil(2) as u64;
-        while spin.again() {
-            if self.ring.has_room(half) || self.ring.tail_flags() & TO_OUTSIDE != 0 {
-                return true;
+        let offers = spin.offers();
+        let mut look = |enough| {
+            while spin.again() {
+                if self.ring.has_room(enough) || self.ring.tail_flags() & TO_OUTSIDE != 0 {
+                    return true;
+                }
             }
+            false
+        };
+        if !offers {
+            return look(self.ring.capacity().div_ceil(2) as u64);
         }
-        false
+        // One that has offered its core runs again when others have left it, and goes on with any room.
+        let told = self.registry.sleep.cores() > 1;
+        if told {
+            self.ring.flag_head(READY);
+        }
+        let found = look(1);
+        if told {
+            self.ring.unflag_head(READY);
+        }
+        found
+    }
+
+    /// Where it will take long until there is much room: until when to sleep before runners are to wake the producer, in its
+    /// turn. Each runner that takes a job wakes one that waits for room: so that would come back for each single slot. If the
+    /// jobs turn out to take longer than the last ones did, it may be as late as the nap is long, and no later.
+    fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
+        if MODEL {
+            return None;
+        }
+        let time = self.pace.time_for(self.share()).saturating_sub(LATE).min(LONGEST_NAP);
+        // With fewer runners than are of use, others may wait for jobs already.
+        if time < SHORTEST_NAP || self.runners.load().active() < self.size().useful {
+            return None;
+        }
+        let end = Instant::now() + time;
+        Some(deadline.map_or(end, |deadline| deadline.min(end)))
+    }
+
+    /// By a runner that has taken a job, and found the head with `flags`.
+    #[cold]
+    pub(super) fn heed(&self, flags: u64) {
+        let woke = flags & BLOCKED != 0 && self.room_made();
+        let ready = || flags & READY != 0 && self.ring.has_room(self.share());
+        if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {
+            // It may have this core to run on, and no other.
+            yield_now();
+        }
+    }
+
+    /// How much room is worth a producer's turn on a core that a runner needs as well: three quarters, but no more than takes
+    /// a fifth of a millisecond to fill again.
+    fn share(&self) -> u64 {
+        let capacity = self.ring.capacity() as u64;
+        (capacity - capacity / 4).min(self.pace.jobs_in(Duration::from_micros(200)))
     }
 
     /// On a worker of another pool, which may serve a queue that in turn waits for this one: as in the own pool. `false` if
@@ -216,18 +278,29 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
+    /// Until the end of the `nap` no runner needs to wake it.
+    fn sleep_for_room(&self, nap: Option<Instant>, deadline: Option<Instant>, deep: Option<&Worker>) {
         let enter = |wake| {
             let mut entries = self.room.lock();
-            self.ring.flag_blocked(TO_OUTSIDE).then(|| entries.push(wake))
+            // The first in the list alone: it is no later than those behind it.
+            let nap = nap.filter(|_| entries.is_empty());
+            let waits = match nap {
+                Some(_) => self.ring.tail_flags() & TO_OUTSIDE == 0,
+                None => self.ring.flag_blocked(TO_OUTSIDE),
+            };
+            waits.then(|| (entries.push(wake), nap))
+        };
+        let must_wait = || {
+            let _entries = self.room.lock();
+            self.ring.flag_blocked(TO_OUTSIDE)
         };
         let leave = |ticket| self.room.remove(ticket);
         let Some(worker) = deep else {
-            on_signal(deadline, None, enter, leave);
+            on_signal_after_nap(deadline, None, enter, must_wait, leave);
             return;
         };
         let signal = Signal::new(worker.unparker());
-        if let Some(ticket) = enter(Wake::Thread(Arc::clone(&signal))) {
+        if let Some((ticket, _)) = enter(Wake::Thread(Arc::clone(&signal))) {
             worker.sleep_until(&signal, deadline);
             leave(ticket);
         }
@@ -236,17 +309,20 @@ impl<J: Send + 'static> CoreRef<J> {
 
 impl<J> CoreRef<J> {
     /// A pop saw that producers wait: there is room for one of them. Workers may be beaten to it and those of other
-    /// pools be busy with another job while they wait, so all of them are told and the first other thread as well.
+    /// pools be busy with another job while they wait, so all of them are told and the first other thread as well. Whether there was one
+    /// of these.
     #[cold]
-    pub(crate) fn room_made(&self) {
+    pub(crate) fn room_made(&self) -> bool {
         let mut entries = self.room.lock();
         let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
         let (waits, some_left) = self.take_workers(1);
         if entries.is_empty() && !some_left || defect("one_waiter_at_most") {
-            self.ring.unflag_blocked();
+            self.ring.unflag_head(BLOCKED);
         }
         drop(entries);
+        let outside = !woken.is_empty();
         waits.into_iter().chain(woken).for_each(Wake::wake);
+        outside
     }
 
     /// A place among the runners is free: a worker that waits for room may take it.
@@ -281,7 +357,7 @@ impl<J> Core<J> {
         let mut entries = self.room.lock();
         let woken = entries.take();
         let (waits, _) = self.take_workers(usize::MAX);
-        self.ring.unflag_blocked();
+        self.ring.unflag_head(BLOCKED);
         drop(entries);
         waits.into_iter().chain(woken).for_each(Wake::wake);
         left
@@ -338,7 +414,7 @@ impl<J: Send + 'static> CoreRef<J> {
             // Another runner may have gone while the job was neither in the ring nor noted.
             self.recruit(crew, 0);
         }
-        if flags != 0 {
+        if flags & BLOCKED != 0 {
             self.room_made();
         }
     }

@@ -35,6 +35,15 @@ const ASIDE: u64 = 1 << 50;
 const CROWDED: u64 = 1 << 51;
 const FIELD: u64 = (1 << 16) - 1;
 
+/// How many runners a queue may have and can use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// At most so many.
+    pub(crate) limit: usize,
+    /// So many, one at least, are needed at once where jobs wait. Beyond that one watches whether more are.
+    pub(crate) useful: usize,
+}
+
 /// One value of the word.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -79,10 +88,12 @@ impl Crew {
         self.0 & CROWDED != 0
     }
 
-    /// Whether a push must start a runner, of which there may be `limit`: nobody polls, there may be more, and
-    /// nobody watches those that there are.
-    pub(crate) fn lacks(self, limit: usize) -> bool {
-        self.polling() == 0 && self.expected() < limit && !(self.standby() && self.expected() > 0)
+    /// Whether a push must start a runner: nobody polls, there may be more, and nobody watches those that there are, or
+    /// they are too few to be watched.
+    pub(crate) fn lacks(self, size: Size) -> bool {
+        self.polling() == 0
+            && self.expected() < size.limit
+            && !(self.standby() && self.expected() >= size.useful)
     }
 }
 
@@ -126,8 +137,8 @@ impl Runners {
     }
 
     /// One more is called, if one is lacking. The value after.
-    pub(crate) fn call(&self, limit: usize) -> Option<Crew> {
-        self.change(RUNNERS_CALL, |crew| crew.lacks(limit).then_some(crew.0 + CALLED))
+    pub(crate) fn call(&self, size: Size) -> Option<Crew> {
+        self.change(RUNNERS_CALL, |crew| crew.lacks(size).then_some(crew.0 + CALLED))
     }
 
     /// One that was called begins: whether there is a place for it.
@@ -167,12 +178,12 @@ impl Runners {
         Crew(self.0.fetch_sub(delta, RUNNERS_GO.get()) - delta)
     }
 
-    /// A runner steps back and watches, if others run jobs and nobody watches yet. The value after.
-    pub(crate) fn stand_by(&self, polling: bool) -> Option<Crew> {
+    /// A runner steps back and watches, if as many others as are `useful` run jobs and nobody watches yet. The value after.
+    pub(crate) fn stand_by(&self, polling: bool, useful: usize) -> Option<Crew> {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
         self.change(RUNNERS_GO, |crew| {
             let after = Crew(crew.0 - delta);
-            (after.active() > 0 && !crew.standby()).then_some(after.0 + STANDBY)
+            (after.active() >= useful && !crew.standby()).then_some(after.0 + STANDBY)
         })
     }
 

@@ -6,10 +6,10 @@
 //! active | back in the injector | others wait for its worker and its [`Turn`] is over
 //! active | polling | the ring is empty and not too many poll already
 //! polling | active | there is a job
-//! polling, active | on standby | its time is up, others are active, and nobody is on standby yet
+//! polling, active | on standby | its time is up, or there are too many; others are active, and nobody is on standby yet
 //! polling, active | gone | otherwise
 //! on standby | active | jobs wait that the others do not get to
-//! on standby | gone | nothing moved for [`NAPS`] naps
+//! on standby | gone | nothing moved for some naps: [`super::standby`]
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -21,12 +21,7 @@ use crate::worker::Worker;
 use super::core::{CoreRef, Parcel};
 use super::room::NestedQueue;
 use super::runners::Crew;
-
-/// For how long all who take turns on a worker may keep one of them waiting, beside a job of each that is under way.
-const ROUND: Duration = Duration::from_millis(1);
-
-/// Under a checker, where no time passes, a turn is so many jobs.
-const MODEL_TURN: u32 = 8;
+use super::turn::Turn;
 
 /// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
 const GATHERED: u64 = DEEP as u64;
@@ -39,106 +34,72 @@ const LINGER: u32 = 64;
 /// From this capacity on a queue is deep enough that one side can let the other get ahead.
 const DEEP: usize = 64;
 
-/// How long a worker on standby sleeps between looks, and so for how long a job may wait behind one that turns
-/// out to be long while a worker is free.
-const NAP: Duration = Duration::from_micros(100);
-
-/// After so many looks at which nothing had moved it leaves the watch to the next push.
-const NAPS: u32 = if MODEL { 1 } else { 10 };
-
-/// A runner looks whether others want its worker after each job that takes so long, and after several shorter ones: a look
-/// after each job of some nanoseconds made each cost 40 more.
-const LOOK: Duration = Duration::from_micros(2);
-
-/// At most so many jobs between two looks: that many may be long if those before were short.
-const STRIDE: u32 = 16;
-
-/// A runner's time on its worker. While nobody else wants the worker it does not end. Otherwise the clock is read after
-/// each job, so that a long one is the last of its turn; jobs that take less than [`LOOK`] are looked at a few at a time.
-///
-/// Rejected: turns of so many jobs. A quick job waited for that many long ones.
-struct Turn {
-    begun: Instant,
-    looked: Instant,
-    /// Jobs from one look to the next, and how many of them are left.
-    stride: u32,
-    left: u32,
-    /// Under a checker: jobs so far.
-    jobs: u32,
-}
-
-impl Turn {
-    fn begin() -> Turn {
-        let now = Instant::now();
-        Turn { begun: now, looked: now, stride: 1, left: 1, jobs: 0 }
-    }
-
-    /// Whether the runner must make way; to be asked after each job.
-    #[inline]
-    fn is_over(&mut self, worker: &Worker) -> bool {
-        if MODEL {
-            self.jobs += 1;
-            return self.jobs >= MODEL_TURN && worker.is_wanted();
-        }
-        self.left -= 1;
-        self.left == 0 && self.look(worker)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn look(&mut self, worker: &Worker) -> bool {
-        let now = Instant::now();
-        let spent = now - self.looked;
-        if spent < LOOK / 2 {
-            self.stride = (self.stride * 2).min(STRIDE);
-        } else if spent > 2 * LOOK {
-            self.stride = 1;
-        }
-        (self.looked, self.left) = (now, self.stride);
-        // All that wait may be queues that use up their turns.
-        worker.is_wanted() && (now - self.begun).saturating_mul(worker.waiting()) >= ROUND
-    }
-}
-
-/// What became of a runner.
-#[derive(PartialEq, Eq)]
-enum Left {
-    /// Its worker is wanted elsewhere; it goes on as another job.
-    Requeue,
-    /// For good.
-    Detached,
+/// Why a runner stops to take jobs.
+#[derive(Clone, Copy)]
+enum Pause {
+    /// There is none.
+    Empty,
+    /// Its worker is wanted elsewhere, and its turn is over.
+    Over,
+    /// More run jobs than is of use.
+    Surplus,
 }
 
 impl<J: Send + 'static> CoreRef<J> {
     /// The life of a runner: calls `run` for jobs, as long as there are some.
     pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(&mut Parcel<J>)) {
-        if self.work_off(worker, &mut run) == Left::Requeue {
-            let crew = self.runners.call_back();
-            self.note_gone(crew);
-            self.registry.injector.push(self.activation());
-            self.registry.sleep.published();
-        }
-    }
-
-    fn work_off(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> Left {
         // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
         // brings the next.
         self.recruit(self.runners.load(), 1);
-        let mut turn = Turn::begin();
+        let mut turn = Turn::begin(self.limit > self.registry.sleep.cores());
+        let mut pause = self.has_surplus().then_some(Pause::Surplus);
         loop {
-            loop {
-                self.linger(|| self.ring.has(1));
-                if !self.pop_and_run(worker, run) {
-                    break;
+            let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut turn, &mut run)) {
+                Pause::Over => {
+                    // It goes on as another job.
+                    let crew = self.runners.call_back();
+                    self.note_gone(crew);
+                    self.registry.injector.push(self.activation());
+                    self.registry.sleep.published();
+                    false
                 }
-                if turn.is_over(worker) {
-                    return Left::Requeue;
-                }
+                // While somebody watches already, one more runner does no harm.
+                Pause::Surplus => self.step_back(worker, false).unwrap_or(true),
+                Pause::Empty => self.poll(worker),
+            };
+            if !stays {
+                return;
             }
-            if !self.poll(worker) {
-                return Left::Detached;
+            pause = None;
+            turn.resume(&self.pace);
+        }
+    }
+
+    /// Runs jobs until it must pause.
+    fn work_off(&self, worker: &Worker, turn: &mut Turn, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
+        loop {
+            self.linger(|| self.ring.has(1));
+            if !self.pop_and_run(worker, run) {
+                return Pause::Empty;
+            }
+            if turn.is_due()
+                && let Some(pause) = self.look_at_clock(turn, worker)
+            {
+                return pause;
             }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_at_clock(&self, turn: &mut Turn, worker: &Worker) -> Option<Pause> {
+        let useful = self.size().useful;
+        turn.look(&self.pace);
+        if self.size().useful > useful {
+            // Fewer were enough so far.
+            self.recruit(self.runners.load(), 0);
+        }
+        if turn.is_over(worker) { Some(Pause::Over) } else { self.has_surplus().then_some(Pause::Surplus) }
     }
 
     /// Pops a job and runs it. `false` if there is none.
@@ -148,7 +109,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if !self.take_aside(&mut job) {
             let Some(flags) = self.ring.pop(&mut job) else { return false };
             if flags != 0 {
-                self.room_made();
+                self.heed(flags);
             }
         }
         self.run_taken(worker, &mut job, run);
@@ -161,7 +122,7 @@ impl<J: Send + 'static> CoreRef<J> {
         let polls = self.runners.start_polling((self.limit / 2).max(1));
         if let Some(crew) = polls {
             self.note_idle(crew);
-            let mut spin = self.spin();
+            let mut spin = self.registry.sleep.spin_inside(self.spin(), || self.runners.load().polling());
             loop {
                 if self.ring.has(1) || self.runners.load().aside() {
                     self.recruit(self.runners.stop_polling(), 1);
@@ -173,11 +134,8 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
-        if !worker.is_wanted()
-            && let Some(crew) = self.runners.stand_by(polls.is_some())
-        {
-            self.note_gone(crew);
-            return self.watch(worker);
+        if let Some(back) = self.step_back(worker, polls.is_some()) {
+            return back;
         }
         self.detach(polls.is_some());
         false
@@ -188,7 +146,11 @@ impl<J: Send + 'static> CoreRef<J> {
     /// position, which the other side then has to fetch back.
     #[inline]
     pub(super) fn linger(&self, ready: impl Fn() -> bool) {
-        if MODEL || self.is_deep() {
+        if MODEL
+            || self.is_deep()
+            || ready()
+            || self.registry.sleep.is_crowded(self.runners.load().polling(), 1)
+        {
             return;
         }
         for _ in 0..LINGER {
@@ -206,7 +168,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// For how long to wait awake for the other side. Where the queue is shallow, the two must go in step, and a
     /// sleep for each few jobs would cost more than they.
     pub(super) fn spin(&self) -> Spin {
-        if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) }.close()
+        let spin = if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) };
+        spin.close()
     }
 
     /// After a wait for the first job of a deep queue: lets the producer get ahead by a few. A consumer that took each
@@ -220,41 +183,6 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Looks now and then whether the other runners keep up. With jobs that take nanoseconds one runner does,
-    /// and another would only contend with it and with the producer for the ring and the cores; with long ones
-    /// each waiting job wants a worker. What waits is compared with what was taken since the last look, so a
-    /// job that would wait for longer than a nap does not.
-    ///
-    /// Kept out of the loop that serves: with the nap inside, each job of a queue of 10 cost 8 ns more.
-    #[cold]
-    #[inline(never)]
-    fn watch(&self, worker: &Worker) -> bool {
-        let mut quiet = 0;
-        while quiet < NAPS {
-            let before = self.ring.head_position();
-            if !worker.nap(NAP) {
-                break;
-            }
-            let taken = self.ring.head_position() - before;
-            let waiting = self.ring.len() as u64;
-            if self.runners.load().expected() == 0 {
-                break;
-            }
-            if waiting > taken || waiting > 0 && self.ring.is_blocked() {
-                match self.runners.step_in(self.limit) {
-                    Some(crew) => {
-                        self.recruit(crew, 1);
-                        return true;
-                    }
-                    None => break,
-                }
-            }
-            quiet = if taken == 0 { quiet + 1 } else { 0 };
-        }
-        self.recruit(self.runners.stand_down(), 0);
-        false
-    }
-
     /// A runner leaves.
     pub(crate) fn detach(&self, polling: bool) {
         let crew = self.runners.detach(polling);
@@ -263,7 +191,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// A runner has gone, and the crew is `crew` now.
-    fn note_gone(&self, crew: Crew) {
+    pub(super) fn note_gone(&self, crew: Crew) {
         self.note_idle(crew);
         if crew.crowded() {
             self.place_free();

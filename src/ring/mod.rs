@@ -11,6 +11,7 @@
 //! | `DRAINING` | tail | `close_when_idle` | pushes from outside the queue | only the queue's own handlers push |
 //! | `KICK` | tail | a consumer that leaves | the next push | nobody is looking: have somebody look |
 //! | `BLOCKED` | head | a producer that found it full | the next pop | somebody waits for room |
+//! | `READY` | head | a producer that offers its core | each pop | somebody would go on if it had a core; a hint |
 //!
 //! A flag travels with the compare-and-swap that a push or a pop makes anyway, so telling the other side
 //! costs nothing: no fence, no second shared word to read. And since all changes of one word are totally
@@ -52,8 +53,9 @@ pub(crate) const CLOSED: u64 = 1;
 pub(crate) const OUTSIDE_CLOSED: u64 = 2;
 pub(crate) const KICK: u64 = 4;
 pub(crate) const DRAINING: u64 = 8;
-/// Bit of the head.
+/// Bits of the head.
 pub(crate) const BLOCKED: u64 = 1;
+pub(crate) const READY: u64 = 2;
 
 /// Bit of a stamp. Above all positions.
 const NOTED: u64 = 1 << 63;
@@ -274,8 +276,14 @@ impl<T, N> Ring<T, N> {
         self.count(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
     }
 
-    pub(crate) fn unflag_blocked(&self) {
-        self.head.fetch_and(!BLOCKED, RING_UNBLOCK.get());
+    /// Sets a flag of the head that is a hint.
+    pub(crate) fn flag_head(&self, flag: u64) {
+        self.head.fetch_or(flag, RING_UNBLOCK.get());
+    }
+
+    /// Clears a flag of the head.
+    pub(crate) fn unflag_head(&self, flag: u64) {
+        self.head.fetch_and(!flag, RING_UNBLOCK.get());
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -86,7 +86,7 @@ impl Base {
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
             (End::Other(latch), _) if base.shared.fetch_sub(1, SCOPE_OWN.get()) > 1 => {
-                waiter.wait(latch, wait, false)
+                waiter.wait(registry, latch, wait, false)
             }
             _ => {}
         }

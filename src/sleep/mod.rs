@@ -6,19 +6,23 @@ pub use word::MAX_WORKERS;
 pub(crate) use word::Snapshot;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::affinity::current_core;
+use crate::affinity::{self, current_core};
 use crate::parker::Unparker;
-use crate::spin::Backoff;
+use crate::spin::{Backoff, Spin};
 use crate::sync::site::{
     ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
     SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
     SPARE_CLAIMED,
 };
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, defect, fence, lock};
+use crate::sync::{AtomicU64, AtomicUsize, MODEL, Mutex, defect, fence, lock};
 use word::Word;
+
+/// How long a thread from outside waits awake at most on the core of a worker that is awake: that one may be about to sleep.
+const BESIDE: Duration = Duration::from_micros(2);
 
 /// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
 pub(crate) struct Sleep {
@@ -31,10 +35,14 @@ pub(crate) struct Sleep {
     workers: usize,
     /// The core that each worker is bound to, plus one; 0 for none.
     homes: Box<[AtomicUsize]>,
+    /// The worker that is bound to each core, plus one; 0 for none. The last one, if there are several.
+    residents: Box<[AtomicUsize]>,
     /// Who watches, if anybody does.
     watcher: AtomicUsize,
     /// How many may search at once.
     cap: usize,
+    /// How many threads may run at once, as far as the system says.
+    cores: usize,
     /// Held by who decides whether a closed pool is at its end.
     ending: Mutex<()>,
 }
@@ -55,6 +63,7 @@ impl Sleep {
     pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
         let all = workers + spares;
+        let last_core = if MODEL { 0 } else { affinity::snapshot().cores.last().copied().unwrap_or(0) };
         let later = (0..spares).map(|_| OnceLock::new());
         Sleep {
             word: CachePadded::new(Word::new()),
@@ -62,8 +71,11 @@ impl Sleep {
             unparkers: unparkers.into_iter().map(OnceLock::from).chain(later).collect(),
             workers,
             homes: (0..all).map(|_| AtomicUsize::new(0)).collect(),
+            residents: (0..=last_core).map(|_| AtomicUsize::new(0)).collect(),
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
+            // Under a checker a spin takes no time.
+            cores: if MODEL { usize::MAX } else { affinity::snapshot().parallelism },
             ending: Mutex::new(()),
         }
     }
@@ -78,6 +90,55 @@ impl Sleep {
     #[inline(always)]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.word.load()
+    }
+
+    // --- those who may wait awake ---
+
+    /// How many threads may run at once.
+    pub(crate) fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// The spin of a thread from outside before it sleeps: `spin`, if there is a core for it. On the core of a worker that is
+    /// awake it keeps that one from what it waits for. Asleep it does not, and if another core is free, it is there that it
+    /// wakes up.
+    ///
+    /// `waiting` of the workers that count as busy are known to wait awake themselves.
+    pub(crate) fn spin_outside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
+        if MODEL {
+            spin
+        } else if self.is_crowded(waiting(), 1) {
+            Spin::offering()
+        } else if self.is_beside_a_worker() {
+            spin.at_most(BESIDE)
+        } else {
+            spin
+        }
+    }
+
+    /// The spin of a worker before it sleeps or goes: `spin`, if there is a core for it and for whoever is to bring what it
+    /// waits for. `waiting`, itself among them, of the workers that count as busy are known to wait awake.
+    pub(crate) fn spin_inside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
+        if !MODEL && self.is_crowded(waiting(), 2) { Spin::offering() } else { spin }
+    }
+
+    /// Whether the worker that is bound to the core of the calling thread is awake.
+    fn is_beside_a_worker(&self) -> bool {
+        let here = current_core().and_then(|core| self.residents.get(core));
+        let resident = here.and_then(|resident| resident.load(PLACED.get()).checked_sub(1));
+        resident.is_some_and(|index| !self.is_set(index))
+    }
+
+    /// Whether there is no core for `more` threads beside the workers that are busy, `waiting` of which do not count: whoever
+    /// waits awake may have the core that is needed by the one that it waits for.
+    #[inline]
+    pub(crate) fn is_crowded(&self, waiting: usize, more: usize) -> bool {
+        self.cores == 1 || self.busy().saturating_sub(waiting) + more > self.cores
+    }
+
+    /// How many workers have something to do. One that has lent its place to a spare counts if that has.
+    pub(crate) fn busy(&self) -> usize {
+        self.workers.saturating_sub(self.word.peek().idle())
     }
 
     // --- those who publish jobs ---
@@ -354,6 +415,9 @@ impl Sleep {
     /// Notes that a worker is bound to `core`.
     pub(crate) fn set_home(&self, index: usize, core: usize) {
         self.homes[index].store(core + 1, PLACED.get());
+        if let Some(resident) = self.residents.get(core) {
+            resident.store(index + 1, PLACED.get());
+        }
     }
 
     /// The core that a worker is bound to.

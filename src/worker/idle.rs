@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use super::{Help, Worker};
 use crate::job::Job;
 use crate::latch::{Latch, Signal, TaskLatch};
+use crate::parker;
 use crate::registry::Registry;
 use crate::sleep::Woken;
 use crate::spin::{Spin, WAKE};
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::sync::{MODEL, defect, fence};
+use crate::sync::{MODEL, defect, fence, yield_now};
 
 /// How long a worker that watches sleeps between its looks: the longest that a fork waits to be seen while the
 /// machine has a core for it, beside what the system's timers add.
@@ -210,11 +211,17 @@ impl Worker {
             if U::SEARCH && (searching || sleep.start_search()) {
                 searching = true;
                 fence(FORK_DEMAND_FENCE);
+                if !MODEL && parker::has_woken() {
+                    // It may be the thread that this worker has just answered, and have no other core.
+                    yield_now();
+                }
                 // A peer that forks has answered the demand by the end of the search.
                 let raid = || self.look(until, || self.raid());
-                if let Some(next) =
-                    self.search(until, Spin::new(WAKE)).or_else(raid).or_else(|| self.watch(until))
-                {
+                // Whoever is busy may bring what this worker looks for, and needs its own core for that.
+                let crowded = !MODEL && sleep.is_crowded(0, 1);
+                let spin = sleep.spin_inside(Spin::new(WAKE), || 0);
+                let watch = || if crowded { None } else { self.watch(until) };
+                if let Some(next) = self.search(until, spin).or_else(raid).or_else(watch) {
                     self.stop_searching(true);
                     return next;
                 }

@@ -5,9 +5,10 @@ use crate::Pool;
 use crate::deque::Steal;
 use crate::latch::{Signal, WaitList, Wake};
 use crate::parker::Parker;
-use crate::queue::core::{CoreRef, Parcel, Parts, Service};
-use crate::queue::runners::Runners;
+use crate::queue::core::{Again, CoreRef, Parcel, Parts, Service};
+use crate::queue::runners::{Runners, Size};
 use crate::ring::{CLOSED, DRAINING, KICK, Ring};
+use crate::unwind::Payload;
 use crate::worker::{Seat, Worker};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +28,14 @@ impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
     }
 
     fn let_go(&self) {}
+
+    fn owners(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn end_states(&self, _: usize, _: &dyn Fn(Payload), _: Again) -> bool {
+        true
+    }
 }
 
 /// A queue whose pool is nobody but who holds the seats.
@@ -262,7 +271,8 @@ pub(super) fn places() {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
             let (runners, data) = &*shared;
-            if runners.attach(1) || runners.call(1).is_some() && runners.answer(1) {
+            let size = Size { limit: 1, useful: 1 };
+            if runners.attach(1) || runners.call(size).is_some() && runners.answer(1) {
                 assert_eq!(data.read(), 1, "model: two at a time");
             }
         })

@@ -1,0 +1,111 @@
+//! How long the jobs of a queue take, and whether they block: estimates that all runners share.
+
+// Not the facade's: nothing relies on them, so that a checker need not explore who sees what of them.
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use crate::switches;
+use crate::sync::site::QUEUE_PACE;
+
+/// From here on jobs are not only steps of a race between a producer and a runner.
+const SHORT: u32 = 500;
+
+/// What waits in a half full queue must take so long for a second runner to be worth its wake.
+const WORTH: u64 = 8_000;
+
+/// From here on it is asked whether jobs block.
+const LONG: u32 = 20_000;
+
+/// What is known of the last jobs.
+pub(super) struct Pace {
+    /// Their average time, in nanoseconds.
+    nanos: AtomicU32,
+    /// The share of them that blocked, of 256.
+    blocked: AtomicU32,
+}
+
+impl Pace {
+    pub(super) fn new() -> Pace {
+        // Where the system does not say, they may all block.
+        Pace { nanos: AtomicU32::new(0), blocked: AtomicU32::new(if switches::KNOWN { 0 } else { 256 }) }
+    }
+
+    fn nanos(&self) -> u32 {
+        self.nanos.load(QUEUE_PACE.get())
+    }
+
+    /// Whether they take so long that it is worth to ask whether they block.
+    pub(super) fn is_long(&self) -> bool {
+        self.nanos() >= LONG
+    }
+
+    /// A job blocked, or did not.
+    pub(super) fn note_blocked(&self, blocked: bool) {
+        let known = self.blocked.load(QUEUE_PACE.get());
+        self.blocked.store(known - known / 4 + if blocked { 64 } else { 0 }, QUEUE_PACE.get());
+    }
+
+    /// Whether many of them block.
+    pub(super) fn blocks(&self) -> bool {
+        self.blocked.load(QUEUE_PACE.get()) >= 64
+    }
+
+    /// Jobs took `spent` each. A thread that lost its core for a while must not pass for one with long jobs, so one look
+    /// counts for a few times of what was known at most.
+    pub(super) fn note(&self, spent: Duration) {
+        let known = self.nanos();
+        let spent = u32::try_from(spent.as_nanos()).unwrap_or(u32::MAX);
+        let spent = spent.min(known.saturating_mul(8).saturating_add(1_000));
+        let next = known - known / 4 + spent / 4;
+        if next != known {
+            self.nanos.store(next, QUEUE_PACE.get());
+        }
+    }
+
+    /// How many jobs take so long, one at least.
+    pub(super) fn jobs_in(&self, time: Duration) -> u64 {
+        (time.as_nanos() as u64 / u64::from(self.nanos().max(1))).max(1)
+    }
+
+    /// How long so many jobs take.
+    pub(super) fn time_for(&self, jobs: u64) -> Duration {
+        Duration::from_nanos(u64::from(self.nanos()).saturating_mul(jobs))
+    }
+
+    /// Whether a queue of `capacity` jobs that take so long keeps more than one runner busy.
+    pub(super) fn is_coarse(&self, capacity: usize) -> bool {
+        let nanos = self.nanos();
+        nanos >= SHORT && u64::from(nanos) * capacity.div_ceil(2) as u64 >= WORTH
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_outlier_is_not_believed_and_several_are() {
+        let pace = Pace::new();
+        (0..100).for_each(|_| pace.note(Duration::from_nanos(20)));
+        pace.note(Duration::from_millis(3));
+        assert!(!pace.is_coarse(1024));
+        (0..4).for_each(|_| pace.note(Duration::from_millis(3)));
+        assert!(pace.is_coarse(10));
+        (0..100).for_each(|_| pace.note(Duration::from_nanos(20)));
+        assert!(!pace.is_coarse(1024));
+    }
+
+    #[test]
+    fn as_many_must_fit_in_as_are_worth_a_wake() {
+        let pace = Pace::new();
+        (0..100).for_each(|_| pace.note(Duration::from_micros(3)));
+        assert_eq!([1, 4, 8, 1024].map(|capacity| pace.is_coarse(capacity)), [false, false, true, true]);
+    }
+
+    #[test]
+    fn the_longest_jobs_do_not_overflow() {
+        let pace = Pace::new();
+        (0..100).for_each(|_| pace.note(Duration::MAX));
+        assert!(pace.is_coarse(1));
+    }
+}

@@ -84,8 +84,8 @@ pub(crate) struct Core<J> {
     pub(super) tallies: Tallies,
     pub(super) name: Option<Box<str>>,
     pub(super) phase: Mutex<Phase>,
-    /// How long jobs take.
-    pub(super) pace: Pace,
+    /// How long jobs take. Apart from what producers read, because runners write it.
+    pub(super) pace: CachePadded<Pace>,
 }
 
 /// What a queue is made of, apart from what each begins with.
@@ -116,7 +116,7 @@ impl<J> CoreRef<J> {
             tallies,
             name,
             phase: Mutex::default(),
-            pace: Pace::new(),
+            pace: CachePadded::new(Pace::new()),
         }))
     }
 

@@ -34,6 +34,11 @@ impl Pace {
         self.nanos.load(QUEUE_PACE.get())
     }
 
+    /// Whether they take next to no time.
+    pub(super) fn is_short(&self) -> bool {
+        self.nanos() < SHORT
+    }
+
     /// Whether they take so long that it is worth to ask whether they block.
     pub(super) fn is_long(&self) -> bool {
         self.nanos() >= LONG
@@ -50,13 +55,17 @@ impl Pace {
         self.blocked.load(QUEUE_PACE.get()) >= 64
     }
 
-    /// Jobs took `spent` each. A thread that lost its core for a while must not pass for one with long jobs, so one look
-    /// counts for a few times of what was known at most.
+    /// Jobs took `spent` each. A thread that had to share its core meanwhile must not pass for one with long jobs: it would be
+    /// given a second one, to share the core with the producer. So a short time is believed at once, and a long one when
+    /// many in a row say so.
     pub(super) fn note(&self, spent: Duration) {
         let known = self.nanos();
         let spent = u32::try_from(spent.as_nanos()).unwrap_or(u32::MAX);
-        let spent = spent.min(known.saturating_mul(8).saturating_add(1_000));
-        let next = known - known / 4 + spent / 4;
+        let next = if spent < known {
+            known - (known - spent).div_ceil(2)
+        } else {
+            spent.min(known.saturating_add(known / 4).saturating_add(50))
+        };
         if next != known {
             self.nanos.store(next, QUEUE_PACE.get());
         }
@@ -75,7 +84,7 @@ impl Pace {
     /// Whether a queue of `capacity` jobs that take so long keeps more than one runner busy.
     pub(super) fn is_coarse(&self, capacity: usize) -> bool {
         let nanos = self.nanos();
-        nanos >= SHORT && u64::from(nanos) * capacity.div_ceil(2) as u64 >= WORTH
+        !self.is_short() && u64::from(nanos) * capacity.div_ceil(2) as u64 >= WORTH
     }
 }
 
@@ -84,14 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_outlier_is_not_believed_and_several_are() {
+    fn a_few_outliers_are_not_believed_and_many_are() {
         let pace = Pace::new();
         (0..100).for_each(|_| pace.note(Duration::from_nanos(20)));
-        pace.note(Duration::from_millis(3));
-        assert!(!pace.is_coarse(1024));
-        (0..4).for_each(|_| pace.note(Duration::from_millis(3)));
+        for _ in 0..100 {
+            (0..4).for_each(|_| pace.note(Duration::from_millis(3)));
+            (0..4).for_each(|_| pace.note(Duration::from_nanos(20)));
+            assert!(!pace.is_coarse(1024));
+        }
+        (0..30).for_each(|_| pace.note(Duration::from_millis(3)));
         assert!(pace.is_coarse(10));
-        (0..100).for_each(|_| pace.note(Duration::from_nanos(20)));
+        (0..30).for_each(|_| pace.note(Duration::from_nanos(20)));
         assert!(!pace.is_coarse(1024));
     }
 

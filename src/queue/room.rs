@@ -179,6 +179,9 @@ impl<J: Send + 'static> CoreRef<J> {
         worker: Option<(&Worker, bool)>,
     ) -> Result<(), Refusal> {
         let spin = || {
+            if self.is_race() {
+                return self.spin();
+            }
             let polling = || self.runners.load().polling();
             self.registry.sleep.spin_outside(self.spin().keeping(), polling)
         };
@@ -232,7 +235,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// turn. Each runner that takes a job wakes one that waits for room: so that would come back for each single slot. If the
     /// jobs turn out to take longer than the last ones did, it may be as late as the nap is long, and no later.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
-        if MODEL {
+        if MODEL || self.is_race() {
             return None;
         }
         let time = self.pace.time_for(self.share()).saturating_sub(LATE).min(LONGEST_NAP);
@@ -246,6 +249,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// By a runner that has taken a job, and found the head with `flags`.
     #[cold]
+    #[inline(never)]
     pub(super) fn heed(&self, flags: u64) {
         let woke = flags & BLOCKED != 0 && self.room_made();
         let ready = || flags & READY != 0 && self.ring.has_room(self.share());

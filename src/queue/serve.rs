@@ -31,6 +31,9 @@ const GATHER: Duration = Duration::from_micros(1);
 /// About half a microsecond where a pause takes 8 ns: some cache lines' way from core to core.
 const LINGER: u32 = 64;
 
+/// After so many of these looks it asks whether it keeps the other side from the core.
+const GLANCE: u32 = 8;
+
 /// From this capacity on a queue is deep enough that one side can let the other get ahead.
 const DEEP: usize = 64;
 
@@ -76,6 +79,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// Runs jobs until it must pause.
+    #[inline(always)]
     fn work_off(&self, worker: &Worker, turn: &mut Turn, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
         loop {
             self.linger(|| self.ring.has(1));
@@ -93,13 +97,16 @@ impl<J: Send + 'static> CoreRef<J> {
     #[cold]
     #[inline(never)]
     fn look_at_clock(&self, turn: &mut Turn, worker: &Worker) -> Option<Pause> {
-        let useful = self.size().useful;
-        turn.look(&self.pace);
-        if self.size().useful > useful {
-            // Fewer were enough so far.
-            self.recruit(self.runners.load(), 0);
+        let news = turn.look(&self.pace);
+        if turn.is_over(worker) {
+            return Some(Pause::Over);
         }
-        if turn.is_over(worker) { Some(Pause::Over) } else { self.has_surplus().then_some(Pause::Surplus) }
+        if !news {
+            return None;
+        }
+        // They may have been fewer than are of use now, or more.
+        self.recruit(self.runners.load(), 0);
+        self.has_surplus().then_some(Pause::Surplus)
     }
 
     /// Pops a job and runs it. `false` if there is none.
@@ -118,11 +125,22 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Waits for a job, first awake, then napping as long as others run some: `true` with the runner active if
     /// there is one; `false` with it gone.
+    #[cold]
+    #[inline(never)]
     fn poll(&self, worker: &Worker) -> bool {
         let polls = self.runners.start_polling((self.limit / 2).max(1));
         if let Some(crew) = polls {
             self.note_idle(crew);
-            let mut spin = self.registry.sleep.spin_inside(self.spin(), || self.runners.load().polling());
+            let mut spin = self.spin();
+            if !self.is_race() {
+                spin = self.registry.sleep.spin_inside(spin, || self.runners.load().polling());
+            }
+            // Where it would take a core from the producer, one that is not needed leaves it.
+            if spin.offers()
+                && let Some(back) = self.step_back(worker, true)
+            {
+                return back;
+            }
             loop {
                 if self.ring.has(1) || self.runners.load().aside() {
                     self.recruit(self.runners.stop_polling(), 1);
@@ -146,19 +164,28 @@ impl<J: Send + 'static> CoreRef<J> {
     /// position, which the other side then has to fetch back.
     #[inline]
     pub(super) fn linger(&self, ready: impl Fn() -> bool) {
-        if MODEL
-            || self.is_deep()
-            || ready()
-            || self.registry.sleep.is_crowded(self.runners.load().polling(), 1)
-        {
+        if MODEL || self.is_deep() {
             return;
         }
-        for _ in 0..LINGER {
-            if ready() {
+        for look in 0..LINGER {
+            if ready() || look == GLANCE && self.is_crowded() {
                 return;
             }
             spin_loop();
         }
+    }
+
+    /// Whether one side would take the core that the other needs.
+    #[cold]
+    #[inline(never)]
+    fn is_crowded(&self) -> bool {
+        self.registry.sleep.is_crowded(0, 1)
+    }
+
+    /// Whether the two sides of the queue race each other, on several cores, with jobs of some nanoseconds and much room
+    /// between them: who is ahead then waits for some microseconds at most, and any room for one job is no reason to go on.
+    pub(super) fn is_race(&self) -> bool {
+        self.is_deep() && !self.is_coarse() && self.registry.sleep.cores() > 1
     }
 
     pub(super) fn is_deep(&self) -> bool {

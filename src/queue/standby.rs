@@ -56,6 +56,8 @@ impl<J: Send + 'static> super::core::Core<J> {
 impl<J: Send + 'static> CoreRef<J> {
     /// A runner that is not needed now watches, if nobody does: whether it is a runner again then, or has gone. `None` if it
     /// is still what it was.
+    #[cold]
+    #[inline(never)]
     pub(super) fn step_back(&self, worker: &Worker, polls: bool) -> Option<bool> {
         if worker.is_wanted() {
             return None;

@@ -47,14 +47,15 @@ impl Turn {
     /// Whether it is time to look at the clock; to be asked after each job.
     #[inline]
     pub(super) fn is_due(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
+        // A checker's turn does not begin again.
+        self.left = if MODEL { self.left.saturating_sub(1) } else { self.left - 1 };
         self.left == 0
     }
 
-    /// Looks at the clock, and tells `pace` what it learns.
-    pub(super) fn look(&mut self, pace: &Pace) {
+    /// Looks at the clock, and tells `pace` what it learns. Whether that may be anything new.
+    pub(super) fn look(&mut self, pace: &Pace) -> bool {
         if MODEL {
-            return;
+            return false;
         }
         let now = Instant::now();
         let (spent, jobs) = (now - self.looked, self.stride);
@@ -64,12 +65,16 @@ impl Turn {
             self.stride = 1;
         }
         (self.looked, self.left) = (now, self.stride);
+        if spent < LOOK / 2 && pace.is_short() {
+            return false;
+        }
         pace.note(spent / jobs);
         let before = self.blocked;
         self.count_blocked(pace);
         if let (Some(before), Some(after)) = (before, self.blocked) {
             pace.note_blocked(after > before);
         }
+        true
     }
 
     /// Asks the system, where the jobs take long enough for that.

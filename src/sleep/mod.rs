@@ -123,7 +123,7 @@ impl Sleep {
     }
 
     /// Whether the worker that is bound to the core of the calling thread is awake.
-    fn is_beside_a_worker(&self) -> bool {
+    pub(crate) fn is_beside_a_worker(&self) -> bool {
         let here = current_core().and_then(|core| self.residents.get(core));
         let resident = here.and_then(|resident| resident.load(PLACED.get()).checked_sub(1));
         resident.is_some_and(|index| !self.is_set(index))

@@ -293,6 +293,40 @@ fn runs_as_many_at_once_as_its_concurrency_and_no_more() {
     });
 }
 
+/// The handler waits for what the producer does after its submission. A producer that waited for more room than for its one
+/// job, because the jobs before took so long, would not come to that.
+#[test]
+fn a_handler_may_wait_for_what_its_producer_does_next() {
+    within(LIMIT, || {
+        for workers in [1, 2] {
+            let pool = pool(workers);
+            let (told, tell) = mpsc::channel();
+            let tell = Mutex::new(tell);
+            let handler = move |waits: bool| {
+                if waits {
+                    tell.lock().unwrap().recv().unwrap();
+                } else {
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_micros(50) {}
+                }
+            };
+            let queue = pool.queue().capacity(8).concurrency(1).build(handler).unwrap();
+            for _ in 0..20 {
+                for job in 0..40 {
+                    queue.submit(job % 20 == 19).unwrap();
+                    if job % 20 == 19 {
+                        // The queue holds that job, and has room for seven; the last of these waits until it has begun.
+                        (0..8).for_each(|_| queue.submit(false).unwrap());
+                        told.send(()).unwrap();
+                    }
+                }
+            }
+            queue.wait();
+            assert_eq!(queue.counts().done, 20 * (40 + 16));
+        }
+    });
+}
+
 #[test]
 fn each_worker_has_its_state() {
     const WORKERS: usize = 3;

@@ -85,7 +85,7 @@ pub(crate) struct Core<J> {
     pub(super) name: Option<Box<str>>,
     pub(super) phase: Mutex<Phase>,
     /// How long jobs take. Apart from what producers read, because runners write it.
-    pub(super) pace: CachePadded<Pace>,
+    pub(crate) pace: CachePadded<Pace>,
 }
 
 /// What a queue is made of, apart from what each begins with.

@@ -88,7 +88,8 @@ impl<J> Drop for Handle<J> {
 impl<J: Send + 'static> Queue<J> {
     /// Puts a job in, waiting while the queue is full.
     ///
-    /// A thread outside any pool sleeps while it waits. In a job, a [spare](crate::PoolBuilder::spares) has the worker's
+    /// A thread outside any pool sleeps while it waits; where the jobs take long it may come back up to half a millisecond
+    /// after the first place is free, for several at once. In a job, a [spare](crate::PoolBuilder::spares) has the worker's
     /// place meanwhile, so that the queue's runners go on. Without a spare the worker runs pending jobs on top: of this
     /// queue first, where its concurrency allows one more; of others until 16 such waits are on its stack.
     ///

@@ -17,7 +17,7 @@ const WORTH: u64 = 8_000;
 const LONG: u32 = 20_000;
 
 /// What is known of the last jobs.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Their average time, in nanoseconds.
     nanos: AtomicU32,
     /// The share of them that blocked, of 256.
@@ -58,7 +58,7 @@ impl Pace {
     /// Jobs took `spent` each. A thread that had to share its core meanwhile must not pass for one with long jobs: it would be
     /// given a second one, to share the core with the producer. So a short time is believed at once, and a long one when
     /// many in a row say so.
-    pub(super) fn note(&self, spent: Duration) {
+    pub(crate) fn note(&self, spent: Duration) {
         let known = self.nanos();
         let spent = u32::try_from(spent.as_nanos()).unwrap_or(u32::MAX);
         let next = if spent < known {

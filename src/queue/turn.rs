@@ -59,13 +59,13 @@ impl Turn {
         }
         let now = Instant::now();
         let (spent, jobs) = (now - self.looked, self.stride);
-        if spent < LOOK / 2 {
+        if spent < LOOK {
             self.stride = (self.stride * 2).min(STRIDE);
         } else if spent > 2 * LOOK {
             self.stride = 1;
         }
         (self.looked, self.left) = (now, self.stride);
-        if spent < LOOK / 2 && pace.is_short() {
+        if spent < LOOK && pace.is_short() {
             return false;
         }
         pace.note(spent / jobs);

@@ -219,7 +219,7 @@ impl Worker {
                 let raid = || self.look(until, || self.raid());
                 // Whoever is busy may bring what this worker looks for, and needs its own core for that.
                 let crowded = !MODEL && sleep.is_crowded(0, 1);
-                let spin = sleep.spin_inside(Spin::new(WAKE), || 0);
+                let spin = if crowded { Spin::offering() } else { Spin::new(WAKE) };
                 let watch = || if crowded { None } else { self.watch(until) };
                 if let Some(next) = self.search(until, spin).or_else(raid).or_else(watch) {
                     self.stop_searching(true);

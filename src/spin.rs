@@ -6,6 +6,7 @@
 //! microsecond. After a first, short stretch each round offers the core to other threads, so that on a
 //! full machine whoever is being waited for gets to run.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
@@ -34,6 +35,36 @@ const MODEL_ROUNDS: u32 = 2;
 /// waited for.
 const OFFERS: u32 = 3;
 
+/// Who gets the core for longer than this when it is offered was not meant: somebody who never waits, and keeps it for all of
+/// the system's slice, some milliseconds. A sleeper gets the core back from such a one when it is woken.
+const PATIENCE: Duration = Duration::from_micros(100);
+
+/// So many offers are left out after one that took so long, and twice as many each time, up to the second number.
+const LEFT_OUT: (u32, u32) = (32, 4096);
+
+// Not the facade's: under a checker nobody comes here.
+std::thread_local! {
+    /// How many offers the calling thread is to leave out, and how many after the next long one.
+    static LEFT: Cell<(u32, u32)> = const { Cell::new((0, LEFT_OUT.0)) };
+}
+
+/// Offers the core to others, unless that has lately taken much longer than `within`. Whether it did.
+pub(crate) fn offer(within: Duration) -> bool {
+    let (left, next) = LEFT.get();
+    if left > 0 {
+        LEFT.set((left - 1, next));
+        return false;
+    }
+    let offered = Instant::now();
+    yield_now();
+    LEFT.set(if offered.elapsed() > PATIENCE + within {
+        (next, (2 * next).min(LEFT_OUT.1))
+    } else {
+        (0, LEFT_OUT.0)
+    });
+    true
+}
+
 /// A bounded spin.
 pub(crate) struct Spin {
     budget: Duration,
@@ -43,8 +74,8 @@ pub(crate) struct Spin {
     round: u32,
     pauses: u32,
     started: Option<Instant>,
-    /// Offers of the core that are left to one that keeps none to itself.
-    offers: Option<u32>,
+    /// Offers of the core that are left to one that keeps none to itself, and how long they may take.
+    offers: Option<(u32, Duration)>,
 }
 
 impl Spin {
@@ -63,7 +94,12 @@ impl Spin {
     /// A spin for one who waits on a core that whoever is waited for may need: it offers it to others a few times, and
     /// that is all. On a core that two threads share, to pass it on so costs 1.7 µs, a sleep and a wake 2.5 and more.
     pub(crate) fn offering() -> Spin {
-        Spin { offers: Some(OFFERS), ..Spin::brisk() }
+        Spin { offers: Some((OFFERS, Duration::ZERO)), ..Spin::brisk() }
+    }
+
+    /// The same spin; if it is one that offers its core, others are expected to need that for so long.
+    pub(crate) fn expecting(self, within: Duration) -> Spin {
+        Spin { offers: self.offers.map(|(left, _)| (left, within)), ..self }
     }
 
     /// The same spin, but without offers, by which two threads that share a core may go on as they are for long.
@@ -104,13 +140,12 @@ impl Spin {
             }
             return again;
         }
-        if let Some(offers) = &mut self.offers {
-            let again = *offers > 0;
-            if again {
-                *offers -= 1;
-                yield_now();
+        if let Some((left, within)) = &mut self.offers {
+            if *left == 0 {
+                return false;
             }
-            return again;
+            *left -= 1;
+            return offer(*within);
         }
         for _ in 0..self.round {
             spin_loop();

@@ -14,7 +14,7 @@ const SHORT: u32 = 500;
 const WORTH: u64 = 8_000;
 
 /// From here on it is asked whether jobs block.
-const LONG: u32 = 20_000;
+const LONG: u32 = 5_000;
 
 /// What is known of the last jobs.
 pub(crate) struct Pace {

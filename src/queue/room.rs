@@ -20,7 +20,8 @@
 //! queue full. Also: to keep the room that was made for those of the circle. One of them may wait for somebody who is
 //! not, and would then be refused.
 //!
-//! Nobody sleeps while there is something to do: the one that is about to sleep sets `BLOCKED` in the ring's head and
+//! Nobody sleeps while there is something to do, but for the nap of a thread from outside that is the first to wait, at whose end
+//! it does what follows: the one that is about to sleep sets `BLOCKED` in the ring's head and
 //! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
@@ -29,8 +30,8 @@ use std::time::{Duration, Instant};
 use crate::latch::{Signal, Wake};
 use crate::ring::{BLOCKED, READY};
 use crate::room::Wait;
-use crate::spin::Spin;
-use crate::sync::{Arc, MODEL, defect, lock, yield_now};
+use crate::spin::{Spin, offer};
+use crate::sync::{Arc, MODEL, defect, lock};
 use crate::wait::on_signal_after_nap;
 use crate::worker::{Nested, UntilSignal, Worker, with_current};
 
@@ -183,7 +184,9 @@ impl<J: Send + 'static> CoreRef<J> {
                 return self.spin();
             }
             let polling = || self.runners.load().polling();
-            self.registry.sleep.spin_outside(self.spin().keeping(), polling)
+            let spin = self.registry.sleep.spin_outside(self.spin().keeping(), polling);
+            // The runners may work off all that there is before they offer the core back.
+            spin.expecting(2 * self.pace.time_for(self.ring.capacity() as u64))
         };
         let mut awake = spin();
         loop {
@@ -238,9 +241,14 @@ impl<J: Send + 'static> CoreRef<J> {
         if self.is_race() {
             return None;
         }
-        let time = self.pace.time_for(self.share()).saturating_sub(LATE).min(LONGEST_NAP);
+        let share = self.pace.time_for(self.share());
+        if share < SHORTEST_NAP {
+            return None;
+        }
+        let runners = self.runners.load().active();
+        let time = (share / (runners.max(1) as u32)).saturating_sub(LATE).min(LONGEST_NAP);
         // With fewer runners than are of use, others may wait for jobs already.
-        if time < SHORTEST_NAP || self.runners.load().active() < self.size().useful {
+        if time < SHORTEST_NAP || runners < self.size().useful {
             return None;
         }
         // Under a checker, where no time passes, it is over at once.
@@ -256,7 +264,7 @@ impl<J: Send + 'static> CoreRef<J> {
         let ready = || flags & READY != 0 && self.ring.has_room(self.share());
         if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {
             // It may have this core to run on, and no other.
-            yield_now();
+            offer(Duration::ZERO);
         }
     }
 

@@ -137,6 +137,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             // Where it would take a core from the producer, one that is not needed leaves it.
             if spin.offers()
+                && self.is_empty()
                 && let Some(back) = self.step_back(worker, true)
             {
                 return back;

@@ -1,6 +1,6 @@
 //! A queue's handler and the states that its workers keep for it.
 //!
-//! A mutex a worker, locked twice an activation and by that worker only: it says in safe code that the
+//! A mutex a worker, locked twice an activation and hardly ever by two at once: it says in safe code that the
 //! state moves with the runner. With the state moves a count of the handler, so that to let go of both when the pool has
 //! ended costs no activation anything, and a runner that is under way has what it needs.
 //!

@@ -18,7 +18,7 @@ const NAP: Duration = Duration::from_micros(100);
 
 /// The longest that it sleeps where there are runners for all cores. There a job waits for a core and not for a worker, but
 /// for jobs that begin to block; and each look costs the others some microseconds.
-const LONG_NAP: Duration = Duration::from_millis(4);
+const LONG_NAP: Duration = Duration::from_millis(2);
 
 /// After so many looks at which nothing had moved it leaves the watch to the next push.
 const NAPS: u32 = if MODEL { 1 } else { 10 };
@@ -77,7 +77,7 @@ impl<J: Send + 'static> CoreRef<J> {
         let mut nap = NAP;
         let mut moved = Instant::now();
         while quiet < NAPS {
-            let before = self.ring.head_position();
+            let (before, begun) = (self.ring.head_position(), Instant::now());
             if !worker.nap(nap) {
                 break;
             }
@@ -90,7 +90,7 @@ impl<J: Send + 'static> CoreRef<J> {
             if self.runners.load().expected() == 0 {
                 break;
             }
-            if self.falls_behind(taken, moved) {
+            if self.falls_behind(taken, begun, moved) {
                 match self.runners.step_in(self.limit) {
                     Some(crew) => {
                         self.recruit(crew, 1);
@@ -105,17 +105,26 @@ impl<J: Send + 'static> CoreRef<J> {
         false
     }
 
-    /// Whether jobs wait that one more runner would get to: the others took so many during the last nap, and the last one
-    /// when something `moved`. While a core is without a runner, what waits is compared with what was taken, so that a job
-    /// that would wait for longer than a nap does not.
-    fn falls_behind(&self, taken: u64, moved: Instant) -> bool {
+    /// Whether jobs wait that one more runner would get to: the others took so many since the last nap `begun`, and the last
+    /// one when something `moved`. While a core is without a runner, what waits is compared with what was taken, so that a
+    /// job that would wait for longer than a nap does not.
+    fn falls_behind(&self, taken: u64, begun: Instant, moved: Instant) -> bool {
         let waiting = self.ring.len() as u64;
         if waiting == 0 {
             return false;
         }
         if !MODEL && self.has_all_cores() {
-            // They wait for a core like those that run, unless these do not run at all.
-            return moved.elapsed() > NAP + self.pace.time_for(4).min(LONG_NAP);
+            // They wait for a core like those that run, unless one of these does not run: then fewer jobs were taken than that
+            // many runners get through, or none for long.
+            let (runners, time) = (self.runners.load().active(), begun.elapsed());
+            let due = time.saturating_mul(runners as u32).saturating_sub(time / 2);
+            let short = self.pace.time_for(taken + runners as u64) < due;
+            let stuck = short || moved.elapsed() > NAP + self.pace.time_for(4).min(LONG_NAP);
+            if stuck {
+                // Jobs that block are known by it when they end; there may be as many as runners.
+                self.pace.note_blocked(true);
+            }
+            return stuck;
         }
         let too_few = || self.runners.load().expected() < self.size().useful;
         waiting > taken || self.ring.is_blocked() || too_few()

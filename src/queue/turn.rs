@@ -87,6 +87,10 @@ impl Turn {
         if MODEL {
             return;
         }
+        if self.left > 0 {
+            // Fewer jobs come at a time than are looked at together.
+            self.stride = (self.stride / 2).max(1);
+        }
         (self.looked, self.left) = (Instant::now(), self.stride);
         self.count_blocked(pace);
     }

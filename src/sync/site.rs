@@ -378,7 +378,7 @@ sites! { CORE:
     /// Who waits for room sets `BLOCKED`. Acquire: the tail that the head follows comes with it, so that no fewer values
     /// are counted than none. Partner: `RING_POP`.
     RING_BLOCK = Acquire;
-    /// It is cleared, by who has the list's lock, as has who sets it. Relaxed.
+    /// It is cleared, by who has the list's lock, as has who sets it; or `READY`, a hint, is set or cleared. Relaxed.
     RING_UNBLOCK = Relaxed;
     /// The tail, to be followed by a look at the head, which is then no older. Partner: `RING_PUSH`.
     RING_TAIL_LOAD = Acquire;

@@ -9,9 +9,9 @@ use crate::latch::{Latch, Signal, TaskLatch};
 use crate::parker;
 use crate::registry::Registry;
 use crate::sleep::Woken;
-use crate::spin::{Spin, WAKE};
+use crate::spin::{Spin, WAKE, offer};
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::sync::{MODEL, defect, fence, yield_now};
+use crate::sync::{MODEL, defect, fence};
 
 /// How long a worker that watches sleeps between its looks: the longest that a fork waits to be seen while the
 /// machine has a core for it, beside what the system's timers add.
@@ -213,7 +213,7 @@ impl Worker {
                 fence(FORK_DEMAND_FENCE);
                 if !MODEL && parker::has_woken() {
                     // It may be the thread that this worker has just answered, and have no other core.
-                    yield_now();
+                    offer(Duration::ZERO);
                 }
                 // A peer that forks has answered the demand by the end of the search.
                 let raid = || self.look(until, || self.raid());

@@ -9,7 +9,7 @@ use crate::latch::{CountLatch, Latch, Seen, Signal, Wake};
 use crate::parker::{Parker, Unparker};
 use crate::registry::Registry;
 use crate::spin::{Spin, WAKE};
-use crate::sync::{Arc, MODEL, defect, thread_local};
+use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
 use crate::worker::{Help, Until, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
 
 thread_local! {
@@ -74,10 +74,12 @@ impl Waiter<'_> {
         match self {
             Waiter::Worker(worker) => wait_on_worker(worker, latch, wait),
             Waiter::Thread(parker) => {
-                let spin = || spin_for_answer(registry);
-                let mut spin = (!make_way).then(spin);
+                if !make_way && !EXHAUSTIVE {
+                    let mut spin = spin_for_answer(registry);
+                    registry.sleep.as_guest(|| while !latch.probe() && spin.again() {});
+                }
                 while !latch.probe() {
-                    if !spin.as_mut().is_some_and(Spin::again) && latch.arm() {
+                    if latch.arm() {
                         parker.park(None);
                         if defect("token_believed") {
                             break;

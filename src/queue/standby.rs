@@ -114,10 +114,11 @@ impl<J: Send + 'static> CoreRef<J> {
             return false;
         }
         if !MODEL && self.has_all_cores() {
-            // They wait for a core like those that run, unless one of these does not run: then fewer jobs were taken than that
-            // many runners get through, or none for long.
+            // They wait for a core like those that run, unless one of these does not run: then fewer jobs were taken than all
+            // cores get through, or none for long.
             let (runners, time) = (self.runners.load().active(), begun.elapsed());
-            let due = time.saturating_mul(runners as u32).saturating_sub(time / 2);
+            let running = runners.min(self.registry.sleep.cores()) as u32;
+            let due = time.saturating_mul(running).saturating_sub(time / 2);
             let short = self.pace.time_for(taken + runners as u64) < due;
             let stuck = short || moved.elapsed() > NAP + self.pace.time_for(4).min(LONG_NAP);
             if stuck {

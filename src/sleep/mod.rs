@@ -14,7 +14,7 @@ use crate::affinity::{self, current_core};
 use crate::parker::Unparker;
 use crate::spin::{Backoff, Spin};
 use crate::sync::site::{
-    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
+    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, GUESTS, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
     SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
     SPARE_CLAIMED,
 };
@@ -43,6 +43,8 @@ pub(crate) struct Sleep {
     cap: usize,
     /// How many threads may run at once, as far as the system says.
     cores: usize,
+    /// Threads from outside that wait awake for an answer.
+    guests: CachePadded<AtomicUsize>,
     /// Held by who decides whether a closed pool is at its end.
     ending: Mutex<()>,
 }
@@ -75,6 +77,7 @@ impl Sleep {
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
+            guests: CachePadded::new(AtomicUsize::new(0)),
             cores: if MODEL { usize::MAX } else { affinity::snapshot().parallelism },
             ending: Mutex::new(()),
         }
@@ -120,6 +123,22 @@ impl Sleep {
     /// waits for. `waiting`, itself among them, of the workers that count as busy are known to wait awake.
     pub(crate) fn spin_inside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
         if !MODEL && self.is_crowded(waiting(), 2) { Spin::offering() } else { spin }
+    }
+
+    /// Whether a worker that looks for work would take a core from those who are busy, or from a thread that waits awake.
+    pub(crate) fn is_too_crowded_to_search(&self) -> bool {
+        !MODEL && self.is_crowded(0, 1 + self.guests.load(GUESTS.get()))
+    }
+
+    /// Calls `f`, in which the calling thread, from outside, waits awake.
+    pub(crate) fn as_guest<R>(&self, f: impl FnOnce() -> R) -> R {
+        if MODEL {
+            return f();
+        }
+        self.guests.fetch_add(1, GUESTS.get());
+        let value = f();
+        self.guests.fetch_sub(1, GUESTS.get());
+        value
     }
 
     /// Whether the worker that is bound to the core of the calling thread is awake.

@@ -409,6 +409,8 @@ sites! { CORE:
     /// A runner that polled goes on, or something is noted. Relaxed: by who is counted already and goes by `RUNNERS_GO`,
     /// or under the lock of what is noted.
     RUNNERS_NOTE = Relaxed;
+    /// Threads that wait awake. Relaxed: an estimate, which nothing relies on.
+    GUESTS = Relaxed;
     /// How long a queue's jobs take. Relaxed: an estimate, which nothing relies on.
     QUEUE_PACE = Relaxed;
 

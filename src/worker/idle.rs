@@ -218,7 +218,7 @@ impl Worker {
                 // A peer that forks has answered the demand by the end of the search.
                 let raid = || self.look(until, || self.raid());
                 // Whoever is busy may bring what this worker looks for, and needs its own core for that.
-                let crowded = !MODEL && sleep.is_crowded(0, 1);
+                let crowded = sleep.is_too_crowded_to_search();
                 let spin = if crowded { Spin::offering() } else { Spin::new(WAKE) };
                 let watch = || if crowded { None } else { self.watch(until) };
                 if let Some(next) = self.search(until, spin).or_else(raid).or_else(watch) {

@@ -36,16 +36,8 @@ fn limit() {
     unsafe { libc::alarm(20) };
 }
 
-/// One test at a time: a child that is forked while a thread of another test comes up may find a lock held for ever, as
-/// `docs/DESIGN.md` says.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 #[test]
 fn every_call_of_the_child_says_so() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let pool = Pool::builder().workers(2).build().unwrap();
         let queue = pool.queue().capacity(1).build(|_: u32| ()).unwrap();
@@ -90,7 +82,6 @@ fn every_call_of_the_child_says_so() {
 /// `build` does not wait for its threads: in the child some may never come up.
 #[test]
 fn at_once_after_build() {
-    let _alone = alone();
     within(Duration::from_secs(60), || {
         for _ in 0..50 {
             let pool = Pool::builder().workers(4).build().unwrap();
@@ -108,7 +99,6 @@ fn at_once_after_build() {
 
 #[test]
 fn the_parent_goes_on() {
-    let _alone = alone();
     within(Duration::from_secs(60), || {
         let pool = Pool::builder().workers(2).build().unwrap();
         assert_eq!(in_fork(|| i32::from(pool.execute(|| ()).is_ok())), Some(0));
@@ -119,7 +109,6 @@ fn the_parent_goes_on() {
 
 #[test]
 fn a_pool_built_by_the_child_works() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let _parents = Pool::builder().workers(2).build().unwrap();
         in_fork(|| {
@@ -144,7 +133,6 @@ fn held() -> (Pool, common::Gate) {
 
 #[test]
 fn the_child_does_not_wait_for_the_parents_jobs() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let (pool, gate) = held();
         let ended = Pool::builder().workers(1).build().unwrap().spawn(|| 42);
@@ -182,7 +170,6 @@ fn the_child_does_not_wait_for_the_parents_jobs() {
 
 #[test]
 fn the_child_waits_for_no_queue_of_the_parents() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let (pool, gate) = held();
         let queue = pool.queue().capacity(1).build(|_: u32| ()).unwrap();
@@ -206,7 +193,6 @@ fn the_child_waits_for_no_queue_of_the_parents() {
 /// for, and the drop of the pool returns it.
 #[test]
 fn the_child_of_a_lent_thread() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let ran = Arc::new(AtomicUsize::new(0));
         let pool = Pool::builder().workers(1).use_current_thread().build().unwrap();
@@ -236,7 +222,6 @@ fn the_child_of_a_lent_thread() {
 /// A job that forks: its child is in a job of a pool that has no threads there.
 #[test]
 fn the_child_of_a_job() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let pool = Arc::new(Pool::builder().workers(2).build().unwrap());
         let inner = Arc::clone(&pool);
@@ -266,7 +251,6 @@ fn refused<R>(f: impl FnOnce() -> R) -> Option<String> {
 
 #[test]
 fn fork_join_in_the_child_says_so() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let pool = Pool::builder().workers(2).build().unwrap();
         assert_eq!(pool.join(|| 1, || 2), (1, 2));
@@ -297,7 +281,6 @@ fn fork_join_in_the_child_says_so() {
 /// A pool of the child's own, whose workers raid each other.
 #[test]
 fn fork_join_on_a_pool_of_the_childs() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let parents = Pool::builder().workers(2).build().unwrap();
         parents.broadcast(|_| ());
@@ -319,7 +302,6 @@ fn fork_join_on_a_pool_of_the_childs() {
 /// In the child of a job the thread is alone: it does both sides, and is refused what needs others.
 #[test]
 fn fork_join_in_the_child_of_a_job() {
-    let _alone = alone();
     let code = within(Duration::from_secs(60), || {
         let pool = Pool::builder().workers(2).build().unwrap();
         pool.install(|| {

@@ -1,20 +1,22 @@
 //! Blocking the calling thread, whatever it is: a worker lends its place to a spare, or runs jobs of its pool meanwhile; any
 //! other thread sleeps. Here, and not in [`crate::latch`], because waiting on a worker needs the scheduler.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::latch::{CountLatch, Latch, Seen, Signal, Wake};
 use crate::parker::{Parker, Unparker};
+use crate::process;
 use crate::registry::Registry;
 use crate::spin::{Spin, WAKE};
 use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
 use crate::worker::{Help, Until, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
 
 thread_local! {
-    /// The parker of a thread that is no worker, made when it first blocks.
-    static PARKER: Rc<Parker> = adopted();
+    /// The parker of a thread that is no worker, made when it first blocks, and the process that made it. A forked child makes
+    /// another one: who woke the thread in the parent may have been about to, with the parker locked, and is not there.
+    static PARKER: RefCell<(u32, Rc<Parker>)> = RefCell::new((process::current(), adopted()));
 }
 
 // Not the facade's: under a checker nobody comes here.
@@ -25,6 +27,19 @@ std::thread_local! {
 
 /// Two such waits within so short a time are taken for the beginning of many.
 const SOON: Duration = Duration::from_micros(50);
+
+/// The calling thread's parker.
+fn own_parker() -> Rc<Parker> {
+    let own = PARKER.try_with(|own| {
+        let mut own = own.borrow_mut();
+        if own.0 != process::current() {
+            *own = (process::current(), adopted());
+        }
+        Rc::clone(&own.1)
+    });
+    // A thread in teardown, whose locals are gone, gets one for this wait only.
+    own.unwrap_or_else(|_| adopted())
+}
 
 fn adopted() -> Rc<Parker> {
     let parker = Parker::new();
@@ -53,8 +68,7 @@ impl Waiter<'_> {
             f(match worker {
                 // In a forked child its jobs are the parent's to run.
                 Some(worker) if !worker.registry.forked() => Waiter::Worker(worker),
-                // A thread in teardown, whose locals are gone, gets a parker for this wait only.
-                _ => Waiter::Thread(PARKER.try_with(Rc::clone).unwrap_or_else(|_| adopted())),
+                _ => Waiter::Thread(own_parker()),
             })
         })
     }

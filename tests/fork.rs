@@ -299,6 +299,30 @@ fn fork_join_on_a_pool_of_the_childs() {
     assert_eq!(code, Some(0));
 }
 
+/// The one that woke the thread which forks may not be done with that, and is not there in the child.
+#[test]
+fn the_child_of_a_thread_that_was_just_woken() {
+    within(Duration::from_secs(60), || {
+        let parents = Pool::builder().workers(2).build().unwrap();
+        for round in 0..100 {
+            // All of them are to sleep first, the caller included.
+            parents.broadcast(|_| std::thread::yield_now());
+            let code = in_fork(|| {
+                limit();
+                let pool = Pool::builder().workers(1).build().unwrap();
+                for n in 0..20 {
+                    std::thread::yield_now();
+                    if pool.broadcast(|_| n) != [n] {
+                        return 1;
+                    }
+                }
+                0
+            });
+            assert_eq!(code, Some(0), "round {round}");
+        }
+    });
+}
+
 /// In the child of a job the thread is alone: it does both sides, and is refused what needs others.
 #[test]
 fn fork_join_in_the_child_of_a_job() {

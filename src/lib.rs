@@ -16,69 +16,36 @@
 //!
 //! Decisions, and what was rejected, are in [`design`].
 
-mod affinity;
-mod barrier;
-mod blocking;
-mod broadcast;
-mod builder;
-mod deque;
 mod error;
-mod finish;
-mod fork;
-mod global;
-mod handle;
-mod hooks;
-mod inbox;
-mod install;
-mod job;
-mod join;
-mod latch;
-mod numbered;
-mod panic_at;
-mod parker;
+mod fork_join;
+mod jobs;
 mod pool;
-mod pool_fork;
-mod process;
 mod queue;
-mod registry;
-mod ring;
-mod rng;
-mod room;
-mod scope;
-mod shutdown;
-mod sleep;
-mod spares;
-mod spawn;
-mod spin;
-mod stats;
-mod switches;
+mod scheduler;
 mod sync;
-mod thread;
-mod unwind;
-mod wait;
-mod worker;
-mod yields;
+mod system;
+mod tasks;
+mod waiting;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/DESIGN.md")]
 pub mod design {}
 
-pub use affinity::{unpin_child, unpin_current_thread};
-pub use blocking::blocking;
-pub use broadcast::{BroadcastContext, broadcast, broadcast_context, spawn_broadcast};
-pub use builder::{Placement, PoolBuilder};
 pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
-pub use global::{current_worker, current_workers, execute, execute_fifo, spawn};
-pub use handle::JoinHandle;
-pub use join::{FnContext, join, join_context};
-pub use latch::{CountLatch, CountWait};
-pub use panic_at::PanicAt;
-pub use pool::Pool;
+pub use fork_join::join::FnContext;
+pub use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};
+pub use pool::{
+    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context,
+    current_worker, current_workers, execute, execute_fifo, in_place_scope, in_place_scope_fifo, join,
+    join_context, scope, scope_fifo, spawn, spawn_broadcast,
+};
 pub use queue::{NoRoom, Queue, QueueBuilder, QueueCounts, StatefulQueueBuilder, SubmitError, WeakQueue};
-pub use scope::{Scope, ScopeFifo, in_place_scope, in_place_scope_fifo, scope, scope_fifo};
-pub use shutdown::{Shutdown, WorkerReport};
-pub use sleep::MAX_WORKERS;
-pub use stats::{Stats, WorkerStats};
-pub use thread::WorkerThread;
-pub use worker::Wait;
-pub use yields::{Yield, has_pending, yield_local, yield_now};
+pub use scheduler::panic_at::PanicAt;
+pub use scheduler::stats::{Stats, WorkerStats};
+pub use scheduler::worker::Wait;
+pub use system::affinity::{unpin_child, unpin_current_thread};
+pub use tasks::blocking::blocking;
+pub use tasks::handle::JoinHandle;
+pub use tasks::yields::{Yield, has_pending, yield_local, yield_now};
+pub use waiting::latch::{CountLatch, CountWait};
+pub use waiting::sleep::MAX_WORKERS;

@@ -14,65 +14,32 @@ macro_rules! sources {
 }
 
 sources! {
-    affinity = "../../src/affinity.rs",
-    barrier = "../../src/barrier.rs",
-    blocking = "../../src/blocking.rs",
-    broadcast = "../../src/broadcast.rs",
-    builder = "../../src/builder.rs",
-    deque = "../../src/deque/mod.rs",
     error = "../../src/error.rs",
-    finish = "../../src/finish.rs",
-    fork = "../../src/fork/mod.rs",
-    global = "../../src/global.rs",
-    handle = "../../src/handle.rs",
-    hooks = "../../src/hooks.rs",
-    inbox = "../../src/inbox.rs",
-    install = "../../src/install.rs",
-    job = "../../src/job.rs",
-    join = "../../src/join.rs",
-    latch = "../../src/latch/mod.rs",
-    numbered = "../../src/numbered.rs",
-    panic_at = "../../src/panic_at.rs",
-    parker = "../../src/parker.rs",
-    pool = "../../src/pool.rs",
-    pool_fork = "../../src/pool_fork.rs",
-    process = "../../src/process.rs",
+    fork_join = "../../src/fork_join/mod.rs",
+    jobs = "../../src/jobs/mod.rs",
+    pool = "../../src/pool/mod.rs",
     queue = "../../src/queue/mod.rs",
-    registry = "../../src/registry.rs",
-    ring = "../../src/ring/mod.rs",
-    rng = "../../src/rng.rs",
-    room = "../../src/room.rs",
-    scope = "../../src/scope/mod.rs",
-    shutdown = "../../src/shutdown.rs",
-    sleep = "../../src/sleep/mod.rs",
-    spares = "../../src/spares.rs",
-    spawn = "../../src/spawn.rs",
-    spin = "../../src/spin.rs",
-    stats = "../../src/stats.rs",
-    switches = "../../src/switches.rs",
+    scheduler = "../../src/scheduler/mod.rs",
     sync = "../../src/sync/mod.rs",
-    thread = "../../src/thread.rs",
-    unwind = "../../src/unwind.rs",
-    wait = "../../src/wait.rs",
-    worker = "../../src/worker/mod.rs",
-    yields = "../../src/yields.rs",
+    system = "../../src/system/mod.rs",
+    tasks = "../../src/tasks/mod.rs",
+    waiting = "../../src/waiting/mod.rs",
 }
 
-// The names that the sources expect at their root.
-use broadcast::{BroadcastContext, broadcast, broadcast_context};
-use builder::Placement;
+// The names that the sources and the models expect at their root.
 use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
-use handle::JoinHandle;
-use join::{FnContext, join, join_context};
-use latch::{CountLatch, CountWait};
-use pool::Pool;
+use fork_join::join::FnContext;
+use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};
+use pool::{
+    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context, in_place_scope,
+    join, join_context, scope,
+};
 use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
-use scope::{Scope, ScopeFifo, in_place_scope, scope};
-use shutdown::{Shutdown, WorkerReport};
-use stats::{Stats, WorkerStats};
-use thread::WorkerThread;
-use worker::Wait;
-use yields::{Yield, yield_local, yield_now};
+use scheduler::stats::{Stats, WorkerStats};
+use scheduler::worker::Wait;
+use tasks::handle::JoinHandle;
+use tasks::yields::{Yield, yield_local, yield_now};
+use waiting::latch::{CountLatch, CountWait};
 
 mod bugs;
 mod heads;

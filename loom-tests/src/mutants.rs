@@ -329,7 +329,7 @@ fn sample(args: &[String], table: &BTreeMap<String, Verdict>) -> Vec<String> {
         now.as_secs()
     });
     println!("a sample of {SAMPLE}; again: cargo test --test mutants -- --seed {seed}; all: -- --full");
-    let rng = crate::rng::Rng::new(seed);
+    let rng = crate::scheduler::rng::Rng::new(seed);
     let killed = table.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Killed(_)));
     let mut rest: Vec<String> = killed.map(|(mutant, _)| mutant.clone()).collect();
     (0..SAMPLE.min(rest.len())).map(|_| rest.swap_remove(rng.below(rest.len()))).collect()

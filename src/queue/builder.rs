@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::error::BuildError;
-use crate::registry::Shared;
-use crate::ring::{KICK, MAX_CAPACITY, Ring};
+use crate::jobs::ring::{KICK, MAX_CAPACITY, Ring};
+use crate::scheduler::registry::Shared;
 use crate::sync::{Arc, StdArc};
 
 use super::core::{CoreRef, Parts, QueueSource, Service};

@@ -18,14 +18,15 @@ use std::rc::Rc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::handle::Promise;
-use crate::job::Job;
-use crate::latch::WaitList;
-use crate::registry::{Shared, Source};
-use crate::ring::{self, CLOSED, DRAINING, KICK, OUTSIDE_CLOSED, Ring};
+use crate::jobs::job::Job;
+use crate::jobs::ring::{self, CLOSED, DRAINING, KICK, OUTSIDE_CLOSED, Ring};
+use crate::scheduler::registry::Shared;
+use crate::scheduler::sources::Source;
+use crate::scheduler::worker::{Worker, with_current};
 use crate::sync::{Arc, Mutex, defect};
-use crate::unwind::Payload;
-use crate::worker::{Worker, with_current};
+use crate::system::unwind::Payload;
+use crate::tasks::handle::Promise;
+use crate::waiting::latch::WaitList;
 
 use super::counts::Tallies;
 use super::end::Phase;

@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use super::Queue;
 use super::core::CoreRef;
-use crate::stats::Counter;
+use crate::scheduler::stats::Counter;
 
 /// A reading of a queue's counts; see [`Queue::counts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

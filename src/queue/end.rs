@@ -15,18 +15,18 @@
 //! *The end of states.* When the queue is closed and idle, each worker that has states gets a job of its own that hands
 //! them over; the last such job wakes those who wait. Until then a runner may still be on its way out with its state: the
 //! job runs on the same thread, after it; or, if that is the worker's spare, comes again after it. A queue that is not closed when its pool has run all it took is closed then, by
-//! the pool ([`crate::finish`]).
+//! the pool ([`crate::scheduler::finish`]).
 
 use super::core::{Core, CoreRef};
 use super::room::NestedQueue;
 use super::runners::Crew;
-use crate::finish::Finish;
-use crate::job::Job;
-use crate::latch::{Ticket, Wake};
-use crate::registry::Registry;
-use crate::ring::{CLOSED, DRAINING};
+use crate::jobs::job::Job;
+use crate::jobs::ring::{CLOSED, DRAINING};
+use crate::scheduler::finish::Finish;
+use crate::scheduler::registry::Registry;
+use crate::scheduler::worker::with_current;
 use crate::sync::{StdArc, defect, lock};
-use crate::worker::with_current;
+use crate::waiting::latch::{Ticket, Wake};
 use std::rc::Rc;
 
 /// How far the end of the states is. Changes under the lock of the list of those who wait.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::ring::{Parcel, Refused};
+use crate::jobs::ring::{Parcel, Refused};
 
 /// A job that a [`Queue`](crate::Queue) did not take, handed back.
 ///

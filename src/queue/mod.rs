@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 
 use self::core::{CoreRef, TO_OUTSIDE};
 use self::submit::Patience;
-use crate::handle::{self, JoinHandle};
-use crate::numbered::Number;
+use crate::scheduler::waiter::{deadline, on_signal};
+use crate::scheduler::worker::with_current;
 use crate::sync::StdArc;
-use crate::wait::{deadline, on_signal};
-use crate::worker::with_current;
+use crate::tasks::handle::{self, JoinHandle};
+use crate::waiting::numbered::Number;
 
 /// A bounded queue of jobs of one type, served by one handler on the workers of a pool.
 ///

@@ -4,8 +4,8 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use crate::switches;
 use crate::sync::site::QUEUE_PACE;
+use crate::system::switches;
 
 /// From here on jobs are not only steps of a race between a producer and a runner.
 const SHORT: u32 = 500;

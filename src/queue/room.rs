@@ -6,7 +6,7 @@
 //!
 //! 1. run one job of the queue, if that may have one more at a time;
 //! 2. run any job of the pool, unless too many such waits are on its stack already;
-//! 3. if all who may make room wait for each other, itself among them ([`crate::room`]): take the oldest job out of a
+//! 3. if all who may make room wait for each other, itself among them ([`crate::waiting::wait_graph`]): take the oldest job out of a
 //!    queue that the circle goes through and whose handler it is in, and *set it aside*, to be run by that queue's
 //!    runners before anything that is in the ring;
 //! 4. sleep until there is room, or the queue may be served by one more.
@@ -27,13 +27,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::latch::{Signal, Wake};
-use crate::ring::{BLOCKED, READY};
-use crate::room::Wait;
-use crate::spin::{Spin, offer};
+use crate::jobs::ring::{BLOCKED, READY};
+use crate::scheduler::waiter::on_signal_after_nap;
+use crate::scheduler::worker::{Nested, UntilSignal, Worker, with_current};
 use crate::sync::{Arc, MODEL, defect, lock};
-use crate::wait::on_signal_after_nap;
-use crate::worker::{Nested, UntilSignal, Worker, with_current};
+use crate::system::spin::{Spin, offer};
+use crate::waiting::latch::{Signal, Wake};
+use crate::waiting::wait_graph::Wait;
 
 use super::core::{Core, CoreRef, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;

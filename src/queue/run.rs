@@ -2,8 +2,8 @@
 
 use super::core::{CoreRef, Parcel};
 use crate::error::JoinError;
-use crate::unwind::{self, Payload};
-use crate::worker::Worker;
+use crate::scheduler::worker::Worker;
+use crate::system::unwind::{self, Payload};
 
 impl<J: Send + 'static> CoreRef<J> {
     /// Runs a job that was taken out.

@@ -20,7 +20,7 @@
 //! Attached runners and, apart from them, calls are never more than the pool has workers, at most 4,095, so no
 //! field can bleed.
 
-use crate::ring::Ring;
+use crate::jobs::ring::Ring;
 use crate::sync::site::{
     RUNNERS_AWAIT, RUNNERS_CALL, RUNNERS_COME, RUNNERS_GO, RUNNERS_HINT, RUNNERS_LOAD, RUNNERS_NOTE, Site,
 };

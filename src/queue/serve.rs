@@ -14,9 +14,9 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::spin::{Spin, WAKE};
+use crate::scheduler::worker::Worker;
 use crate::sync::{MODEL, spin_loop};
-use crate::worker::Worker;
+use crate::system::spin::{Spin, WAKE};
 
 use super::core::{CoreRef, Parcel};
 use super::room::NestedQueue;

@@ -4,16 +4,16 @@
 //! state moves with the runner. With the state moves a count of the handler, so that to let go of both when the pool has
 //! ended costs no activation anything, and a runner that is under way has what it needs.
 //!
-//! A worker and the [spare](crate::spares) that has stood in for it may both be at the place for a moment: the spare ends the
+//! A worker and the [spare](crate::scheduler::spares) that has stood in for it may both be at the place for a moment: the spare ends the
 //! job that it is in, and the worker is back. So the end of the states may come upon one that is in use by the other
 //! thread. It then leaves word at the place, and whoever brings the last one back asks for the end again.
 
 use std::mem;
 
 use super::core::{Again, CoreRef, Parcel, Service};
+use crate::scheduler::worker::Worker;
 use crate::sync::{Mutex, StdArc, defect, lock};
-use crate::unwind::{self, Payload};
-use crate::worker::Worker;
+use crate::system::unwind::{self, Payload};
 
 /// Called with a worker's number and a state of it.
 pub(super) type StateEnd<S> = Box<dyn Fn(usize, S) + Send + Sync>;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::core::CoreRef;
 use super::runners::Size;
+use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
-use crate::worker::Worker;
 
 /// How long a worker on standby sleeps between looks, and so for how long a job may wait behind one that turns
 /// out to be long while a worker and a core are free.

@@ -3,9 +3,9 @@
 use std::mem::forget;
 use std::time::Duration;
 
-use crate::ring::{KICK, Refused};
-use crate::wait;
-use crate::worker::{Worker, with_current};
+use crate::jobs::ring::{KICK, Refused};
+use crate::scheduler::waiter::deadline;
+use crate::scheduler::worker::{Worker, with_current};
 
 use super::core::{CoreRef, Note, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::{Refusal, SubmitError};
@@ -94,7 +94,7 @@ impl<J: Send + 'static> CoreRef<J> {
             Patience::Endless => (true, None),
         };
         let accepted = match why {
-            Refusal::Full if waits => self.submit_patiently(job, timeout.and_then(wait::deadline)),
+            Refusal::Full if waits => self.submit_patiently(job, timeout.and_then(deadline)),
             why => Err(why),
         };
         match accepted {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
-use crate::switches;
+use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
-use crate::worker::Worker;
+use crate::system::switches;
 
 /// For how long all who take turns on a worker may keep one of them waiting, beside a job of each that is under way.
 const ROUND: Duration = Duration::from_millis(1);

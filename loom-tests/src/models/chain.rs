@@ -8,13 +8,13 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::staff::Task;
-use crate::barrier;
-use crate::deque::{Deque, Steal, Stealer};
-use crate::fork::{Frame, Settled, Shared, Stack};
-use crate::job::{Home, Job, Kind, Words, address_of};
-use crate::latch::{TaskLatch, TaskOwner};
-use crate::parker::Parker;
-use crate::sleep::Sleep;
+use crate::system::membarrier;
+use crate::jobs::deque::{Deque, Steal, Stealer};
+use crate::fork_join::fork::{Frame, Settled, Shared, Stack};
+use crate::jobs::job::{Home, Job, Kind, Words, address_of};
+use crate::waiting::latch::{TaskLatch, TaskOwner};
+use crate::system::parker::Parker;
+use crate::waiting::sleep::Sleep;
 use crate::sync::{Arc, defect};
 
 /// A fork whose second side is a task.
@@ -251,7 +251,7 @@ pub(super) fn demand() {
         thread::spawn(move || {
             let _ = sleep.fall_asleep(1, false, false);
             shared.demand();
-            barrier::heavy();
+            membarrier::heavy();
             shared.has_some()
         })
     };

@@ -1,8 +1,8 @@
 //! The deque (the stand-in, with crossbeam's orderings).
 
 use super::staff::Task;
-use crate::deque::{Deque, Injector, Steal};
-use crate::job::Job;
+use crate::jobs::deque::{Deque, Injector, Steal};
+use crate::jobs::job::Job;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};

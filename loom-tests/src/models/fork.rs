@@ -8,16 +8,16 @@ use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
 use super::staff::{self, Data, Task};
-use crate::barrier;
-use crate::deque::{Deque, Steal};
-use crate::fork::{Stack, fork};
-use crate::parker::Parker;
-use crate::sleep::Sleep;
+use crate::system::membarrier;
+use crate::jobs::deque::{Deque, Steal};
+use crate::fork_join::fork::{Stack, fork};
+use crate::system::parker::Parker;
+use crate::waiting::sleep::Sleep;
 use crate::sync::Arc;
 use crate::sync::fence;
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::unwind;
-use crate::worker::Wait;
+use crate::system::unwind;
+use crate::scheduler::worker::Wait;
 
 /// A fork whose second side may be raided.
 fn fork_and_steal(demand: bool, panics: bool) {
@@ -93,7 +93,7 @@ pub(super) fn unwinding() {
 
 struct Owner {
     stack: Stack,
-    deque: Deque<crate::job::Job>,
+    deque: Deque<crate::jobs::job::Job>,
     tasks: Vec<StdArc<Task>>,
 }
 
@@ -254,7 +254,7 @@ pub(super) fn demand() {
         thread::spawn(move || {
             let _ = sleep.fall_asleep(1, false, false);
             shared.demand();
-            barrier::heavy();
+            membarrier::heavy();
             shared.len() > 0
         })
     };

@@ -1,6 +1,6 @@
 //! The parker's token.
 
-use crate::parker::Parker;
+use crate::system::parker::Parker;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicUsize as StdAtomicUsize;
 use std::sync::{Arc as StdArc, OnceLock};
 
 use super::staff::{self, Data};
-use crate::job::Job;
-use crate::worker::with_current;
+use crate::jobs::job::Job;
+use crate::scheduler::worker::with_current;
 use crate::{BuildError, Pool, Queue};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

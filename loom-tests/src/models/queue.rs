@@ -2,14 +2,14 @@
 
 use super::staff::{self, Data};
 use crate::Pool;
-use crate::deque::Steal;
-use crate::latch::{Signal, WaitList, Wake};
-use crate::parker::Parker;
+use crate::jobs::deque::Steal;
+use crate::waiting::latch::{Signal, WaitList, Wake};
+use crate::system::parker::Parker;
 use crate::queue::core::{Again, CoreRef, Parcel, Parts, Service};
 use crate::queue::runners::{Runners, Size};
-use crate::ring::{BLOCKED, CLOSED, DRAINING, KICK, Ring};
-use crate::unwind::Payload;
-use crate::worker::{Seat, Worker};
+use crate::jobs::ring::{BLOCKED, CLOSED, DRAINING, KICK, Ring};
+use crate::system::unwind::Payload;
+use crate::scheduler::worker::{Seat, Worker};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;

@@ -1,6 +1,6 @@
 //! The ring with flags.
 
-use crate::ring::{BLOCKED, CLOSED, KICK, Refused, Ring};
+use crate::jobs::ring::{BLOCKED, CLOSED, KICK, Refused, Ring};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! The eventcount: a job that was published is run, or the execution deadlocks.
 
-use crate::deque::{Deque, Injector, Steal};
-use crate::parker::{Parker, Unparker};
-use crate::sleep::{Sleep, Woken};
+use crate::jobs::deque::{Deque, Injector, Steal};
+use crate::system::parker::{Parker, Unparker};
+use crate::waiting::sleep::{Sleep, Woken};
 use loom::sync::Arc;
 use loom::thread;
 

@@ -6,10 +6,10 @@ use loom::thread;
 use super::staff::{self, Data};
 use crate::CountLatch;
 use crate::Pool;
-use crate::job::Job;
-use crate::latch::Latch;
-use crate::registry::{Registry, Shared};
-use crate::worker::with_current;
+use crate::jobs::job::Job;
+use crate::waiting::latch::Latch;
+use crate::scheduler::registry::{Registry, Shared};
+use crate::scheduler::worker::with_current;
 
 /// Ends the pool of a registry none of whose workers has a main loop, and looks whether everybody was counted once.
 fn end(registry: &Shared) {

@@ -5,13 +5,13 @@ use loom::cell::UnsafeCell;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::hooks::Hooks;
-use crate::job::Job;
-use crate::registry::{Kit, Peer, Registry, Shared};
-use crate::sleep::Sleep;
-use crate::spares::Spares;
+use crate::scheduler::hooks::Hooks;
+use crate::jobs::job::Job;
+use crate::scheduler::registry::{Kit, Peer, Registry, Shared};
+use crate::waiting::sleep::Sleep;
+use crate::scheduler::spares::Spares;
 use crate::sync::Arc;
-use crate::worker::{Current, Seat, Worker};
+use crate::scheduler::worker::{Current, Seat, Worker};
 
 /// The seats of a pool's workers, as the builder makes them.
 pub(super) fn seats<const N: usize>() -> [Seat; N] {
@@ -50,7 +50,7 @@ pub(super) fn main_loop(seat: Seat) {
 pub(super) fn take_from_first(worker: &Worker) -> bool {
     let victim = &worker.registry.peers[0];
     let job = match victim.stealer.steal() {
-        crate::deque::Steal::Success(job) => Some(job),
+        crate::jobs::deque::Steal::Success(job) => Some(job),
         _ => victim.private.raid(),
     };
     let found = job.map(|job| worker.run(job)).is_some();

@@ -1,0 +1,15 @@
+//! The scheduler: what the workers of a pool share, the workers, and how a thread waits for them.
+
+pub(crate) mod end;
+pub(crate) mod finish;
+pub(crate) mod hooks;
+pub(crate) mod panic_at;
+pub(crate) mod peer;
+pub(crate) mod registry;
+pub(crate) mod rng;
+pub(crate) mod sources;
+pub(crate) mod spares;
+pub(crate) mod stats;
+pub(crate) mod thread;
+pub(crate) mod waiter;
+pub(crate) mod worker;

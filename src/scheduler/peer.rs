@@ -1,0 +1,55 @@
+//! One worker as the others see it, and the parts that it is made of.
+
+use crossbeam_utils::CachePadded;
+
+use crate::jobs::deque::{Deque, Stealer};
+use crate::jobs::inbox::Inbox;
+use crate::jobs::job::Job;
+use crate::jobs::private;
+use crate::scheduler::stats::Counters;
+use crate::sync::Arc;
+use crate::system::parker::Parker;
+use crate::waiting::latch::CountLatch;
+
+/// What a worker is made of, before its thread has it.
+pub(crate) struct Kit {
+    pub(crate) deque: Deque<Job>,
+    pub(crate) stack: private::Stack,
+    pub(crate) parker: Parker,
+}
+
+impl Kit {
+    pub(crate) fn new() -> Kit {
+        Kit { deque: Deque::new_lifo(), stack: private::Stack::new(), parker: Parker::new() }
+    }
+}
+
+/// One worker as the others see it.
+pub(crate) struct Peer {
+    pub(crate) stealer: Stealer<Job>,
+    /// What the worker keeps in front of its deque.
+    pub(crate) private: Arc<private::Shared>,
+    /// Jobs that only this worker may run.
+    pub(crate) inbox: Inbox,
+    /// Written with each job, apart from what thieves read.
+    pub(crate) counters: CachePadded<Counters>,
+    pub(crate) name: String,
+    /// The core that the placement asks for.
+    pub(crate) asked: Option<usize>,
+    /// At zero when the worker has left its main loop for good.
+    pub(crate) running: CountLatch,
+}
+
+impl Peer {
+    pub(crate) fn new(kit: &Kit, name: String, asked: Option<usize>, running: bool) -> Peer {
+        Peer {
+            stealer: kit.deque.stealer(),
+            private: kit.stack.shared(),
+            inbox: Inbox::new(),
+            counters: CachePadded::new(Counters::new()),
+            name,
+            asked,
+            running: CountLatch::new(usize::from(running)),
+        }
+    }
+}

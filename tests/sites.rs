@@ -5,18 +5,24 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
 
-const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sync/site.rs");
+const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sync/site");
 
 /// The sites of the core and their orderings.
 fn sites() -> Vec<(String, String)> {
-    let source = std::fs::read_to_string(SITES).unwrap();
-    let core = source.split("sites! { CORE:").nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
-    let lines = core.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let entries = std::fs::read_dir(SITES).unwrap().map(|entry| entry.unwrap().path());
+    // The stand-in of a deque does not ship.
+    let tables =
+        entries.filter(|path| !["mod.rs", "deque.rs"].map(|name| path.ends_with(name)).contains(&true));
     let split = |line: &str| {
-        let (name, order) = line.strip_suffix(';')?.split_once(" = ")?;
+        let (name, order) = line.trim().strip_suffix(';')?.split_once(" = ")?;
         Some((name.to_owned(), order.to_owned()))
     };
-    lines.filter_map(split).collect()
+    let mut sites: Vec<_> = tables
+        .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().filter_map(split).collect::<Vec<_>>())
+        .collect();
+    sites.sort();
+    assert!(sites.len() > 100, "the tables were found");
+    sites
 }
 
 /// A function that makes each access that allows `order`, which is an expression, and one that is of that strength.

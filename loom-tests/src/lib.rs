@@ -31,8 +31,8 @@ use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
 use fork_join::join::FnContext;
 use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};
 use pool::{
-    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context, in_place_scope,
-    join, join_context, scope,
+    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context,
+    in_place_scope, join, join_context, scope,
 };
 use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
 use scheduler::stats::{Stats, WorkerStats};

@@ -27,7 +27,7 @@ pub(crate) fn be_child() -> Option<ExitCode> {
     let name = env::var(CHILD).ok()?;
     let model = find(&name).unwrap_or_else(|| panic!("there is no model {name}"));
     let executions = model.explore();
-    let sites = CORE.iter().chain(STANDIN);
+    let sites = CORE.iter().chain(STANDIN).copied().flatten();
     let touched: Vec<&str> = sites.filter(|site| site.is_touched()).map(|site| site.name()).collect();
     println!("{TOUCHED}{}\n{EXPLORED}{executions}", touched.join(" "));
     Some(ExitCode::SUCCESS)

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use crate::error::BuildError;
-use crate::jobs::ring::{KICK, MAX_CAPACITY, Ring};
+use crate::jobs::ring::{MAX_CAPACITY, NEEDS_RUNNER, Ring};
 use crate::scheduler::registry::Shared;
 use crate::sync::{Arc, StdArc};
 
-use super::core::{CoreRef, Parts, QueueSource, Service};
-use super::service::{StateEnd, Stateful};
+use super::core::{CoreRef, Parts, Service};
+use super::start::QueueSource;
+use super::states::{StateEnd, Stateful};
 use super::{Handle, Queue};
 
 const DEFAULT_CAPACITY: usize = 1024;
@@ -103,7 +104,7 @@ impl<'p> QueueBuilder<'p> {
             return Err(BuildError::ZeroConcurrency);
         }
         // No runner yet, so the first push is to start one.
-        let ring = Ring::new(capacity, KICK).ok_or(BuildError::OutOfMemory { capacity })?;
+        let ring = Ring::new(capacity, NEEDS_RUNNER).ok_or(BuildError::OutOfMemory { capacity })?;
         let registry = Arc::clone(registry);
         let core = CoreRef::new(Parts { ring, limit, registry, service: service(workers), name });
         if ends {

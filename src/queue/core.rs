@@ -1,48 +1,36 @@
-//! What all handles and runners of a queue share, and how its jobs are run.
+//! What all handles and runners of a queue share: the ring, the runners' word, and one part for each mechanism around them.
 //!
-//! A *runner* is an activation of the queue on a worker: an ordinary job of the pool that pops values and
-//! calls the handler until the ring is empty, then polls for about the price of one wake, then leaves, or
-//! stands by: one worker naps for as long as others are busy, and steps in when they do not keep up.
-//! The invariant that keeps jobs from being overlooked:
-//!
-//! > While nobody polls, nobody watches over busy runners, and there are fewer runners than allowed, the ring's
-//! > `KICK` flag is set, or somebody is on the way to set it and will look into the ring afterwards.
-//!
-//! So each push is noticed by a runner that polls, by the one on standby within a nap, by the flag that comes
-//! back from the push itself, or all the workers that may serve the queue do so already, and each of them
-//! looks again before it leaves.
+//! | part | is about | changed by |
+//! |---|---|---|
+//! | [`Ring`] | jobs that wait | producers push, runners pop |
+//! | [`Runners`] | how many runners there are, and what they are at | [`super::start`], [`super::runner`], [`super::standby`] |
+//! | [`Overflow`] | jobs beyond the capacity | [`super::start`], runners |
+//! | [`RoomWaiters`] | who waits for room | [`super::full`], runners |
+//! | [`Idle`] | who waits for the queue to be idle, and the end of its states | [`super::end`] |
+//! | [`Pace`] | how long jobs take | runners |
+//! | [`Service`] | the handler and its states | [`super::states`] |
 
-use std::collections::VecDeque;
 use std::ops::Deref;
-use std::rc::Rc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::jobs::job::Job;
-use crate::jobs::ring::{self, CLOSED, DRAINING, KICK, OUTSIDE_CLOSED, Ring};
-use crate::scheduler::registry::Shared;
-use crate::scheduler::sources::Source;
-use crate::scheduler::worker::{Worker, with_current};
-use crate::sync::{Arc, Mutex, defect};
-use crate::system::unwind::Payload;
-use crate::tasks::handle::Promise;
-use crate::waiting::latch::WaitList;
-
-use super::counts::Tallies;
-use super::end::Phase;
+use super::counts::{QueueCounts, Tallies};
+use super::idle::Idle;
+use super::overflow::Overflow;
 use super::pace::Pace;
-use super::room::NestedQueue;
-use super::runners::{Crew, Runners};
+use super::parcel::Note;
+use super::room_waiters::{RoomWaiters, Words};
+use super::runner_counts::Runners;
+use crate::jobs::ring::{CLOSED, DRAINING, OUTSIDE_CLOSED, Ring};
+use crate::scheduler::registry::Shared;
+use crate::scheduler::worker::Worker;
+use crate::sync::{Arc, StdArc};
+use crate::system::unwind::Payload;
 
 /// What refuses a job from outside the pool, one from another job of the pool, and one from a handler of the queue.
 pub(super) const TO_OUTSIDE: u64 = CLOSED | OUTSIDE_CLOSED | DRAINING;
 pub(super) const TO_WORKERS: u64 = CLOSED | DRAINING;
 pub(super) const TO_OWN: u64 = CLOSED;
-
-/// What a job has with it on its way: whom to tell of its end, if somebody asked.
-pub(crate) type Note = Promise<()>;
-/// A job on its way in, or taken out and about to be run.
-pub(crate) type Parcel<J> = ring::Parcel<J, Note>;
 
 /// How a job is run: the handler and what state it has, behind one virtual call an activation.
 pub(crate) trait Service<J>: Send + Sync {
@@ -74,17 +62,13 @@ pub(crate) struct Core<J> {
     /// At most so many runners.
     pub(crate) limit: usize,
     pub(crate) registry: Shared,
-    /// Threads that wait for room, but for this pool's workers.
-    pub(super) room: WaitList,
-    /// Those who wait for the queue to be idle.
-    pub(super) idle: WaitList,
+    pub(super) room: RoomWaiters,
+    pub(super) idle: Idle,
     pub(crate) service: Box<dyn Service<J>>,
-    /// Jobs that were in the ring and are to be run before those that still are.
-    pub(super) aside: Mutex<VecDeque<Parcel<J>>>,
+    pub(super) overflow: Overflow<J>,
     /// What each worker has counted.
     pub(super) tallies: Tallies,
     pub(super) name: Option<Box<str>>,
-    pub(super) phase: Mutex<Phase>,
     /// How long jobs take. Apart from what producers read, because runners write it.
     pub(crate) pace: CachePadded<Pace>,
 }
@@ -98,32 +82,87 @@ pub(crate) struct Parts<J> {
     pub(crate) name: Option<Box<str>>,
 }
 
-/// A counted reference to the shared part: what handles and runners hold, and what has the methods. (A
-/// method on `Arc<Core>` would not do under the checker, whose `Arc` cannot be a receiver.)
+impl<J> Core<J> {
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        self.ring.len() + self.overflow.len(&self.runners)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && !self.runners.load().overflow()
+    }
+
+    /// Whether all that was accepted has ended.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.runners.have_ended(&self.ring)
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What tells this queue from others.
+    pub(super) fn address(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
+    /// The words that tell of those who wait for room.
+    pub(super) fn words(&self) -> Words<'_, J> {
+        Words { ring: &self.ring, runners: &self.runners, address: self.address() }
+    }
+
+    /// A pop saw that somebody waits for room. Whether that was a thread from outside.
+    pub(crate) fn slot_freed(&self) -> bool {
+        self.room.slot_freed(self.words())
+    }
+
+    /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get
+    /// to know. Whether there are jobs.
+    pub(super) fn refuse(&self, flag: u64) -> bool {
+        let left = self.ring.flag_tail(flag);
+        self.room.refused(self.words());
+        left
+    }
+
+    /// Whether `worker` belongs to this queue's pool and may submit as such.
+    pub(super) fn is_inside(&self, worker: &Worker) -> bool {
+        Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
+    }
+
+    /// Whether a job of this queue is on the stack of `worker`: what it submits is the queue's own.
+    pub(super) fn is_own(&self, worker: &Worker) -> bool {
+        worker.serves().contains(&self.address())
+    }
+
+    pub(super) fn counts(&self) -> QueueCounts {
+        let ended = self.tallies.read();
+        let (pushed, popped) = self.ring.totals();
+        let overflow = self.overflow.len(&self.runners) as u64;
+        ended.with(pushed.saturating_sub(popped) + overflow, popped.saturating_sub(overflow), self.limit as u64)
+    }
+}
+
+/// A counted reference to the shared part: what handles and runners hold. (A method on `Arc<Core>` would not do under the
+/// checker, whose `Arc` cannot be a receiver.)
 pub(crate) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {
     pub(crate) fn new(Parts { ring, limit, registry, service, name }: Parts<J>) -> Self {
         let tallies = Tallies::new(registry.peers.len());
+        let room = RoomWaiters::new(StdArc::clone(&registry.wait_graph));
         CoreRef(Arc::new(Core {
             ring,
             runners: CachePadded::new(Runners::new()),
             limit,
             registry,
-            room: WaitList::new(),
-            idle: WaitList::new(),
+            room,
+            idle: Idle::new(),
             service,
-            aside: Mutex::default(),
+            overflow: Overflow::new(),
             tallies,
             name,
-            phase: Mutex::default(),
             pace: CachePadded::new(Pace::new()),
         }))
-    }
-
-    /// What tells this queue from others.
-    pub(super) fn address(&self) -> usize {
-        (&raw const *self.0).addr()
     }
 }
 
@@ -139,105 +178,5 @@ impl<J> Deref for CoreRef<J> {
     #[inline(always)]
     fn deref(&self) -> &Core<J> {
         &self.0
-    }
-}
-
-impl<J: Send + 'static> CoreRef<J> {
-    // --- runners come ---
-
-    /// A push found `KICK`, or a runner left jobs behind: starts a runner, unless there are enough.
-    #[cold]
-    pub(super) fn kick(&self) {
-        with_current(|worker| match worker {
-            Some(worker) if self.is_inside(worker) => self.call(|job| worker.push(job)),
-            _ => {
-                // If the pool is closed to us, whoever closed it saw our push and started a runner.
-                if let Ok(entry) = self.registry.enter() {
-                    self.call(|job| entry.inject(job));
-                }
-            }
-        });
-    }
-
-    /// Whether `worker` belongs to this queue's pool and may submit as such.
-    pub(super) fn is_inside(&self, worker: &Worker) -> bool {
-        Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
-    }
-
-    /// Whether a job of this queue is on the stack of `worker`: what it submits is the queue's own.
-    pub(super) fn is_own(&self, worker: &Worker) -> bool {
-        worker.serves().contains(&self.address())
-    }
-
-    fn call(&self, start: impl Fn(Job)) {
-        loop {
-            let size = self.size();
-            if let Some(crew) = self.runners.call(size) {
-                start(self.activation());
-                if crew.lacks(size) {
-                    // `KICK` stays set: the next push starts the next runner.
-                    return;
-                }
-            }
-            // Enough for now: pushes need not come here. But a runner may have left since the look above,
-            // and the flag cleared here may be the one that it set.
-            self.ring.unflag_tail(KICK);
-            let crew = self.runners.load();
-            if !crew.lacks(size) || !(self.ring.flag_tail(KICK) | crew.aside()) {
-                return;
-            }
-        }
-    }
-
-    /// The crew has become `crew`: if runners are lacking now, sees to it that the next push starts one, or does
-    /// so itself if more jobs wait than the `own` that the caller is about to take.
-    pub(super) fn recruit(&self, crew: Crew, own: usize) {
-        if crew.lacks(self.size())
-            && self.ring.flag_tail(KICK) | crew.aside()
-            && self.len() > own
-            && !defect("runner_leaves_unlooked")
-        {
-            self.kick();
-        }
-    }
-
-    /// The job that is a runner.
-    pub(super) fn activation(&self) -> Job {
-        let core = self.clone();
-        Job::new(move || {
-            with_current(|worker| {
-                let Some(worker) = worker else { unreachable!("a runner outside a worker") };
-                worker.me().counters.activations.add(1);
-                if !core.runners.answer(core.limit) {
-                    // Each of those that have the places will look again before it leaves.
-                    return;
-                }
-                let nested = Rc::new(NestedQueue(core.clone()));
-                worker.with_nested(nested, || core.service.activate(&core, worker));
-            });
-        })
-    }
-}
-
-/// A queue as the registry knows it.
-pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
-
-impl<J: Send + 'static> Source for QueueSource<J> {
-    fn close_outside(&self) {
-        if self.0.refuse(OUTSIDE_CLOSED) && !defect("closed_unkicked") {
-            // A producer that was faster may not have come to start a runner, and is about to find the
-            // pool closed.
-            self.0.kick();
-        }
-    }
-
-    fn let_go(&self) {
-        if self.0.is_idle() {
-            self.0.service.let_go();
-        }
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.0.name()
     }
 }

@@ -5,8 +5,6 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::Queue;
-use super::core::CoreRef;
 use crate::scheduler::stats::Counter;
 
 /// A reading of a queue's counts; see [`Queue::counts`].
@@ -69,49 +67,32 @@ impl Tallies {
         }
     }
 
+    /// What has ended. To be read before the ring's positions: what ended was taken before, and what was taken was accepted
+    /// before.
+    pub(super) fn read(&self) -> Ended {
+        let sum = |which: fn(&Tally) -> &Counter| self.all().map(|tally| which(tally).get()).sum();
+        let panicked = sum(|tally| &tally.panicked);
+        Ended { panicked, done: sum(|tally| &tally.done) }
+    }
+
     fn all(&self) -> impl Iterator<Item = &Tally> {
         self.workers.iter().map(|tally| &**tally).chain([&*self.spares])
     }
 }
 
-impl<J: Send + 'static> CoreRef<J> {
-    fn counts(&self) -> QueueCounts {
-        let sum = |which: fn(&Tally) -> &Counter| self.tallies.all().map(|tally| which(tally).get()).sum();
-        // In this order: what ended was taken before, and what was taken was accepted before.
-        let panicked: u64 = sum(|tally| &tally.panicked);
-        let ended: u64 = sum(|tally| &tally.done);
-        let (pushed, popped) = self.ring.totals();
-        let aside = self.aside_len() as u64;
-        let waiting = pushed.saturating_sub(popped) + aside;
-        let begun = popped.saturating_sub(aside);
-        // Those that ended between the two looks are not running any more.
-        let running = begun.saturating_sub(ended).min(self.limit as u64);
-        let done = begun.saturating_sub(running).max(ended);
-        QueueCounts { accepted: waiting + running + done, waiting, running, done, panicked: panicked.min(done) }
-    }
+/// Jobs that had ended when it was asked.
+pub(super) struct Ended {
+    done: u64,
+    panicked: u64,
 }
 
-impl<J: Send + 'static> Queue<J> {
-    /// How many jobs were accepted so far, and what became of them.
-    ///
-    /// Always `accepted == waiting + running + done`. While the queue is idle, after a [`wait`](Self::wait) with nobody that
-    /// submits, all are exact, and `waiting` and `running` are 0. A job that somebody has waited for by its
-    /// [handle](Self::submit_with_handle) is among the `done`. Otherwise it is a reading of about now: a job that has just
-    /// been taken or has just ended may still, or already, be counted as running. Costs some loads for each worker of
-    /// the pool; a job costs one count that its worker has for itself.
-    ///
-    /// # Examples
-    /// ```
-    /// let pool = filch::Pool::builder().workers(2).build()?;
-    /// let queue = pool.queue().name("words").build(|word: &str| assert!(!word.is_empty()))?;
-    /// queue.submit_all(["work", "steal"])?;
-    /// queue.wait();
-    /// let counts = queue.counts();
-    /// assert_eq!((counts.accepted, counts.done, counts.panicked), (2, 2, 0));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn counts(&self) -> QueueCounts {
-        self.handle.core.counts()
+impl Ended {
+    /// With those that wait and have begun since, of which at most `limit` run.
+    pub(super) fn with(self, waiting: u64, begun: u64, limit: u64) -> QueueCounts {
+        // Those that ended between the two looks are not running any more.
+        let running = begun.saturating_sub(self.done).min(limit);
+        let done = begun.saturating_sub(running).max(self.done);
+        let panicked = self.panicked.min(done);
+        QueueCounts { accepted: waiting + running + done, waiting, running, done, panicked }
     }
 }

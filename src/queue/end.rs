@@ -8,9 +8,9 @@
 //!
 //! *Why draining closes at the right moment.* A handler of the queue submits while its runner is active. Once nobody else
 //! may, a queue with nothing in it and no active runner stays so. Whoever looks for that takes the tail, then sees the ring
-//! empty and the crew idle, and closes by an exchange that succeeds only if nothing was pushed since. So no job that was
+//! empty and the counts idle, and closes by an exchange that succeeds only if nothing was pushed since. So no job that was
 //! accepted is left, and no handler's is refused before. There is somebody to look: who asks for the close says in the
-//! crew's word that somebody waits, and then looks; who becomes idle changes that word, and looks if somebody waits.
+//! counts's word that somebody waits, and then looks; who becomes idle changes that word, and looks if somebody waits.
 //!
 //! *The end of states.* When the queue is closed and idle, each worker that has states gets a job of its own that hands
 //! them over; the last such job wakes those who wait. Until then a runner may still be on its way out with its state: the
@@ -18,28 +18,17 @@
 //! the pool ([`crate::scheduler::finish`]).
 
 use super::core::{Core, CoreRef};
-use super::room::NestedQueue;
-use super::runners::Crew;
+use super::idle::Phase;
+use super::runner_counts::RunnerCounts;
+use super::start::NestedQueue;
 use crate::jobs::job::Job;
 use crate::jobs::ring::{CLOSED, DRAINING};
 use crate::scheduler::finish::Finish;
 use crate::scheduler::registry::Registry;
 use crate::scheduler::worker::with_current;
-use crate::sync::{StdArc, defect, lock};
+use crate::sync::{StdArc, defect};
 use crate::waiting::latch::{Ticket, Wake};
 use std::rc::Rc;
-
-/// How far the end of the states is. Changes under the lock of the list of those who wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing is to be done.
-    #[default]
-    Over,
-    /// It is to come; the number of the finisher.
-    Due(u64),
-    /// So many workers have yet to hand over theirs.
-    UnderWay(usize),
-}
 
 /// What one finds who looks whether a queue is idle.
 enum Outlook {
@@ -52,17 +41,12 @@ enum Outlook {
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Whether all that was accepted has ended.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.runners.have_ended(&self.ring)
-    }
-
-    /// By who has locked the list of those who wait, and has said so in the crew's word or read it there.
+    /// By who has locked the list of those who wait, and has said so in the counts's word or read it there.
     fn look(&self) -> Outlook {
         if !self.is_idle() || !self.ring.close_drained(|| self.is_idle()) {
             return Outlook::Busy;
         }
-        match *lock(&self.phase) {
+        match self.idle.phase() {
             Phase::Due(_) if self.ring.tail_flags() & CLOSED != 0 => Outlook::Ending { begun: false },
             Phase::UnderWay(_) if !defect("ends_unawaited") => Outlook::Ending { begun: true },
             Phase::Over | Phase::Due(_) | Phase::UnderWay(_) => Outlook::Idle,
@@ -73,8 +57,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// nothing to wait for.
     pub(super) fn enter_idle(&self, wake: Wake) -> Option<Ticket> {
         let (ticket, outlook) = {
-            let mut entries = self.idle.lock();
-            self.runners.set_awaited();
+            let mut entries = self.idle.waiters.lock();
+            self.runners.note_awaited();
             let outlook = self.look();
             if let Outlook::Idle = outlook {
                 if entries.is_empty() {
@@ -91,17 +75,17 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Whether one that [enters](Self::enter_idle) now would have nothing to wait for.
     pub(super) fn is_at_rest(&self) -> bool {
         let outlook = {
-            let _entries = self.idle.lock();
+            let _entries = self.idle.waiters.lock();
             self.look()
         };
         self.go_on(&outlook);
         matches!(outlook, Outlook::Idle)
     }
 
-    /// The crew has become `crew`: if that leaves the queue idle, tells those who wait.
+    /// The counts has become `counts`: if that leaves the queue idle, tells those who wait.
     #[inline]
-    pub(super) fn note_idle(&self, crew: Crew) {
-        if crew.awaited() && crew.active() == 0 {
+    pub(super) fn note_idle(&self, counts: RunnerCounts) {
+        if counts.awaited() && counts.active() == 0 {
             self.tell_idle();
         }
     }
@@ -112,8 +96,8 @@ impl<J: Send + 'static> CoreRef<J> {
             return;
         }
         let (waiters, outlook) = {
-            let mut entries = self.idle.lock();
-            // The crew may have changed since: another runner may hold what the ring no longer does. And only now
+            let mut entries = self.idle.waiters.lock();
+            // The counts may have changed since: another runner may hold what the ring no longer does. And only now
             // that the list is ours: whoever came to it after an earlier look waits for jobs that came after it.
             let outlook = if defect("idle_looked_at_unlocked") { Outlook::Idle } else { self.look() };
             let waiters = match outlook {
@@ -132,8 +116,8 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Looks whether the queue, which takes no jobs any more, is idle; if not, its last runner does.
     fn await_idle(&self) {
         let waits = {
-            let _entries = self.idle.lock();
-            self.runners.set_awaited();
+            let _entries = self.idle.waiters.lock();
+            self.runners.note_awaited();
             self.runners.load()
         };
         self.note_idle(waits);
@@ -148,14 +132,14 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// The states are to be ended, as soon as the queue is closed and idle, or the pool at its end.
     pub(super) fn end_states_at_end(&self) {
-        let mut phase = lock(&self.phase);
-        *phase = Phase::Due(self.registry.finishers.add(StdArc::new(Ending(self.clone()))));
+        let number = self.registry.finishers.add(StdArc::new(Ending(self.clone())));
+        self.idle.set_phase(Phase::Due(number));
     }
 
     /// Does what `outlook` asks for. Locks nothing of the caller's: a pool that is let go here may come to its end, and back.
     fn go_on(&self, outlook: &Outlook) {
         let Outlook::Ending { begun: false } = outlook else { return };
-        let Phase::Due(number) = *lock(&self.phase) else { return };
+        let Phase::Due(number) = self.idle.phase() else { return };
         if self.registry.forked() {
             return;
         }
@@ -171,8 +155,8 @@ impl<J: Send + 'static> CoreRef<J> {
     fn begin_end(&self) {
         let owners = self.service.owners();
         {
-            let _entries = self.idle.lock();
-            *lock(&self.phase) = Phase::UnderWay(owners.len().max(1));
+            let _entries = self.idle.waiters.lock();
+            self.idle.set_phase(Phase::UnderWay(owners.len().max(1)));
         }
         if owners.is_empty() {
             self.one_has_ended();
@@ -211,14 +195,9 @@ impl<J: Send + 'static> CoreRef<J> {
 
     fn one_has_ended(&self) {
         let waiters = {
-            let mut entries = self.idle.lock();
-            let mut phase = lock(&self.phase);
-            match *phase {
-                Phase::UnderWay(left) if left > 1 => {
-                    *phase = Phase::UnderWay(left - 1);
-                    return;
-                }
-                _ => *phase = Phase::Over,
+            let mut entries = self.idle.waiters.lock();
+            if !self.idle.one_has_ended() {
+                return;
             }
             self.runners.clear_awaited();
             entries.take()
@@ -231,8 +210,7 @@ impl<J> Core<J> {
     /// Refuses all jobs from now on.
     pub(super) fn close(&self) {
         self.refuse(CLOSED);
-        let phase = *lock(&self.phase);
-        if let Phase::Due(number) = phase
+        if let Phase::Due(number) = self.idle.phase()
             && let Some(ending) = self.registry.finishers.find(number)
         {
             ending.closed();

@@ -5,13 +5,18 @@ pub(crate) mod core;
 mod counts;
 mod end;
 mod error;
+mod full;
+mod idle;
+mod overflow;
 mod pace;
-mod room;
-mod run;
-pub(crate) mod runners;
-mod serve;
-mod service;
+pub(crate) mod parcel;
+mod room_waiters;
+mod run_job;
+mod runner;
+pub(crate) mod runner_counts;
 mod standby;
+mod start;
+mod states;
 mod submit;
 mod turn;
 mod weak;
@@ -262,7 +267,7 @@ impl<J: Send + 'static> Queue<J> {
     fn wait_until(&self, deadline: Option<Instant>) -> bool {
         self.assert_may_wait();
         let core = &self.handle.core;
-        on_signal(deadline, None, |wake| core.enter_idle(wake), |ticket| core.idle.remove(ticket))
+        on_signal(deadline, None, |wake| core.enter_idle(wake), |ticket| core.idle.waiters.remove(ticket))
     }
 
     /// How many jobs wait, not counting those that run. More than the [capacity](Self::capacity) only if some were
@@ -289,6 +294,29 @@ impl<J: Send + 'static> Queue<J> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.handle.core.ring.tail_flags() & TO_OUTSIDE != 0
+    }
+
+    /// How many jobs were accepted so far, and what became of them.
+    ///
+    /// Always `accepted == waiting + running + done`. While the queue is idle, after a [`wait`](Self::wait) with nobody that
+    /// submits, all are exact, and `waiting` and `running` are 0. A job that somebody has waited for by its
+    /// [handle](Self::submit_with_handle) is among the `done`. Otherwise it is a reading of about now: a job that has just
+    /// been taken or has just ended may still, or already, be counted as running. Costs some loads for each worker of
+    /// the pool; a job costs one count that its worker has for itself.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let queue = pool.queue().name("words").build(|word: &str| assert!(!word.is_empty()))?;
+    /// queue.submit_all(["work", "steal"])?;
+    /// queue.wait();
+    /// let counts = queue.counts();
+    /// assert_eq!((counts.accepted, counts.done, counts.panicked), (2, 2, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn counts(&self) -> QueueCounts {
+        self.handle.core.counts()
     }
 
     /// Its [name](QueueBuilder::name), if it was given one.

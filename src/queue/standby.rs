@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::CoreRef;
-use super::runners::Size;
+use super::runner_counts::Size;
 use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
 
@@ -58,12 +58,12 @@ impl<J: Send + 'static> CoreRef<J> {
     /// is still what it was.
     #[cold]
     #[inline(never)]
-    pub(super) fn step_back(&self, worker: &Worker, polls: bool) -> Option<bool> {
+    pub(super) fn go_on_standby(&self, worker: &Worker, polls: bool) -> Option<bool> {
         if worker.is_wanted() {
             return None;
         }
-        let crew = self.runners.stand_by(polls, self.size().useful)?;
-        self.note_gone(crew);
+        let counts = self.runners.start_standby(polls, self.size().useful)?;
+        self.note_gone(counts);
         Some(self.watch(worker))
     }
 
@@ -91,9 +91,9 @@ impl<J: Send + 'static> CoreRef<J> {
                 break;
             }
             if self.falls_behind(taken, begun, moved) {
-                match self.runners.step_in(self.limit) {
-                    Some(crew) => {
-                        self.recruit(crew, 1);
+                match self.runners.standby_becomes_runner(self.limit) {
+                    Some(counts) => {
+                        self.start_if_lacking(counts, 1);
                         return true;
                     }
                     None => break,
@@ -101,7 +101,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             nap = if !MODEL && self.has_all_cores() { LONG_NAP.min(nap * 2) } else { NAP };
         }
-        self.recruit(self.runners.stand_down(), 0);
+        self.start_if_lacking(self.runners.end_standby(), 0);
         false
     }
 

@@ -1,14 +1,15 @@
-//! Putting jobs in, one or many. What happens where there is no room is in [`super::room`].
+//! Putting jobs in, one or many. What happens where there is no room is in [`super::full`].
 
 use std::mem::forget;
 use std::time::Duration;
 
-use crate::jobs::ring::{KICK, Refused};
+use crate::jobs::ring::{NEEDS_RUNNER, Refused};
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{Worker, with_current};
 
-use super::core::{CoreRef, Note, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
+use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::{Refusal, SubmitError};
+use super::parcel::{Note, Parcel};
 
 /// How long a submission may wait for room.
 #[derive(Clone, Copy)]
@@ -30,8 +31,8 @@ impl<J: Send + 'static> CoreRef<J> {
             Err(Refused::Closed) => self.push_own(job, inside)?,
             done => done?,
         };
-        if flags & KICK != 0 {
-            self.kick();
+        if flags & NEEDS_RUNNER != 0 {
+            self.start_runner();
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::system::{membarrier, process};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
-use crate::waiting::wait_graph::Rooms;
+use crate::waiting::wait_graph::WaitGraph;
 
 /// The shared half of a pool.
 pub(crate) struct Registry {
@@ -29,7 +29,7 @@ pub(crate) struct Registry {
     /// join or a scope.
     pub(crate) help_stack: usize,
     /// Workers that wait for room in a queue.
-    pub(crate) rooms: StdArc<Rooms>,
+    pub(crate) wait_graph: StdArc<WaitGraph>,
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
     pub(crate) finishers: Finishers,
@@ -63,7 +63,7 @@ impl Registry {
             sleep,
             hooks: HeldHooks::new(hooks),
             help_stack,
-            rooms: Rooms::shared(),
+            wait_graph: WaitGraph::shared(),
             spares,
             finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),

@@ -1,203 +1,20 @@
-//! A job with a handle: what the two share, and the handle.
-//!
-//! One allocation holds the job's closure, a slot for its result, and a counter latch that opens when the slot is filled.
-//! What goes through the pool is a reference to it. Whoever takes the closure out of its lock runs it: a worker that comes
-//! to the reference, or one that waits for the job before that has begun. Closure and slot are behind a mutex each: locked
-//! twice in a job's life, hardly ever by two at once, and the allocation costs more.
+//! The handle of a job: to wait for its end, and for what it returned or panicked with.
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::packet::{Closure, Elsewhere, Packet, Promise, Refused, Slot, Task, address};
 use crate::error::JoinError;
 use crate::scheduler::registry::Shared;
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{Wait, with_current};
 use crate::sync::{Mutex, StdArc, lock};
-use crate::system::process;
-use crate::system::unwind::{self, Payload};
-use crate::waiting::latch::{CountLatch, Ticket};
-
-enum Slot<T> {
-    Pending,
-    /// The handle is gone; nobody will look.
-    Detached,
-    Ready(Result<T, JoinError>),
-    Taken,
-}
-
-/// What is to be run.
-trait Body<T>: Send + Sync + RefUnwindSafe {
-    /// Runs it, unless that was done.
-    fn call(&self) -> Option<Result<T, JoinError>>;
-
-    /// Drops it unrun.
-    fn discard(&self);
-}
-
-/// A closure, until somebody takes it.
-pub(crate) struct Closure<F>(AssertUnwindSafe<Mutex<Option<F>>>);
-
-impl<T, F: FnOnce() -> T + Send> Body<T> for Closure<F> {
-    fn call(&self) -> Option<Result<T, JoinError>> {
-        let f = lock(&self.0).take()?;
-        Some(unwind::catch(f).map_err(JoinError::Panicked))
-    }
-
-    fn discard(&self) {
-        let f = lock(&self.0).take();
-        drop(f);
-    }
-}
-
-/// Of a job that runs by other means.
-pub(crate) struct Elsewhere;
-
-impl<T> Body<T> for Elsewhere {
-    fn call(&self) -> Option<Result<T, JoinError>> {
-        None
-    }
-
-    fn discard(&self) {}
-}
-
-struct Packet<T, B: ?Sized = dyn Body<T>> {
-    slot: Mutex<Slot<T>>,
-    done: CountLatch,
-    /// Of the process that the job was spawned in.
-    generation: u32,
-    /// What tells its pool from others.
-    pool: usize,
-    body: B,
-}
-
-/// What tells a pool from others.
-fn address(registry: &Shared) -> usize {
-    (&raw const **registry).addr()
-}
-
-impl<T, B> Packet<T, B> {
-    fn new(generation: u32, pool: usize, body: B) -> StdArc<Packet<T, B>> {
-        StdArc::new(Packet {
-            slot: Mutex::new(Slot::Pending),
-            done: CountLatch::new(1),
-            generation,
-            pool,
-            body,
-        })
-    }
-}
-
-impl<T, B: ?Sized> Packet<T, B> {
-    /// Whether the job was left behind: this process is a forked child of the one that it was spawned in, and it
-    /// had not ended by then. Whoever may hold the slot's lock was left behind as well.
-    fn lost(&self) -> bool {
-        self.generation != process::current() && self.done.count() > 0
-    }
-
-    /// Fills the slot. A payload that nobody will look at comes back.
-    fn fill(&self, result: Result<T, JoinError>) -> Option<Payload> {
-        let unseen = {
-            let mut slot = lock(&self.slot);
-            match *slot {
-                Slot::Detached => Some(result),
-                _ => {
-                    *slot = Slot::Ready(result);
-                    None
-                }
-            }
-        };
-        self.done.count_down();
-        match unseen {
-            Some(Err(JoinError::Panicked(payload))) => Some(payload),
-            _ => None,
-        }
-    }
-
-    fn take(&self) -> Result<T, JoinError> {
-        match std::mem::replace(&mut *lock(&self.slot), Slot::Taken) {
-            Slot::Ready(result) => result,
-            _ => panic!("a JoinHandle was polled after it had returned its result"),
-        }
-    }
-}
-
-impl<T, B: Body<T> + ?Sized> Packet<T, B> {
-    /// Runs the job, unless that was done.
-    fn run(&self) {
-        if let Some(result) = self.body.call()
-            && let Some(payload) = self.fill(result)
-        {
-            // Nobody joins: the panic goes where those of `execute` go.
-            unwind::resume(payload);
-        }
-    }
-}
-
-/// A job that has a handle, before the pool has it.
-pub(crate) struct Task<T, F>(StdArc<Packet<T, Closure<F>>>);
-
-impl<T, F> Task<T, F>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    pub(crate) fn new(registry: &Shared, f: F) -> (Task<T, F>, JoinHandle<T>) {
-        let body = Closure(AssertUnwindSafe(Mutex::new(Some(f))));
-        let packet = Packet::new(registry.generation(), address(registry), body);
-        (Task(StdArc::clone(&packet)), JoinHandle { packet, ticket: None })
-    }
-
-    pub(crate) fn run(self) {
-        self.0.run();
-    }
-}
-
-/// The closure of a job that its pool did not take; goes where this is dropped.
-pub(crate) struct Refused<T>(StdArc<Packet<T>>);
-
-impl<T> Drop for Refused<T> {
-    fn drop(&mut self) {
-        self.0.body.discard();
-    }
-}
-
-impl<T> JoinHandle<T> {
-    /// The pool has not taken the job.
-    pub(crate) fn refuse(&self, error: JoinError) -> Refused<T> {
-        self.packet.fill(Err(error));
-        Refused(StdArc::clone(&self.packet))
-    }
-}
-
-/// The duty to say what became of a job that somebody has the handle of. One word, also in an `Option`.
-pub(crate) struct Promise<T>(StdArc<Packet<T, Elsewhere>>);
-
-/// The two ends of a job that runs by other means than a closure, in the process `generation`.
-pub(crate) fn promise<T: 'static>(generation: u32) -> (Promise<T>, JoinHandle<T>) {
-    let packet = Packet::new(generation, 0, Elsewhere);
-    (Promise(StdArc::clone(&packet)), JoinHandle { packet, ticket: None })
-}
-
-impl<T> Promise<T> {
-    /// The job has ended. A payload that nobody will look at comes back.
-    pub(crate) fn fill(self, result: Result<T, JoinError>) -> Option<Payload> {
-        self.0.fill(result)
-    }
-}
-
-impl<T> Drop for Promise<T> {
-    /// The job will not run, unless the promise was kept.
-    #[cold]
-    fn drop(&mut self) {
-        if self.0.done.count() > 0 && !self.0.lost() {
-            self.0.fill(Err(JoinError::Closed));
-        }
-    }
-}
+use crate::system::unwind;
+use crate::waiting::latch::Ticket;
 
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).
 ///
@@ -352,5 +169,31 @@ impl<T> Drop for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle").field("finished", &self.is_finished()).finish()
+    }
+}
+
+impl<T, F> Task<T, F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(registry: &Shared, f: F) -> (Task<T, F>, JoinHandle<T>) {
+        let body = Closure(AssertUnwindSafe(Mutex::new(Some(f))));
+        let packet = Packet::new(registry.generation(), address(registry), body);
+        (Task(StdArc::clone(&packet)), JoinHandle { packet, ticket: None })
+    }
+}
+
+/// The two ends of a job that runs by other means than a closure, in the process `generation`.
+pub(crate) fn promise<T: 'static>(generation: u32) -> (Promise<T>, JoinHandle<T>) {
+    let packet = Packet::new(generation, 0, Elsewhere);
+    (Promise(StdArc::clone(&packet)), JoinHandle { packet, ticket: None })
+}
+
+impl<T> JoinHandle<T> {
+    /// The pool has not taken the job.
+    pub(crate) fn refuse(&self, error: JoinError) -> Refused<T> {
+        self.packet.fill(Err(error));
+        Refused(StdArc::clone(&self.packet))
     }
 }

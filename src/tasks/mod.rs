@@ -3,5 +3,6 @@
 pub(crate) mod blocking;
 pub(crate) mod handle;
 pub(crate) mod install;
+pub(crate) mod packet;
 pub(crate) mod spawn;
 pub(crate) mod yields;

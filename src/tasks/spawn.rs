@@ -5,7 +5,8 @@ use crate::jobs::job::Job;
 use crate::scheduler::registry::Shared;
 use crate::scheduler::worker::{Worker, with_current};
 use crate::sync::{Arc, lock};
-use crate::tasks::handle::{JoinHandle, Refused, Task};
+use crate::tasks::handle::JoinHandle;
+use crate::tasks::packet::{Refused, Task};
 
 /// Hands `f` to the pool: onto the deque of the calling worker, or through the injector.
 #[inline]

@@ -1,11 +1,11 @@
 //! Which workers of a pool wait for room in a queue, and whether they wait for each other.
 //!
 //! A worker that waits for room in a queue waits for those that serve it. If all who may serve it wait for room
-//! themselves, in queues of which the same is true, nobody will ever make any: a *circle*. The worker that comes
+//! themselves, in queues of which the same is true, nobody will ever make any: a *cycle*. The worker that comes
 //! last closes it and is told so, together with a queue that is part of it and that this worker serves. That it makes
 //! room in that queue by other means than to run its jobs is the only way on.
 //!
-//! Why the last one always serves such a queue: before it came there was no circle, so each of the
+//! Why the last one always serves such a queue: before it came there was no cycle, so each of the
 //! others waited, by way of any number of queues, for a worker that did not wait. Those of them that now cannot go
 //! on waited for nobody but the last one: it serves a queue that one of them, or it itself, waits for.
 //!
@@ -69,7 +69,7 @@ impl Waits {
     }
 
     /// If `worker`, which waits, can only wait for ever: the queue in which it must make room.
-    pub(crate) fn circle(&self, worker: usize) -> Option<usize> {
+    pub(crate) fn cycle(&self, worker: usize) -> Option<usize> {
         let mut stuck: Vec<&Wait> = self.0.iter().collect();
         loop {
             let before = stuck.len();
@@ -90,19 +90,19 @@ impl Waits {
 
 /// [`Waits`] behind their lock. A queue's own list of waiters is locked first.
 #[derive(Default)]
-pub(crate) struct Rooms(Mutex<Waits>);
+pub(crate) struct WaitGraph(Mutex<Waits>);
 
-impl Rooms {
+impl WaitGraph {
     /// Those of all pools of the process: queues of several may wait for each other. Under a checker each execution has its
     /// own, and each pool.
     #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
-    pub(crate) fn shared() -> StdArc<Rooms> {
-        static ALL: std::sync::OnceLock<StdArc<Rooms>> = std::sync::OnceLock::new();
+    pub(crate) fn shared() -> StdArc<WaitGraph> {
+        static ALL: std::sync::OnceLock<StdArc<WaitGraph>> = std::sync::OnceLock::new();
         StdArc::clone(ALL.get_or_init(StdArc::default))
     }
 
     #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
-    pub(crate) fn shared() -> StdArc<Rooms> {
+    pub(crate) fn shared() -> StdArc<WaitGraph> {
         StdArc::default()
     }
 
@@ -119,49 +119,49 @@ mod tests {
 
     /// Each worker: the queue it waits for, with how many may serve that, and those it serves. The answers that
     /// they get when they come one after the other; who gets one does not stay.
-    fn circles(waits: &[(usize, usize, &[usize])]) -> Vec<Option<usize>> {
+    fn cycles(waits: &[(usize, usize, &[usize])]) -> Vec<Option<usize>> {
         let mut all = Waits::default();
         let come = |(worker, &(queue, limit, serves)): (usize, &(usize, usize, &[usize]))| {
             let signal = Signal::new(Parker::new().unparker());
             all.push(Wait { worker, queue, limit, serves: serves.to_vec(), signal, rests: false });
-            let circle = all.circle(worker);
-            if circle.is_some() {
+            let cycle = all.cycle(worker);
+            if cycle.is_some() {
                 all.remove(worker);
             }
-            circle
+            cycle
         };
         waits.iter().enumerate().map(come).collect()
     }
 
     #[test]
     fn who_serves_nothing_waits_for_others() {
-        assert_eq!(circles(&[(1, 1, &[]), (1, 1, &[]), (2, 1, &[])]), [None; 3]);
+        assert_eq!(cycles(&[(1, 1, &[]), (1, 1, &[]), (2, 1, &[])]), [None; 3]);
     }
 
     #[test]
     fn a_queue_that_feeds_itself() {
-        assert_eq!(circles(&[(1, 1, &[1])]), [Some(1)]);
+        assert_eq!(cycles(&[(1, 1, &[1])]), [Some(1)]);
         // Another may serve it.
-        assert_eq!(circles(&[(1, 2, &[1])]), [None]);
+        assert_eq!(cycles(&[(1, 2, &[1])]), [None]);
         // And does not, or it does twice itself.
-        assert_eq!(circles(&[(1, 2, &[1]), (1, 2, &[1])]), [None, Some(1)]);
-        assert_eq!(circles(&[(1, 2, &[1, 2, 1])]), [Some(1)]);
+        assert_eq!(cycles(&[(1, 2, &[1]), (1, 2, &[1])]), [None, Some(1)]);
+        assert_eq!(cycles(&[(1, 2, &[1, 2, 1])]), [Some(1)]);
     }
 
     #[test]
     fn queues_that_feed_each_other() {
-        assert_eq!(circles(&[(2, 1, &[1]), (1, 1, &[2])]), [None, Some(2)]);
-        assert_eq!(circles(&[(2, 1, &[1]), (3, 1, &[2]), (1, 1, &[3])]), [None, None, Some(3)]);
+        assert_eq!(cycles(&[(2, 1, &[1]), (1, 1, &[2])]), [None, Some(2)]);
+        assert_eq!(cycles(&[(2, 1, &[1]), (3, 1, &[2]), (1, 1, &[3])]), [None, None, Some(3)]);
         // The innermost that somebody waits for: nobody waits for 4.
-        assert_eq!(circles(&[(2, 1, &[1]), (1, 1, &[2, 4])]), [None, Some(2)]);
+        assert_eq!(cycles(&[(2, 1, &[1]), (1, 1, &[2, 4])]), [None, Some(2)]);
         // A second server of 1 is at work, or on its way.
-        assert_eq!(circles(&[(2, 1, &[1]), (1, 2, &[2])]), [None, None]);
+        assert_eq!(cycles(&[(2, 1, &[1]), (1, 2, &[2])]), [None, None]);
     }
 
     #[test]
-    fn a_bystander_does_not_open_a_circle_and_is_not_told() {
-        assert_eq!(circles(&[(2, 1, &[1]), (2, 1, &[]), (1, 1, &[2])]), [None, None, Some(2)]);
-        assert_eq!(circles(&[(2, 1, &[1]), (3, 1, &[2]), (2, 1, &[])]), [None; 3]);
+    fn a_bystander_does_not_open_a_cycle_and_is_not_told() {
+        assert_eq!(cycles(&[(2, 1, &[1]), (2, 1, &[]), (1, 1, &[2])]), [None, None, Some(2)]);
+        assert_eq!(cycles(&[(2, 1, &[1]), (3, 1, &[2]), (2, 1, &[])]), [None; 3]);
     }
 
     #[test]

@@ -8,14 +8,14 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::staff::Task;
-use crate::system::membarrier;
 use crate::jobs::deque::{Deque, Steal, Stealer};
-use crate::fork_join::fork::{Frame, Settled, Shared, Stack};
 use crate::jobs::job::{Home, Job, Kind, Words, address_of};
-use crate::waiting::latch::{TaskLatch, TaskOwner};
-use crate::system::parker::Parker;
-use crate::waiting::sleep::Sleep;
+use crate::jobs::private::{Frame, Settled, Shared, Stack};
 use crate::sync::{Arc, defect};
+use crate::system::membarrier;
+use crate::system::parker::Parker;
+use crate::waiting::latch::{TaskLatch, TaskOwner};
+use crate::waiting::sleep::Sleep;
 
 /// A fork whose second side is a task.
 #[repr(C)]

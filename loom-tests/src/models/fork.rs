@@ -8,16 +8,17 @@ use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
 use super::staff::{self, Data, Task};
-use crate::system::membarrier;
+use crate::fork_join::fork::fork;
 use crate::jobs::deque::{Deque, Steal};
-use crate::fork_join::fork::{Stack, fork};
-use crate::system::parker::Parker;
-use crate::waiting::sleep::Sleep;
+use crate::jobs::private::Stack;
+use crate::scheduler::worker::Wait;
 use crate::sync::Arc;
 use crate::sync::fence;
 use crate::sync::site::FORK_DEMAND_FENCE;
+use crate::system::membarrier;
+use crate::system::parker::Parker;
 use crate::system::unwind;
-use crate::scheduler::worker::Wait;
+use crate::waiting::sleep::Sleep;
 
 /// A fork whose second side may be raided.
 fn fork_and_steal(demand: bool, panics: bool) {

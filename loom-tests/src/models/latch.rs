@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc as StdArc;
 use std::task::{Context, Wake, Waker};
 
-use crate::waiting::latch::{CountLatch, Latch};
 use crate::system::parker::{Parker, Unparker};
+use crate::waiting::latch::{CountLatch, Latch};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

@@ -3,13 +3,14 @@
 use super::staff::{self, Data};
 use crate::Pool;
 use crate::jobs::deque::Steal;
-use crate::waiting::latch::{Signal, WaitList, Wake};
-use crate::system::parker::Parker;
-use crate::queue::core::{Again, CoreRef, Parcel, Parts, Service};
-use crate::queue::runners::{Runners, Size};
-use crate::jobs::ring::{BLOCKED, CLOSED, DRAINING, KICK, Ring};
-use crate::system::unwind::Payload;
+use crate::jobs::ring::{BLOCKED, CLOSED, DRAINING, NEEDS_RUNNER, Ring};
+use crate::queue::core::{Again, CoreRef, Parts, Service};
+use crate::queue::parcel::Parcel;
+use crate::queue::runner_counts::{Runners, Size};
 use crate::scheduler::worker::{Seat, Worker};
+use crate::system::parker::Parker;
+use crate::system::unwind::Payload;
+use crate::waiting::latch::{Signal, WaitList, Wake};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -47,7 +48,7 @@ fn alone<const N: usize>(
 ) -> (CoreRef<usize>, [Seat; N]) {
     let seats = staff::seats();
     let registry = Arc::clone(&seats[0].registry);
-    let ring = Ring::new(capacity, KICK).expect("memory");
+    let ring = Ring::new(capacity, NEEDS_RUNNER).expect("memory");
     (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)), name: None }), seats)
 }
 
@@ -99,13 +100,13 @@ pub(super) fn naps() {
 
 fn two_through_one_slot(prepare: impl FnOnce(&CoreRef<usize>)) {
     let (core, [_]) = alone(1, 1, |_| unreachable!("nobody calls a runner"));
-    core.ring.unflag_tail(KICK);
+    core.ring.unflag_tail(NEEDS_RUNNER);
     prepare(&core);
     fn take(core: &CoreRef<usize>) -> usize {
         let mut job = Parcel::empty();
         let flags = core.ring.pop(&mut job).expect("a job for each that takes one");
         if flags & BLOCKED != 0 {
-            core.room_made();
+            core.slot_freed();
         }
         job.open()
     }
@@ -265,14 +266,14 @@ pub(super) fn aside() {
         }
     };
     let (core, [seat]) = alone(1, 2, handler);
-    core.ring.unflag_tail(KICK);
+    core.ring.unflag_tail(NEEDS_RUNNER);
     core.submit(1).expect("an open queue");
     assert!(core.runners.attach(2) && core.runners.attach(2));
     let other = {
         let core = core.clone();
         thread::spawn(move || core.detach(false))
     };
-    core.set_aside();
+    core.overflow_oldest();
     other.join().unwrap();
     staff::work(seat, |worker| while run_one(worker) {});
     assert_eq!(ran.load(Ordering::Relaxed), 1, "model: nobody comes for a job");
@@ -289,7 +290,7 @@ pub(super) fn places() {
         thread::spawn(move || {
             let (runners, data) = &*shared;
             let size = Size { limit: 1, useful: 1 };
-            if runners.attach(1) || runners.call(size).is_some() && runners.answer(1) {
+            if runners.attach(1) || runners.call(size).is_some() && runners.begin(1) {
                 assert_eq!(data.read(), 1, "model: two at a time");
             }
         })
@@ -374,7 +375,7 @@ pub(super) fn idle() {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
             let (ring, runners, gate, data) = &*shared;
-            runners.set_awaited();
+            runners.note_awaited();
             gate.fetch_add(1, Ordering::Relaxed);
             if runners.have_ended(ring) {
                 assert_eq!(data.read(), 1, "model: a wait ended before the job that it waits for");
@@ -410,12 +411,12 @@ pub(super) fn idle_two() {
         let (job, _) = ring.pop_value().expect("a job for each");
         gate.fetch_add(1, Ordering::Relaxed);
         data[job].write();
-        let crew = runners.detach(false);
-        let idle = crew.active() == 0 && runners.have_ended(ring);
+        let counts = runners.detach(false);
+        let idle = counts.active() == 0 && runners.have_ended(ring);
         if idle {
             check(shared);
         }
-        idle && crew.awaited()
+        idle && counts.awaited()
     }
     for job in 0..2 {
         assert!(shared.0.push_value(job, 0).is_ok());
@@ -428,7 +429,7 @@ pub(super) fn idle_two() {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
             let (ring, runners, gate, _) = &*shared;
-            runners.set_awaited();
+            runners.note_awaited();
             gate.fetch_add(1, Ordering::Relaxed);
             let idle = runners.have_ended(ring);
             if idle {
@@ -453,7 +454,7 @@ pub(super) fn drain() {
         thread::spawn(move || {
             let (ring, runners, gate) = &*shared;
             ring.flag_tail(DRAINING);
-            runners.set_awaited();
+            runners.note_awaited();
             ring.close_drained(|| {
                 gate.fetch_add(1, Ordering::Relaxed);
                 runners.have_ended(ring)
@@ -468,7 +469,7 @@ pub(super) fn drain() {
     assert!(!closer.join().unwrap(), "model: closed with a job in it");
     assert!(runners.attach(1));
     assert!(ring.pop_value().is_some());
-    let crew = runners.detach(false);
-    assert!(crew.awaited() && ring.close_drained(|| runners.have_ended(ring)));
+    let counts = runners.detach(false);
+    assert!(counts.awaited() && ring.close_drained(|| runners.have_ended(ring)));
     assert!(ring.push_value(3, CLOSED).is_err(), "model: open and idle");
 }

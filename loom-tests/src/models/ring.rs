@@ -1,6 +1,6 @@
 //! The ring with flags.
 
-use crate::jobs::ring::{BLOCKED, CLOSED, KICK, Refused, Ring};
+use crate::jobs::ring::{BLOCKED, CLOSED, NEEDS_RUNNER, Refused, Ring};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ fn read(cell: UnsafeCell<usize>) -> usize {
 }
 
 /// Proves: two producers hand over what they wrote and nothing is lost or doubled; a push that comes before
-/// `KICK` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
+/// `NEEDS_RUNNER` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
 /// 3 threads, 3 preemptions; 5,719 executions. A slot each; [`wrap`] and
 /// [`queue::backpressure`](super::queue::backpressure) reuse one.
 pub(super) fn hand_over() {
@@ -32,7 +32,7 @@ pub(super) fn hand_over() {
         .map(|number| {
             let ring = Arc::clone(&ring);
             thread::spawn(move || match ring.push_value(cell(number), CLOSED) {
-                Ok(flags) => (number, flags & KICK != 0),
+                Ok(flags) => (number, flags & NEEDS_RUNNER != 0),
                 Err((Refused::Full, _)) => panic!("two values filled more than two slots"),
                 Err((Refused::Closed, _)) => (0, false),
             })
@@ -40,7 +40,7 @@ pub(super) fn hand_over() {
         .collect();
     let mut popped = 0;
     let mut seen = 0;
-    while ring.flag_tail(KICK) {
+    while ring.flag_tail(NEEDS_RUNNER) {
         let (cell, _) = ring.pop_value().expect("the ring said that it held something");
         popped += read(cell);
         seen += 1;

@@ -5,11 +5,11 @@ use std::sync::Arc as StdArc;
 use loom::thread;
 
 use super::staff::{self, Data};
-use crate::jobs::job::Job;
 use crate::fork_join::scope::{Scope, scope_on};
+use crate::jobs::job::Job;
+use crate::scheduler::worker::{Wait, Worker};
 use crate::sync::{Arc, Mutex, lock};
 use crate::system::unwind;
-use crate::scheduler::worker::{Wait, Worker};
 
 type Cells<const N: usize> = [Data; N];
 

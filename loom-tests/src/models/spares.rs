@@ -7,9 +7,9 @@ use super::staff::{self, Data};
 use crate::CountLatch;
 use crate::Pool;
 use crate::jobs::job::Job;
-use crate::waiting::latch::Latch;
 use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::worker::with_current;
+use crate::waiting::latch::Latch;
 
 /// Ends the pool of a registry none of whose workers has a main loop, and looks whether everybody was counted once.
 fn end(registry: &Shared) {

@@ -5,13 +5,14 @@ use loom::cell::UnsafeCell;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::scheduler::hooks::Hooks;
 use crate::jobs::job::Job;
-use crate::scheduler::registry::{Kit, Peer, Registry, Shared};
-use crate::waiting::sleep::Sleep;
+use crate::scheduler::hooks::Hooks;
+use crate::scheduler::peer::{Kit, Peer};
+use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::Spares;
-use crate::sync::Arc;
 use crate::scheduler::worker::{Current, Seat, Worker};
+use crate::sync::Arc;
+use crate::waiting::sleep::Sleep;
 
 /// The seats of a pool's workers, as the builder makes them.
 pub(super) fn seats<const N: usize>() -> [Seat; N] {

@@ -9,7 +9,7 @@
 //! | `CLOSED` | tail | `close` | every push | nothing goes in any more |
 //! | `OUTSIDE_CLOSED` | tail | shutdown | pushes from outside the pool | only the pool's workers push |
 //! | `DRAINING` | tail | `close_when_idle` | pushes from outside the queue | only the queue's own handlers push |
-//! | `KICK` | tail | a consumer that leaves | the next push | nobody is looking: have somebody look |
+//! | `NEEDS_RUNNER` | tail | a consumer that leaves | the next push | nobody is looking: have somebody look |
 //! | `BLOCKED` | head | a producer that found it full | the next pop | somebody waits for room |
 //! | `READY` | head | a producer that offers its core | each pop | somebody would go on if it had a core; a hint |
 //!
@@ -29,6 +29,7 @@
 #[cfg(any(test, loom, shuttle))]
 mod check;
 mod parcel;
+mod position;
 
 pub(crate) use parcel::Parcel;
 
@@ -41,6 +42,7 @@ use crossbeam_utils::CachePadded;
 use crate::sync::site::*;
 use crate::sync::{AtomicU64, Mutex, UnsafeCell, defect, lock};
 use crate::system::spin::Backoff;
+use position::Positions;
 
 /// The most slots that a ring may have.
 pub(crate) const MAX_CAPACITY: usize = 1 << 26;
@@ -51,7 +53,7 @@ const FLAGS: u64 = (1 << FLAG_BITS) - 1;
 /// Bits of the tail.
 pub(crate) const CLOSED: u64 = 1;
 pub(crate) const OUTSIDE_CLOSED: u64 = 2;
-pub(crate) const KICK: u64 = 4;
+pub(crate) const NEEDS_RUNNER: u64 = 4;
 pub(crate) const DRAINING: u64 = 8;
 /// Bits of the head.
 pub(crate) const BLOCKED: u64 = 1;
@@ -70,7 +72,7 @@ struct Slot<T> {
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// The ring. Positions are `lap << bits | index` without flags, `position << FLAG_BITS | flags` in the words.
+/// The ring. A word is `position << FLAG_BITS | flags`.
 pub(crate) struct Ring<T, N = ()> {
     head: CachePadded<AtomicU64>,
     tail: CachePadded<AtomicU64>,
@@ -132,7 +134,7 @@ impl<T, N> Ring<T, N> {
             let slot = self.slot(position);
             let stamp = slot.stamp.load(RING_FREE_LOAD.get());
             if stamp == position {
-                let next = self.after(position) << FLAG_BITS | tail & FLAGS;
+                let next = self.positions().after(position) << FLAG_BITS | tail & FLAGS;
                 match self.tail.compare_exchange_weak(tail, next, RING_PUSH.get(), RING_TAIL_HINT.get()) {
                     Ok(_) => {
                         from.filled = false;
@@ -179,7 +181,7 @@ impl<T, N> Ring<T, N> {
             let slot = self.slot(position);
             let stamp = slot.stamp.load(RING_VALUE_LOAD.get());
             if stamp & !NOTED == position + 1 {
-                let next = self.after(position) << FLAG_BITS | head & FLAGS;
+                let next = self.positions().after(position) << FLAG_BITS | head & FLAGS;
                 match self.head.compare_exchange_weak(head, next, RING_POP.get(), RING_HEAD_HINT.get()) {
                     Ok(_) => {
                         slot.value.with_mut(|place| {
@@ -273,7 +275,7 @@ impl<T, N> Ring<T, N> {
         // It may have moved on with pops that saw the flag and pushes into their room; that it is not read older than the
         // head is the exchange's doing.
         let tail = self.tail.load(RING_TAIL_HINT.get());
-        self.count(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
+        self.positions().between(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
     }
 
     /// Sets a flag of the head that is a hint.
@@ -294,24 +296,14 @@ impl<T, N> Ring<T, N> {
     /// Whether the `count`-th value from the head on is there. A look at its slot: of the two positions only the
     /// head is read, which for a lone consumer is its own.
     pub(crate) fn has(&self, count: u64) -> bool {
-        let position = self.ahead(self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS, count - 1);
+        let position = self.positions().ahead(self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS, count - 1);
         self.slot(position).stamp.load(RING_STAMP_HINT.get()) & !NOTED == position + 1
     }
 
     /// Whether the `count`-th slot from the tail on is free. As [`has`](Self::has), for a producer.
     pub(crate) fn has_room(&self, count: u64) -> bool {
-        let position = self.ahead(self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS, count - 1);
+        let position = self.positions().ahead(self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS, count - 1);
         self.slot(position).stamp.load(RING_STAMP_HINT.get()) == position
-    }
-
-    /// The position `count` after `position`, less than a lap.
-    fn ahead(&self, position: u64, count: u64) -> u64 {
-        let (index, capacity) = ((position & (self.lap - 1)) + count, self.slots.len() as u64);
-        if index < capacity {
-            position + count
-        } else {
-            (position & !(self.lap - 1)) + self.lap + index - capacity
-        }
     }
 
     /// How many values it held at some moment.
@@ -320,41 +312,27 @@ impl<T, N> Ring<T, N> {
             let tail = self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS;
             let head = self.head.load(RING_HEAD_LOAD.get()) >> FLAG_BITS;
             if self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == tail {
-                return self.count(head, tail);
+                return self.positions().between(head, tail);
             }
         }
     }
 
     /// How many values were ever pushed and popped.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        let total = |word: u64| {
-            let position = word >> FLAG_BITS;
-            position / self.lap * self.slots.len() as u64 + (position & (self.lap - 1))
-        };
+        let total = |word: u64| self.positions().total(word >> FLAG_BITS);
         let popped = total(self.head.load(RING_HEAD_LOAD.get()));
         // No older than what was popped.
         (total(self.tail.load(RING_TAIL_HINT.get())), popped)
     }
 
-    /// How many positions there are from `head` on before `tail`.
-    fn count(&self, head: u64, tail: u64) -> usize {
-        let laps = tail / self.lap - head / self.lap;
-        let (from, to) = (head & (self.lap - 1), tail & (self.lap - 1));
-        ((laps * self.slots.len() as u64 + to) - from) as usize
+    #[inline(always)]
+    fn positions(&self) -> Positions {
+        Positions { lap: self.lap, capacity: self.slots.len() as u64 }
     }
 
     #[inline(always)]
     fn slot(&self, position: u64) -> &Slot<T> {
-        &self.slots[(position & (self.lap - 1)) as usize]
-    }
-
-    #[inline(always)]
-    fn after(&self, position: u64) -> u64 {
-        if (position & (self.lap - 1)) + 1 < self.slots.len() as u64 {
-            position + 1
-        } else {
-            (position & !(self.lap - 1)) + self.lap
-        }
+        &self.slots[self.positions().index(position)]
     }
 }
 

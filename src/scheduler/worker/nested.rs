@@ -142,9 +142,9 @@ impl Worker {
     }
 
     /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.
-    pub(crate) fn set_aside(&self, address: usize) {
+    pub(crate) fn overflow_oldest(&self, address: usize) {
         if let Some(queue) = self.nested.borrow().iter().find(|queue| queue.address() == address) {
-            queue.set_aside();
+            queue.overflow_oldest();
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Isolation {
 /// A queue some of whose jobs are on this thread's stack.
 pub(crate) trait Nested {
     /// Makes room in it, by a worker that runs one of its jobs and cannot run another.
-    fn set_aside(&self);
+    fn overflow_oldest(&self);
 
     /// What tells the queue from others.
     fn address(&self) -> usize;

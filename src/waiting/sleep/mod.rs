@@ -1,28 +1,27 @@
 #![doc = include_str!("README.md")]
 
+mod crowding;
+mod homes;
+mod wake;
 mod word;
 
 pub use word::MAX_WORKERS;
 pub(crate) use word::Snapshot;
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use crate::sync::site::{
-    ASLEEP_BIT, ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, GUESTS, PLACED, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE,
-    SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE, SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
-    SPARE_CLAIMED,
+    ASLEEP_BIT, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE,
+    SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
 };
 use crate::sync::{AtomicU64, AtomicUsize, MODEL, Mutex, defect, fence, lock};
-use crate::system::affinity::{self, current_core};
+use crate::system::affinity;
 use crate::system::parker::Unparker;
-use crate::system::spin::{Backoff, Spin};
+use crate::system::spin::Backoff;
+use homes::Homes;
 use word::Word;
-
-/// How long a thread from outside waits awake at most on the core of a worker that is awake: that one may be about to sleep.
-const BESIDE: Duration = Duration::from_micros(2);
 
 /// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
 pub(crate) struct Sleep {
@@ -33,10 +32,7 @@ pub(crate) struct Sleep {
     unparkers: Box<[OnceLock<Unparker>]>,
     /// How many workers the pool has, spares not counted.
     workers: usize,
-    /// The core that each worker is bound to, plus one; 0 for none.
-    homes: Box<[AtomicUsize]>,
-    /// The worker that is bound to each core, plus one; 0 for none. The last one, if there are several.
-    residents: Box<[AtomicUsize]>,
+    homes: Homes,
     /// Who watches, if anybody does.
     watcher: AtomicUsize,
     /// How many may search at once.
@@ -65,15 +61,13 @@ impl Sleep {
     pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
         let all = workers + spares;
-        let last_core = if MODEL { 0 } else { affinity::snapshot().cores.last().copied().unwrap_or(0) };
         let later = (0..spares).map(|_| OnceLock::new());
         Sleep {
             word: CachePadded::new(Word::new()),
             bits: (0..all.div_ceil(64)).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
             unparkers: unparkers.into_iter().map(OnceLock::from).chain(later).collect(),
             workers,
-            homes: (0..all).map(|_| AtomicUsize::new(0)).collect(),
-            residents: (0..=last_core).map(|_| AtomicUsize::new(0)).collect(),
+            homes: Homes::new(all),
             watcher: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
@@ -93,71 +87,6 @@ impl Sleep {
     #[inline(always)]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.word.load()
-    }
-
-    // --- those who may wait awake ---
-
-    /// How many threads may run at once.
-    pub(crate) fn cores(&self) -> usize {
-        self.cores
-    }
-
-    /// The spin of a thread from outside before it sleeps: `spin`, if there is a core for it. On the core of a worker that is
-    /// awake it keeps that one from what it waits for. Asleep it does not, and if another core is free, it is there that it
-    /// wakes up.
-    ///
-    /// `waiting` of the workers that count as busy are known to wait awake themselves.
-    pub(crate) fn spin_outside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
-        if MODEL {
-            spin
-        } else if self.is_crowded(waiting(), 1) {
-            Spin::offering()
-        } else if self.is_beside_a_worker() {
-            spin.at_most(BESIDE)
-        } else {
-            spin
-        }
-    }
-
-    /// The spin of a worker before it sleeps or goes: `spin`, if there is a core for it and for whoever is to bring what it
-    /// waits for. `waiting`, itself among them, of the workers that count as busy are known to wait awake.
-    pub(crate) fn spin_inside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
-        if !MODEL && self.is_crowded(waiting(), 2) { Spin::offering() } else { spin }
-    }
-
-    /// Whether a worker that looks for work would take a core from those who are busy, or from a thread that waits awake.
-    pub(crate) fn is_too_crowded_to_search(&self) -> bool {
-        !MODEL && self.is_crowded(0, 1 + self.guests.load(GUESTS.get()))
-    }
-
-    /// Calls `f`, in which the calling thread, from outside, waits awake.
-    pub(crate) fn as_guest<R>(&self, f: impl FnOnce() -> R) -> R {
-        if MODEL {
-            return f();
-        }
-        self.guests.fetch_add(1, GUESTS.get());
-        let value = f();
-        self.guests.fetch_sub(1, GUESTS.get());
-        value
-    }
-
-    /// Whether the worker that is bound to the core of the calling thread is awake.
-    pub(crate) fn is_beside_a_worker(&self) -> bool {
-        let here = current_core().and_then(|core| self.residents.get(core));
-        let resident = here.and_then(|resident| resident.load(PLACED.get()).checked_sub(1));
-        resident.is_some_and(|index| !self.is_set(index))
-    }
-
-    /// Whether there is no core for `more` threads beside the workers that are busy, `waiting` of which do not count: whoever
-    /// waits awake may have the core that is needed by the one that it waits for.
-    #[inline]
-    pub(crate) fn is_crowded(&self, waiting: usize, more: usize) -> bool {
-        self.cores == 1 || self.busy().saturating_sub(waiting) + more > self.cores
-    }
-
-    /// How many workers have something to do. One that has lent its place to a spare counts if that has.
-    pub(crate) fn busy(&self) -> usize {
-        self.workers.saturating_sub(self.word.peek().idle())
     }
 
     // --- those who publish jobs ---
@@ -340,107 +269,15 @@ impl Sleep {
         self.unparkers.iter().filter_map(OnceLock::get).for_each(Unparker::unpark);
     }
 
-    // --- waking ---
-
-    /// Leaves a token with one worker: it looks at what it waits for.
-    pub(crate) fn nudge(&self, index: usize) {
-        if let Some(unparker) = self.unparkers[index].get() {
-            unparker.unpark();
-        }
-    }
-
-    /// A spare was made, which `unparker` wakes.
-    pub(crate) fn add_spare(&self, index: usize, unparker: Unparker) {
-        let added = self.unparkers[index].set(unparker);
-        debug_assert!(added.is_ok(), "a spare is made once");
-    }
-
-    #[cold]
-    fn nudge_watcher(&self) {
-        self.nudge(self.watcher.load(SLEEP_WATCHER.get()));
-    }
-
-    /// Whether somebody has claimed the sleep of a spare that the calling thread announced for it.
-    pub(crate) fn was_claimed(&self, index: usize) -> bool {
-        self.bits[index / 64].fetch_or(0, SPARE_CLAIMED.get()) & 1 << (index % 64) == 0
-    }
-
-    fn is_set(&self, index: usize) -> bool {
-        self.bits[index / 64].load(ASLEEP_LOOK.get()) & 1 << (index % 64) != 0
-    }
-
-    /// Clears a worker's bit; `true` for the one caller that did.
-    fn claim(&self, index: usize) -> bool {
-        let bit = 1 << (index % 64);
-        self.bits[index / 64].fetch_and(!bit, ASLEEP_CLAIM.get()) & bit != 0
-    }
-
-    /// Wakes a sleeper: the one with the lowest number, so that the same workers stay warm, but rather one that is
-    /// not bound to the core this thread is on, where it could not run before this thread makes way.
-    #[cold]
-    fn wake_one(&self) {
-        self.wake(false);
-    }
-
-    /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
-    fn wake(&self, near: bool) -> bool {
-        if defect("claimed_before_counted") {
-            return self.wake_where(|_| true) && self.word.reserve() && near;
-        }
-        if !self.word.reserve() {
-            return false;
-        }
-        // There are at least as many bits as reservations, so one is left for us.
-        let here = current_core();
-        let mut backoff = Backoff::new();
-        loop {
-            if near && here.is_some() && self.wake_where(|index| self.home(index) == here) {
-                return true;
-            }
-            if near && defect("near_or_nobody") {
-                self.word.unreserve();
-                return true;
-            }
-            if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
-                return false;
-            }
-            // A bit goes up before its count.
-            debug_assert!(
-                self.bits.len() > 1 || self.unparkers.len() > 1,
-                "the only worker was reserved, and its bit is not there"
-            );
-            backoff.pause();
-        }
-    }
-
-    /// Claims and wakes the first sleeper that will `do`.
-    fn wake_where(&self, will_do: impl Fn(usize) -> bool) -> bool {
-        for (number, bits) in self.bits.iter().enumerate() {
-            let mut seen = bits.load(ASLEEP_SCAN.get());
-            while seen != 0 {
-                let index = number * 64 + seen.trailing_zeros() as usize;
-                if will_do(index) && self.claim(index) {
-                    self.nudge(index);
-                    return true;
-                }
-                seen &= seen - 1;
-            }
-        }
-        false
-    }
-
     // --- where workers are ---
 
     /// Notes that a worker is bound to `core`.
     pub(crate) fn set_home(&self, index: usize, core: usize) {
-        self.homes[index].store(core + 1, PLACED.get());
-        if let Some(resident) = self.residents.get(core) {
-            resident.store(index + 1, PLACED.get());
-        }
+        self.homes.set(index, core);
     }
 
     /// The core that a worker is bound to.
     pub(crate) fn home(&self, index: usize) -> Option<usize> {
-        self.homes[index].load(PLACED.get()).checked_sub(1)
+        self.homes.of(index)
     }
 }

@@ -22,21 +22,22 @@
 //!
 //! Nobody sleeps while there is something to do, but for the nap of a thread from outside that is the first to wait, at whose end
 //! it does what follows: the one that is about to sleep sets `BLOCKED` in the ring's head and
-//! `crowded` in the crew's word, then looks once more; the one that makes room or frees a place changes the same word
+//! `crowded` in the counts's word, then looks once more; the one that makes room or frees a place changes the same word
 //! and so either comes before that look or sees the flag.
 
 use std::time::{Duration, Instant};
 
+use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
+use super::error::Refusal;
+use super::parcel::Parcel;
+use super::room_waiters::Outlook;
 use crate::jobs::ring::{BLOCKED, READY};
 use crate::scheduler::waiter::on_signal_after_nap;
-use crate::scheduler::worker::{Nested, UntilSignal, Worker, with_current};
-use crate::sync::{Arc, MODEL, defect, lock};
+use crate::scheduler::worker::{UntilSignal, Worker, with_current};
+use crate::sync::{Arc, MODEL};
 use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
 use crate::waiting::wait_graph::Wait;
-
-use super::core::{Core, CoreRef, Parcel, TO_OUTSIDE, TO_OWN, TO_WORKERS};
-use super::error::Refusal;
 
 /// By how much later than asked for a sleeper comes: the system's slack for timers, and a wake.
 const LATE: Duration = Duration::from_micros(60);
@@ -44,16 +45,6 @@ const LATE: Duration = Duration::from_micros(60);
 /// How long a producer naps before it has the runners wake it.
 const SHORTEST_NAP: Duration = Duration::from_micros(10);
 const LONGEST_NAP: Duration = Duration::from_micros(500);
-
-/// What a worker finds when it is about to sleep for room.
-enum Outlook {
-    /// Something has changed already.
-    Changed,
-    /// It would sleep for ever, unless there is made room in the queue at this address.
-    Circle(usize),
-    /// It will be told by this signal.
-    Wait(Arc<Signal>),
-}
 
 impl<J: Send + 'static> CoreRef<J> {
     /// Waits for room, until `deadline`: [`Full`](Refusal::Full) then.
@@ -110,7 +101,7 @@ impl<J: Send + 'static> CoreRef<J> {
             let refuse = if self.is_own(worker) { TO_OWN } else { TO_WORKERS };
             match self.enter(worker, lends, refuse) {
                 Outlook::Changed => {}
-                Outlook::Circle(queue) => worker.set_aside(queue),
+                Outlook::Cycle(queue) => worker.overflow_oldest(queue),
                 Outlook::Wait(signal) if lends => lends = self.wait_aside(worker, &signal, deadline),
                 Outlook::Wait(signal) => {
                     let found = if may_run {
@@ -119,7 +110,7 @@ impl<J: Send + 'static> CoreRef<J> {
                         worker.sleep_until(&signal, deadline);
                         None
                     };
-                    self.registry.rooms.lock().remove(worker.key());
+                    self.room.leave_worker(worker.key());
                     if let Some(found) = found {
                         worker.run_on_top(found);
                     }
@@ -131,43 +122,22 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Waits for room with a spare in the worker's place; `false` if there is none.
     fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
         let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
-        self.registry.rooms.lock().remove(worker.key());
+        self.room.leave_worker(worker.key());
         waited
     }
 
     /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that. It is told at
     /// once if the queue refuses its job.
     fn enter(&self, worker: &Worker, lends: bool, refuse: u64) -> Outlook {
-        let signal = Signal::new(worker.unparker());
-        let entries = self.room.lock();
-        let mut waits = self.registry.rooms.lock();
-        waits.push(Wait {
+        let wait = Wait {
             worker: worker.key(),
             queue: self.address(),
             limit: self.limit,
             serves: worker.serves(),
-            signal: Arc::clone(&signal),
+            signal: Signal::new(worker.unparker()),
             rests: lends,
-        });
-        let may_serve = self.runners.set_crowded().attached() < self.limit;
-        let may_wait = self.ring.flag_blocked(refuse);
-        if defect("room_unasked") {
-            self.runners.clear_crowded();
-            self.ring.unflag_head(BLOCKED);
-        }
-        let outlook = if may_serve && !lends || !may_wait {
-            Outlook::Changed
-        } else if may_serve {
-            return Outlook::Wait(signal);
-        } else if let Some(queue) = waits.circle(worker.key()) {
-            Outlook::Circle(queue)
-        } else {
-            return Outlook::Wait(signal);
         };
-        // The flags may stay, for the next that looks.
-        waits.remove(worker.key());
-        drop((waits, entries));
-        outlook
+        self.room.enter_worker(self.words(), wait, refuse)
     }
 
     // --- any other thread ---
@@ -260,7 +230,7 @@ impl<J: Send + 'static> CoreRef<J> {
     #[cold]
     #[inline(never)]
     pub(super) fn heed(&self, flags: u64) {
-        let woke = flags & BLOCKED != 0 && self.room_made();
+        let woke = flags & BLOCKED != 0 && self.slot_freed();
         let ready = || flags & READY != 0 && self.ring.has_room(self.share());
         if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {
             // It may have this core to run on, and no other.
@@ -283,8 +253,8 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         match self.enter(worker, true, TO_OUTSIDE) {
             Outlook::Changed => true,
-            Outlook::Circle(queue) => {
-                worker.set_aside(queue);
+            Outlook::Cycle(queue) => {
+                worker.overflow_oldest(queue);
                 true
             }
             Outlook::Wait(signal) => self.wait_aside(worker, &signal, deadline),
@@ -293,21 +263,9 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Until the end of the `nap` no runner needs to wake it.
     fn sleep_for_room(&self, nap: Option<Instant>, deadline: Option<Instant>, deep: Option<&Worker>) {
-        let enter = |wake| {
-            let mut entries = self.room.lock();
-            // The first in the list alone: it is no later than those behind it.
-            let nap = nap.filter(|_| entries.is_empty());
-            let waits = match nap {
-                Some(_) => self.ring.tail_flags() & TO_OUTSIDE == 0,
-                None => self.ring.flag_blocked(TO_OUTSIDE),
-            };
-            waits.then(|| (entries.push(wake), nap))
-        };
-        let must_wait = || {
-            let _entries = self.room.lock();
-            defect("nap_ends_unflagged") || self.ring.flag_blocked(TO_OUTSIDE)
-        };
-        let leave = |ticket| self.room.remove(ticket);
+        let enter = |wake| self.room.enter_thread(self.words(), wake, nap, TO_OUTSIDE);
+        let must_wait = || self.room.end_nap(self.words(), TO_OUTSIDE);
+        let leave = |ticket| self.room.leave_thread(ticket);
         let Some(worker) = deep else {
             on_signal_after_nap(deadline, None, enter, must_wait, leave);
             return;
@@ -317,131 +275,5 @@ impl<J: Send + 'static> CoreRef<J> {
             worker.sleep_until(&signal, deadline);
             leave(ticket);
         }
-    }
-}
-
-impl<J> CoreRef<J> {
-    /// A pop saw that producers wait: there is room for one of them. Workers may be beaten to it and those of other
-    /// pools be busy with another job while they wait, so all of them are told and the first other thread as well. Whether there was one
-    /// of these.
-    #[cold]
-    pub(crate) fn room_made(&self) -> bool {
-        let mut entries = self.room.lock();
-        let woken = entries.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
-        let (waits, some_left) = self.take_workers(1);
-        if entries.is_empty() && !some_left || defect("one_waiter_at_most") {
-            self.ring.unflag_head(BLOCKED);
-        }
-        drop(entries);
-        let outside = !woken.is_empty();
-        waits.into_iter().chain(woken).for_each(Wake::wake);
-        outside
-    }
-
-    /// A place among the runners is free: a worker that waits for room may take it.
-    #[cold]
-    pub(super) fn place_free(&self) {
-        let entries = self.room.lock();
-        let (waits, _) = self.take_workers(0);
-        drop(entries);
-        waits.into_iter().for_each(Wake::wake);
-    }
-}
-
-impl<J> Core<J> {
-    /// Takes the workers that wait for room, and no more than `resting` of those that rest; and whether some are left. By
-    /// who holds the lock of `room`, under which `crowded` is set and cleared.
-    fn take_workers(&self, resting: usize) -> (Vec<Wake>, bool) {
-        if !self.runners.load().crowded() {
-            return (Vec::new(), false);
-        }
-        let address = (&raw const *self).addr();
-        let mut waits = self.registry.rooms.lock();
-        let (taken, some_left) = waits.take(address, resting);
-        if !some_left {
-            self.runners.clear_crowded();
-        }
-        (taken.into_iter().map(|wait| Wake::Worker(wait.signal)).collect(), some_left)
-    }
-
-    /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get to know. Whether there are jobs.
-    pub(super) fn refuse(&self, flag: u64) -> bool {
-        let left = self.ring.flag_tail(flag);
-        let mut entries = self.room.lock();
-        let woken = entries.take();
-        let (waits, _) = self.take_workers(usize::MAX);
-        self.ring.unflag_head(BLOCKED);
-        drop(entries);
-        waits.into_iter().chain(woken).for_each(Wake::wake);
-        left
-    }
-}
-
-// --- jobs beside the ring ---
-
-impl<J> Core<J> {
-    /// How many jobs wait.
-    pub(super) fn len(&self) -> usize {
-        self.ring.len() + self.aside_len()
-    }
-
-    pub(super) fn aside_len(&self) -> usize {
-        if self.runners.load().aside() { lock(&self.aside).len() } else { 0 }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ring.is_empty() && !self.runners.load().aside()
-    }
-
-    /// Puts the oldest of them `into` an empty place. `false` if there is none.
-    #[inline]
-    pub(super) fn take_aside(&self, into: &mut Parcel<J>) -> bool {
-        self.runners.load().aside() && self.take_oldest_aside(into)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn take_oldest_aside(&self, into: &mut Parcel<J>) -> bool {
-        let mut aside = lock(&self.aside);
-        let job = aside.pop_front();
-        if aside.is_empty() {
-            self.runners.clear_aside();
-        }
-        drop(aside);
-        job.map(|job| *into = job).is_some()
-    }
-}
-
-impl<J: Send + 'static> CoreRef<J> {
-    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
-    #[cold]
-    pub(crate) fn set_aside(&self) {
-        let mut job = Parcel::empty();
-        let Some(flags) = self.ring.pop(&mut job) else { return };
-        let crew = {
-            let mut aside = lock(&self.aside);
-            aside.push_back(job);
-            if defect("aside_unnoted") { self.runners.load() } else { self.runners.set_aside() }
-        };
-        if !defect("aside_unlooked") {
-            // Another runner may have gone while the job was neither in the ring nor noted.
-            self.recruit(crew, 0);
-        }
-        if flags & BLOCKED != 0 {
-            self.room_made();
-        }
-    }
-}
-
-/// A queue as a worker knows it that runs its jobs.
-pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
-
-impl<J: Send + 'static> Nested for NestedQueue<J> {
-    fn set_aside(&self) {
-        self.0.set_aside();
-    }
-
-    fn address(&self) -> usize {
-        self.0.address()
     }
 }

@@ -7,8 +7,8 @@
 //! | 32–47 | `called` | activations that lie somewhere in the pool and have not begun |
 //! | 48 | `standby` | a worker that naps and looks now and then whether the runners keep up |
 //! | 49 | `awaited` | somebody waits for the queue to be idle |
-//! | 50 | `aside` | jobs were taken out of the ring to make room and are yet to be run |
-//! | 51 | `crowded` | a worker waits for room, and would rather help if there may be one more runner |
+//! | 50 | `overflow` | jobs were taken out of the ring to make room and are yet to be run |
+//! | 51 | `room_wanted` | a worker waits for room, and would rather help if there may be one more runner |
 //!
 //! An attached runner that does not poll is *active*: it may hold a job. It says so before it takes one,
 //! so "the ring is empty, and then nobody is active and nothing is set aside" means that all jobs taken have ended.
@@ -31,8 +31,8 @@ const POLLING: u64 = 1 << 16;
 const CALLED: u64 = 1 << 32;
 const STANDBY: u64 = 1 << 48;
 const AWAITED: u64 = 1 << 49;
-const ASIDE: u64 = 1 << 50;
-const CROWDED: u64 = 1 << 51;
+const OVERFLOW: u64 = 1 << 50;
+const ROOM_WANTED: u64 = 1 << 51;
 const FIELD: u64 = (1 << 16) - 1;
 
 /// How many runners a queue may have and can use.
@@ -47,9 +47,9 @@ pub(crate) struct Size {
 /// One value of the word.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub(crate) struct Crew(u64);
+pub(crate) struct RunnerCounts(u64);
 
-impl Crew {
+impl RunnerCounts {
     pub(crate) fn attached(self) -> usize {
         ((self.0 / ATTACHED) & FIELD) as usize
     }
@@ -80,12 +80,12 @@ impl Crew {
     }
 
     #[inline]
-    pub(crate) fn aside(self) -> bool {
-        self.0 & ASIDE != 0
+    pub(crate) fn overflow(self) -> bool {
+        self.0 & OVERFLOW != 0
     }
 
-    pub(crate) fn crowded(self) -> bool {
-        self.0 & CROWDED != 0
+    pub(crate) fn room_wanted(self) -> bool {
+        self.0 & ROOM_WANTED != 0
     }
 
     /// Whether a push must start a runner: nobody polls, there may be more, and nobody watches those that there are, or
@@ -107,116 +107,116 @@ impl Runners {
 
     /// The word as it was not long ago.
     #[inline]
-    pub(crate) fn load(&self) -> Crew {
-        Crew(self.0.load(RUNNERS_HINT.get()))
+    pub(crate) fn load(&self) -> RunnerCounts {
+        RunnerCounts(self.0.load(RUNNERS_HINT.get()))
     }
 
     /// Whether all that was taken out of `ring` has ended, and nothing is left.
     pub(crate) fn have_ended<T, N>(&self, ring: &Ring<T, N>) -> bool {
         if defect("crew_before_ring") {
-            let crew = Crew(self.0.load(RUNNERS_LOAD.get()));
-            return crew.active() == 0 && !crew.aside() && ring.is_empty();
+            let counts = RunnerCounts(self.0.load(RUNNERS_LOAD.get()));
+            return counts.active() == 0 && !counts.overflow() && ring.is_empty();
         }
         // In this order: what was popped before the first look was popped by runners that were active then, and that
         // have noted in the same word what they set aside.
         ring.is_empty() && {
-            let crew = Crew(self.0.load(RUNNERS_LOAD.get()));
-            crew.active() == 0 && !crew.aside()
+            let counts = RunnerCounts(self.0.load(RUNNERS_LOAD.get()));
+            counts.active() == 0 && !counts.overflow()
         }
     }
 
-    fn change(&self, site: Site, mut change: impl FnMut(Crew) -> Option<u64>) -> Option<Crew> {
+    fn change(&self, site: Site, mut change: impl FnMut(RunnerCounts) -> Option<u64>) -> Option<RunnerCounts> {
         let mut seen = self.load();
         loop {
             let next = change(seen)?;
             match self.0.compare_exchange(seen.0, next, site.get(), RUNNERS_HINT.get()) {
-                Ok(_) => return Some(Crew(next)),
-                Err(now) => seen = Crew(now),
+                Ok(_) => return Some(RunnerCounts(next)),
+                Err(now) => seen = RunnerCounts(now),
             }
         }
     }
 
     /// One more is called, if one is lacking. The value after.
-    pub(crate) fn call(&self, size: Size) -> Option<Crew> {
-        self.change(RUNNERS_CALL, |crew| crew.lacks(size).then_some(crew.0 + CALLED))
+    pub(crate) fn call(&self, size: Size) -> Option<RunnerCounts> {
+        self.change(RUNNERS_CALL, |counts| counts.lacks(size).then_some(counts.0 + CALLED))
     }
 
     /// One that was called begins: whether there is a place for it.
-    pub(crate) fn answer(&self, limit: usize) -> bool {
+    pub(crate) fn begin(&self, limit: usize) -> bool {
         let mut has_place = false;
-        self.change(RUNNERS_COME, |crew| {
-            has_place = crew.attached() < limit;
-            Some(crew.0 - CALLED + if has_place { ATTACHED } else { 0 })
+        self.change(RUNNERS_COME, |counts| {
+            has_place = counts.attached() < limit;
+            Some(counts.0 - CALLED + if has_place { ATTACHED } else { 0 })
         });
         has_place
     }
 
     /// One more runner uncalled, unless there are `limit`.
     pub(crate) fn attach(&self, limit: usize) -> bool {
-        self.change(RUNNERS_COME, |crew| (crew.attached() < limit).then_some(crew.0 + ATTACHED)).is_some()
+        self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 + ATTACHED)).is_some()
     }
 
     /// An active runner goes, to come back. The value after.
-    pub(crate) fn call_back(&self) -> Crew {
+    pub(crate) fn call_back(&self) -> RunnerCounts {
         let delta = CALLED - ATTACHED;
-        Crew(self.0.fetch_add(delta, RUNNERS_GO.get()) + delta)
+        RunnerCounts(self.0.fetch_add(delta, RUNNERS_GO.get()) + delta)
     }
 
     /// An active runner polls, unless `cap` do. The value after.
-    pub(crate) fn start_polling(&self, cap: usize) -> Option<Crew> {
-        self.change(RUNNERS_GO, |crew| (crew.polling() < cap).then_some(crew.0 + POLLING))
+    pub(crate) fn start_polling(&self, cap: usize) -> Option<RunnerCounts> {
+        self.change(RUNNERS_GO, |counts| (counts.polling() < cap).then_some(counts.0 + POLLING))
     }
 
     /// A polling runner is active again. The value after.
-    pub(crate) fn stop_polling(&self) -> Crew {
-        Crew(self.0.fetch_sub(POLLING, RUNNERS_NOTE.get()) - POLLING)
+    pub(crate) fn stop_polling(&self) -> RunnerCounts {
+        RunnerCounts(self.0.fetch_sub(POLLING, RUNNERS_NOTE.get()) - POLLING)
     }
 
     /// A runner goes. The value after.
-    pub(crate) fn detach(&self, polling: bool) -> Crew {
+    pub(crate) fn detach(&self, polling: bool) -> RunnerCounts {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
-        Crew(self.0.fetch_sub(delta, RUNNERS_GO.get()) - delta)
+        RunnerCounts(self.0.fetch_sub(delta, RUNNERS_GO.get()) - delta)
     }
 
     /// A runner steps back and watches, if as many others as are `useful` run jobs and nobody watches yet. The value after.
-    pub(crate) fn stand_by(&self, polling: bool, useful: usize) -> Option<Crew> {
+    pub(crate) fn start_standby(&self, polling: bool, useful: usize) -> Option<RunnerCounts> {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
-        self.change(RUNNERS_GO, |crew| {
-            let after = Crew(crew.0 - delta);
-            (after.active() >= useful && !crew.standby()).then_some(after.0 + STANDBY)
+        self.change(RUNNERS_GO, |counts| {
+            let after = RunnerCounts(counts.0 - delta);
+            (after.active() >= useful && !counts.standby()).then_some(after.0 + STANDBY)
         })
     }
 
     /// The one that watched is a runner again, if there may be one more. The value after.
-    pub(crate) fn step_in(&self, limit: usize) -> Option<Crew> {
-        self.change(RUNNERS_COME, |crew| (crew.attached() < limit).then_some(crew.0 - STANDBY + ATTACHED))
+    pub(crate) fn standby_becomes_runner(&self, limit: usize) -> Option<RunnerCounts> {
+        self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 - STANDBY + ATTACHED))
     }
 
     /// The one that watched goes. The value after.
-    pub(crate) fn stand_down(&self) -> Crew {
-        Crew(self.0.fetch_sub(STANDBY, RUNNERS_NOTE.get()) - STANDBY)
+    pub(crate) fn end_standby(&self) -> RunnerCounts {
+        RunnerCounts(self.0.fetch_sub(STANDBY, RUNNERS_NOTE.get()) - STANDBY)
     }
 
-    pub(crate) fn set_awaited(&self) {
+    pub(crate) fn note_awaited(&self) {
         self.0.fetch_or(AWAITED, RUNNERS_AWAIT.get());
     }
 
     /// The value after.
-    pub(crate) fn set_aside(&self) -> Crew {
-        Crew(self.0.fetch_or(ASIDE, RUNNERS_NOTE.get()) | ASIDE)
+    pub(crate) fn note_overflow(&self) -> RunnerCounts {
+        RunnerCounts(self.0.fetch_or(OVERFLOW, RUNNERS_NOTE.get()) | OVERFLOW)
     }
 
-    pub(crate) fn clear_aside(&self) {
-        self.0.fetch_and(!ASIDE, RUNNERS_NOTE.get());
+    pub(crate) fn clear_overflow(&self) {
+        self.0.fetch_and(!OVERFLOW, RUNNERS_NOTE.get());
     }
 
     /// The value after.
-    pub(crate) fn set_crowded(&self) -> Crew {
-        Crew(self.0.fetch_or(CROWDED, RUNNERS_NOTE.get()) | CROWDED)
+    pub(crate) fn note_room_wanted(&self) -> RunnerCounts {
+        RunnerCounts(self.0.fetch_or(ROOM_WANTED, RUNNERS_NOTE.get()) | ROOM_WANTED)
     }
 
-    pub(crate) fn clear_crowded(&self) {
-        self.0.fetch_and(!CROWDED, RUNNERS_NOTE.get());
+    pub(crate) fn clear_room_wanted(&self) {
+        self.0.fetch_and(!ROOM_WANTED, RUNNERS_NOTE.get());
     }
 
     pub(crate) fn clear_awaited(&self) {

@@ -10,7 +10,8 @@
 
 use std::mem;
 
-use super::core::{Again, CoreRef, Parcel, Service};
+use super::core::{Again, CoreRef, Service};
+use super::parcel::Parcel;
 use crate::scheduler::worker::Worker;
 use crate::sync::{Mutex, StdArc, defect, lock};
 use crate::system::unwind::{self, Payload};

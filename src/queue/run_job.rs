@@ -1,6 +1,7 @@
 //! One job of a queue: run, counted, and told to those who asked for it.
 
-use super::core::{CoreRef, Parcel};
+use super::core::CoreRef;
+use super::parcel::Parcel;
 use crate::error::JoinError;
 use crate::scheduler::worker::Worker;
 use crate::system::unwind::{self, Payload};
@@ -44,9 +45,5 @@ impl<J: Send + 'static> CoreRef<J> {
         if let Some(payload) = unseen {
             worker.unheard(payload, self.name());
         }
-    }
-
-    pub(super) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
     }
 }

@@ -18,9 +18,10 @@ use crate::scheduler::worker::Worker;
 use crate::sync::{MODEL, spin_loop};
 use crate::system::spin::{Spin, WAKE};
 
-use super::core::{CoreRef, Parcel};
-use super::room::NestedQueue;
-use super::runners::Crew;
+use super::core::CoreRef;
+use super::parcel::Parcel;
+use super::runner_counts::RunnerCounts;
+use super::start::NestedQueue;
 use super::turn::Turn;
 
 /// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
@@ -53,21 +54,21 @@ impl<J: Send + 'static> CoreRef<J> {
     pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(&mut Parcel<J>)) {
         // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
         // brings the next.
-        self.recruit(self.runners.load(), 1);
+        self.start_if_lacking(self.runners.load(), 1);
         let mut turn = Turn::begin(self.limit > self.registry.sleep.cores());
         let mut pause = self.has_surplus().then_some(Pause::Surplus);
         loop {
             let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut turn, &mut run)) {
                 Pause::Over => {
                     // It goes on as another job.
-                    let crew = self.runners.call_back();
-                    self.note_gone(crew);
+                    let counts = self.runners.call_back();
+                    self.note_gone(counts);
                     self.registry.injector.push(self.activation());
                     self.registry.sleep.published();
                     false
                 }
                 // While somebody watches already, one more runner does no harm.
-                Pause::Surplus => self.step_back(worker, false).unwrap_or(true),
+                Pause::Surplus => self.go_on_standby(worker, false).unwrap_or(true),
                 Pause::Empty => self.poll(worker),
             };
             if !stays {
@@ -105,7 +106,7 @@ impl<J: Send + 'static> CoreRef<J> {
             return None;
         }
         // They may have been fewer than are of use now, or more.
-        self.recruit(self.runners.load(), 0);
+        self.start_if_lacking(self.runners.load(), 0);
         self.has_surplus().then_some(Pause::Surplus)
     }
 
@@ -113,7 +114,7 @@ impl<J: Send + 'static> CoreRef<J> {
     #[inline]
     pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> bool {
         let mut job = Parcel::empty();
-        if !self.take_aside(&mut job) {
+        if !self.overflow.take(&mut job, &self.runners) {
             let Some(flags) = self.ring.pop(&mut job) else { return false };
             if flags != 0 {
                 self.heed(flags);
@@ -129,8 +130,8 @@ impl<J: Send + 'static> CoreRef<J> {
     #[inline(never)]
     fn poll(&self, worker: &Worker) -> bool {
         let polls = self.runners.start_polling((self.limit / 2).max(1));
-        if let Some(crew) = polls {
-            self.note_idle(crew);
+        if let Some(counts) = polls {
+            self.note_idle(counts);
             let mut spin = self.spin();
             if !self.is_race() {
                 spin = self.registry.sleep.spin_inside(spin, || self.runners.load().polling());
@@ -138,13 +139,13 @@ impl<J: Send + 'static> CoreRef<J> {
             // Where it would take a core from the producer, one that is not needed leaves it.
             if spin.offers()
                 && self.is_empty()
-                && let Some(back) = self.step_back(worker, true)
+                && let Some(back) = self.go_on_standby(worker, true)
             {
                 return back;
             }
             loop {
-                if self.ring.has(1) || self.runners.load().aside() {
-                    self.recruit(self.runners.stop_polling(), 1);
+                if self.ring.has(1) || self.runners.load().overflow() {
+                    self.start_if_lacking(self.runners.stop_polling(), 1);
                     self.gather();
                     return true;
                 }
@@ -153,7 +154,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
-        if let Some(back) = self.step_back(worker, polls.is_some()) {
+        if let Some(back) = self.go_on_standby(worker, polls.is_some()) {
             return back;
         }
         self.detach(polls.is_some());
@@ -213,16 +214,16 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// A runner leaves.
     pub(crate) fn detach(&self, polling: bool) {
-        let crew = self.runners.detach(polling);
-        self.note_gone(crew);
-        self.recruit(crew, 0);
+        let counts = self.runners.detach(polling);
+        self.note_gone(counts);
+        self.start_if_lacking(counts, 0);
     }
 
-    /// A runner has gone, and the crew is `crew` now.
-    pub(super) fn note_gone(&self, crew: Crew) {
-        self.note_idle(crew);
-        if crew.crowded() {
-            self.place_free();
+    /// A runner has gone, and the counts is `counts` now.
+    pub(super) fn note_gone(&self, counts: RunnerCounts) {
+        self.note_idle(counts);
+        if counts.room_wanted() {
+            self.room.place_freed(self.words());
         }
     }
 

@@ -1,0 +1,140 @@
+//! Every atomic access of the core by name.
+//!
+//! A site is a constant: in a normal build [`Site::get`] folds to the ordering, and the instruction is what
+//! it would be with the ordering written in place. In the checked build `FILCH_WEAKEN=SITE=Ordering` (or
+//! `=none` for a fence) weakens one site, so that a run of the models shows whether anything notices.
+//!
+//! Each site names its partner: the other side of the edge that it makes. Relaxed ones say why they may be.
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// One place, or several with the same role, where memory is accessed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    #[cfg_attr(not(all(loom, feature = "loom")), expect(dead_code, reason = "only a mutant asks"))]
+    name: &'static str,
+    order: Ordering,
+    /// Whether this run came by: a mutant of a site where a model never comes needs no run of it.
+    #[cfg(all(loom, feature = "loom"))]
+    touched: &'static std::sync::atomic::AtomicBool,
+}
+
+impl Site {
+    /// The ordering to use. shuttle knows one only, and warns where it is given another.
+    #[inline(always)]
+    #[cfg(not(all(loom, feature = "loom")))]
+    pub(crate) const fn get(self) -> Ordering {
+        if super::MODEL { Ordering::SeqCst } else { self.order }
+    }
+
+    /// The ordering to use.
+    #[cfg(all(loom, feature = "loom"))]
+    pub(crate) fn get(self) -> Ordering {
+        match self.weakened() {
+            Strength::Fence(order) => order,
+            Strength::None => Ordering::Relaxed,
+        }
+    }
+
+    /// The ordering that this run asks for, which is the site's own unless it is the mutant's.
+    #[cfg(all(loom, feature = "loom"))]
+    pub(crate) fn weakened(self) -> Strength {
+        static MUTANT: std::sync::OnceLock<Option<(String, Strength)>> = std::sync::OnceLock::new();
+        let mutant = MUTANT.get_or_init(|| {
+            let text = std::env::var("FILCH_WEAKEN").ok()?;
+            let (name, strength) = text.split_once('=').expect("FILCH_WEAKEN is SITE=Ordering");
+            assert!(
+                CORE.iter().chain(STANDIN).copied().flatten().any(|site| site.name == name),
+                "FILCH_WEAKEN names no site: {name}"
+            );
+            let strength = match strength {
+                "none" => Strength::None,
+                "Relaxed" => Strength::Fence(Ordering::Relaxed),
+                "Acquire" => Strength::Fence(Ordering::Acquire),
+                "Release" => Strength::Fence(Ordering::Release),
+                "AcqRel" => Strength::Fence(Ordering::AcqRel),
+                other => panic!("FILCH_WEAKEN has no ordering {other}"),
+            };
+            Some((name.to_owned(), strength))
+        });
+        self.touched.store(true, Ordering::Relaxed);
+        match mutant {
+            Some((name, strength)) if name == self.name => *strength,
+            _ => Strength::Fence(self.order),
+        }
+    }
+}
+
+/// What the driver of mutants asks.
+#[cfg(all(loom, feature = "loom"))]
+#[allow(dead_code, reason = "the driver is in another package, which compiles these sources")]
+impl Site {
+    pub(crate) fn name(self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn order(self) -> Ordering {
+        self.order
+    }
+
+    pub(crate) fn is_touched(self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+}
+
+/// What a site amounts to in one run.
+#[cfg(all(loom, feature = "loom"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Strength {
+    None,
+    Fence(Ordering),
+}
+
+macro_rules! sites {
+    ($($(#[$meta:meta])* $name:ident = $order:ident;)*) => {
+        $($(#[$meta])* pub(crate) const $name: Site = Site {
+            name: stringify!($name),
+            order: Ordering::$order,
+            #[cfg(all(loom, feature = "loom"))]
+            touched: {
+                static TOUCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+                &TOUCHED
+            },
+        };)*
+
+        /// All of this table.
+        #[cfg(all(loom, feature = "loom"))]
+        pub(super) const ALL: &[Site] = &[$($name),*];
+    };
+}
+
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+mod deque;
+mod latch;
+mod parker;
+mod private;
+mod queue;
+mod ring;
+mod scheduler;
+mod scope;
+mod sleep;
+
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+pub(crate) use deque::*;
+pub(crate) use latch::*;
+pub(crate) use parker::*;
+pub(crate) use private::*;
+pub(crate) use queue::*;
+pub(crate) use ring::*;
+pub(crate) use scheduler::*;
+pub(crate) use scope::*;
+pub(crate) use sleep::*;
+
+/// The tables of what ships.
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) const CORE: &[&[Site]] =
+    &[parker::ALL, latch::ALL, sleep::ALL, private::ALL, scheduler::ALL, scope::ALL, ring::ALL, queue::ALL];
+
+/// That of the stand-in.
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) const STANDIN: &[&[Site]] = &[deque::ALL];

@@ -1,0 +1,42 @@
+//! Which worker is bound to which core.
+
+use crate::sync::site::PLACED;
+use crate::sync::{AtomicUsize, MODEL};
+use crate::system::affinity::{self, current_core};
+
+/// The cores of the workers, both ways. Written as workers are bound, and read as a hint.
+pub(super) struct Homes {
+    /// The core that each worker is bound to, plus one; 0 for none.
+    homes: Box<[AtomicUsize]>,
+    /// The worker that is bound to each core, plus one; 0 for none. The last one, if there are several.
+    residents: Box<[AtomicUsize]>,
+}
+
+impl Homes {
+    pub(super) fn new(workers: usize) -> Homes {
+        let last_core = if MODEL { 0 } else { affinity::snapshot().cores.last().copied().unwrap_or(0) };
+        Homes {
+            homes: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            residents: (0..=last_core).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// Notes that a worker is bound to `core`.
+    pub(super) fn set(&self, index: usize, core: usize) {
+        self.homes[index].store(core + 1, PLACED.get());
+        if let Some(resident) = self.residents.get(core) {
+            resident.store(index + 1, PLACED.get());
+        }
+    }
+
+    /// The core that a worker is bound to.
+    pub(super) fn of(&self, index: usize) -> Option<usize> {
+        self.homes[index].load(PLACED.get()).checked_sub(1)
+    }
+
+    /// The worker that is bound to the core of the calling thread.
+    pub(super) fn resident_here(&self) -> Option<usize> {
+        let here = current_core().and_then(|core| self.residents.get(core));
+        here.and_then(|resident| resident.load(PLACED.get()).checked_sub(1))
+    }
+}

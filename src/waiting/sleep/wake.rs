@@ -1,0 +1,97 @@
+//! Whom to wake, and how.
+
+use super::Sleep;
+use crate::sync::defect;
+use crate::sync::site::{ASLEEP_CLAIM, ASLEEP_LOOK, ASLEEP_SCAN, SLEEP_WATCHER, SPARE_CLAIMED};
+use crate::system::affinity::current_core;
+use crate::system::parker::Unparker;
+use crate::system::spin::Backoff;
+
+impl Sleep {
+    /// Leaves a token with one worker: it looks at what it waits for.
+    pub(crate) fn nudge(&self, index: usize) {
+        if let Some(unparker) = self.unparkers[index].get() {
+            unparker.unpark();
+        }
+    }
+
+    /// A spare was made, which `unparker` wakes.
+    pub(crate) fn add_spare(&self, index: usize, unparker: Unparker) {
+        let added = self.unparkers[index].set(unparker);
+        debug_assert!(added.is_ok(), "a spare is made once");
+    }
+
+    #[cold]
+    pub(super) fn nudge_watcher(&self) {
+        self.nudge(self.watcher.load(SLEEP_WATCHER.get()));
+    }
+
+    /// Whether somebody has claimed the sleep of a spare that the calling thread announced for it.
+    pub(crate) fn was_claimed(&self, index: usize) -> bool {
+        self.bits[index / 64].fetch_or(0, SPARE_CLAIMED.get()) & 1 << (index % 64) == 0
+    }
+
+    pub(super) fn is_set(&self, index: usize) -> bool {
+        self.bits[index / 64].load(ASLEEP_LOOK.get()) & 1 << (index % 64) != 0
+    }
+
+    /// Clears a worker's bit; `true` for the one caller that did.
+    pub(super) fn claim(&self, index: usize) -> bool {
+        let bit = 1 << (index % 64);
+        self.bits[index / 64].fetch_and(!bit, ASLEEP_CLAIM.get()) & bit != 0
+    }
+
+    /// Wakes a sleeper: the one with the lowest number, so that the same workers stay warm, but rather one that is
+    /// not bound to the core this thread is on, where it could not run before this thread makes way.
+    #[cold]
+    pub(super) fn wake_one(&self) {
+        self.wake(false);
+    }
+
+    /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
+    pub(super) fn wake(&self, near: bool) -> bool {
+        if defect("claimed_before_counted") {
+            return self.wake_where(|_| true) && self.word.reserve() && near;
+        }
+        if !self.word.reserve() {
+            return false;
+        }
+        // There are at least as many bits as reservations, so one is left for us.
+        let here = current_core();
+        let mut backoff = Backoff::new();
+        loop {
+            if near && here.is_some() && self.wake_where(|index| self.home(index) == here) {
+                return true;
+            }
+            if near && defect("near_or_nobody") {
+                self.word.unreserve();
+                return true;
+            }
+            if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
+                return false;
+            }
+            // A bit goes up before its count.
+            debug_assert!(
+                self.bits.len() > 1 || self.unparkers.len() > 1,
+                "the only worker was reserved, and its bit is not there"
+            );
+            backoff.pause();
+        }
+    }
+
+    /// Claims and wakes the first sleeper that will `do`.
+    fn wake_where(&self, will_do: impl Fn(usize) -> bool) -> bool {
+        for (number, bits) in self.bits.iter().enumerate() {
+            let mut seen = bits.load(ASLEEP_SCAN.get());
+            while seen != 0 {
+                let index = number * 64 + seen.trailing_zeros() as usize;
+                if will_do(index) && self.claim(index) {
+                    self.nudge(index);
+                    return true;
+                }
+                seen &= seen - 1;
+            }
+        }
+        false
+    }
+}

@@ -24,7 +24,9 @@ fn the_most_workers() {
     let error = Pool::builder().workers(MAX_WORKERS + 1).build().unwrap_err();
     assert!(matches!(error, BuildError::TooManyWorkers { max: MAX_WORKERS, .. }), "{error}");
     let limit = written(MAX_WORKERS);
-    assert!(source("src/pool/builder.rs").contains(&format!("How many workers: 1 to {limit}, spares included.")));
+    assert!(
+        source("src/pool/builder.rs").contains(&format!("How many workers: 1 to {limit}, spares included."))
+    );
     assert!(source("docs/DESIGN.md").contains(&format!("At most {limit} workers and spares together")));
     assert!(source("docs/RAYON.md").contains(&format!("`max_num_threads()` is {limit}")));
 }

@@ -79,7 +79,7 @@ fn a_site_is_its_constant() {
     assert!(sites.len() > 50, "{sites:?}");
     let mut source = format!(
         "#![allow(dead_code, missing_docs, unfulfilled_lint_expectations, unused_imports)]\n\
-         const MODEL: bool = false; #[path = {SITES:?}] mod site;\nuse site::Ordering;\nuse std::sync::atomic::AtomicU64;\n"
+         const MODEL: bool = false; #[path = \"{SITES}/mod.rs\"] mod site;\nuse site::Ordering;\nuse std::sync::atomic::AtomicU64;\n"
     );
     for (name, order) in &sites {
         source += &function(&format!("named_{name}"), &format!("site::{name}.get()"), order);

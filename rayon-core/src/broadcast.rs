@@ -2,8 +2,9 @@
 
 pub use filch::BroadcastContext;
 
+use crate::error::accepted;
 use crate::global::{self, on_worker};
-use crate::spawn::accepted;
+use crate::pool::finish_own;
 
 /// [`ThreadPool::broadcast`](crate::ThreadPool::broadcast) in the calling thread's pool, or else the global one.
 ///
@@ -22,11 +23,6 @@ where
     } else {
         global::get().broadcast_context(op)
     }
-}
-
-/// A thread of the pool itself comes to its own turn, too, when its deque is empty and earlier broadcasts are through.
-pub(crate) fn finish_own() {
-    while filch::yield_local() == Some(filch::Yield::Executed) {}
 }
 
 /// Has each thread of the pool call `op` once, as [`broadcast`] does, and does not wait. What it panics with is treated as

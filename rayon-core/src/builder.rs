@@ -9,7 +9,6 @@ use std::thread;
 use filch::{Placement, Pool};
 
 use crate::error::ThreadPoolBuildError;
-use crate::global;
 use crate::pool::{PoolId, ThreadPool};
 use crate::thread::{CustomSpawn, DefaultSpawn, ThreadBuilder, ThreadSpawn, as_asked};
 
@@ -132,18 +131,13 @@ where
         })?;
         Ok(ThreadPool::new_in(pool, id))
     }
-
-    /// Builds the global pool: the one that is used outside any other. Only if there is none yet.
-    pub fn build_global(self) -> Result<(), ThreadPoolBuildError> {
-        global::set(|| self.build()).map(drop)
-    }
 }
 
 impl<S> ThreadPoolBuilder<S> {
     /// How many threads the pool gets.
     fn threads(&self) -> usize {
         let asked = if self.num_threads > 0 { self.num_threads } else { threads_of_environment() };
-        asked.min(crate::max_num_threads())
+        asked.min(filch::MAX_WORKERS)
     }
 
     /// Has the program start the threads: `spawn` is called for each and must see to it that [`ThreadBuilder::run`] is

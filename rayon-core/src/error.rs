@@ -1,8 +1,10 @@
-//! Why a pool was not built.
+//! Why a pool was not built, and what becomes of a job that a pool refuses.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
+
+use filch::Closed;
 
 /// Why a pool was not built; from [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build) and its like.
 #[derive(Debug)]
@@ -67,5 +69,14 @@ impl fmt::Display for ThreadPoolBuildError {
             ErrorKind::CurrentThreadAlreadyInPool => THREAD_ALREADY_IN_POOL.fmt(f),
             ErrorKind::IOError(error) => error.fmt(f),
         }
+    }
+}
+
+/// A pool refuses jobs only when it is no more, or in a forked child, where it has no threads: rayon would keep the job and
+/// never run it.
+#[track_caller]
+pub(crate) fn accepted<F>(result: Result<(), Closed<F>>) {
+    if let Err(closed) = result {
+        panic!("{closed}");
     }
 }

@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 
 use filch::Pool;
 
+use crate::builder::ThreadPoolBuilder;
 use crate::error::{ErrorKind, ThreadPoolBuildError};
-use crate::{ThreadPool, ThreadPoolBuilder};
+use crate::pool::ThreadPool;
+use crate::thread::ThreadSpawn;
 
 /// `None` if it could not be built; as in rayon, it is not tried again.
 static GLOBAL: OnceLock<Option<ThreadPool>> = OnceLock::new();
@@ -67,4 +69,14 @@ pub(crate) fn on_worker() -> bool {
 #[cold]
 pub(crate) fn from_outside<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     get().install(f)
+}
+
+impl<S> ThreadPoolBuilder<S>
+where
+    S: ThreadSpawn,
+{
+    /// Builds the global pool: the one that is used outside any other. Only if there is none yet.
+    pub fn build_global(self) -> Result<(), ThreadPoolBuildError> {
+        set(|| self.build()).map(drop)
+    }
 }

@@ -1,13 +1,11 @@
 //! Pools that a program makes.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use filch::Pool;
+use filch::{BroadcastContext, Pool, Scope, ScopeFifo, Yield};
 
-use crate::broadcast::BroadcastContext;
-use crate::{Scope, ScopeFifo, ThreadPoolBuildError, Yield};
+use crate::error::accepted;
 
 /// A pool of threads; from [`ThreadPoolBuilder`](crate::ThreadPoolBuilder). What runs in it uses it for all that the free
 /// functions do.
@@ -30,13 +28,6 @@ impl ThreadPool {
             Some(pool) => pool,
             None => unreachable!("a pool is used after its drop"),
         }
-    }
-
-    /// As [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build).
-    #[deprecated(note = "Use `ThreadPoolBuilder::build`")]
-    #[allow(deprecated)]
-    pub fn new(configuration: crate::Configuration) -> Result<ThreadPool, Box<dyn Error>> {
-        configuration.into_builder().build().map_err(|error: ThreadPoolBuildError| Box::from(error))
     }
 
     /// Runs `op` on a thread of the pool, waits, and returns what it returned or panics as it did. A thread of another
@@ -69,7 +60,7 @@ impl ThreadPool {
         R: Send,
     {
         if self.current_thread_index().is_some() {
-            crate::broadcast::finish_own();
+            finish_own();
         }
         self.inner().broadcast_context(op)
     }
@@ -89,7 +80,7 @@ impl ThreadPool {
     /// Whether the calling thread has jobs on its own deque; `None` if it is not one of this pool.
     #[inline]
     pub fn current_thread_has_pending_tasks(&self) -> Option<bool> {
-        self.current_thread_index().and_then(|_| crate::current_thread_has_pending_tasks())
+        self.current_thread_index().and_then(|_| filch::has_pending())
     }
 
     /// [`join`](crate::join()) in this pool.
@@ -142,7 +133,7 @@ impl ThreadPool {
     where
         OP: FnOnce() + Send + 'static,
     {
-        crate::spawn::accepted(self.inner().execute(op));
+        accepted(self.inner().execute(op));
     }
 
     /// [`spawn_fifo`](crate::spawn_fifo()) in this pool.
@@ -150,7 +141,7 @@ impl ThreadPool {
     where
         OP: FnOnce() + Send + 'static,
     {
-        crate::spawn::accepted(self.inner().execute_fifo(op));
+        accepted(self.inner().execute_fifo(op));
     }
 
     /// [`spawn_broadcast`](crate::spawn_broadcast()) in this pool.
@@ -158,18 +149,23 @@ impl ThreadPool {
     where
         OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
     {
-        crate::spawn::accepted(self.inner().spawn_broadcast(op));
+        accepted(self.inner().spawn_broadcast(op));
     }
 
-    /// [`yield_now`](crate::yield_now()), if the calling thread is one of this pool.
+    /// [`yield_now`](filch::yield_now()), if the calling thread is one of this pool.
     pub fn yield_now(&self) -> Option<Yield> {
-        self.current_thread_index().and_then(|_| crate::yield_now())
+        self.current_thread_index().and_then(|_| filch::yield_now())
     }
 
-    /// [`yield_local`](crate::yield_local()), if the calling thread is one of this pool.
+    /// [`yield_local`](filch::yield_local()), if the calling thread is one of this pool.
     pub fn yield_local(&self) -> Option<Yield> {
-        self.current_thread_index().and_then(|_| crate::yield_local())
+        self.current_thread_index().and_then(|_| filch::yield_local())
     }
+}
+
+/// A thread of the pool itself comes to its own turn, too, when its deque is empty and earlier broadcasts are through.
+pub(crate) fn finish_own() {
+    while filch::yield_local() == Some(filch::Yield::Executed) {}
 }
 
 impl Drop for ThreadPool {

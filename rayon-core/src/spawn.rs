@@ -1,7 +1,6 @@
 //! Jobs that nobody waits for.
 
-use filch::Closed;
-
+use crate::error::accepted;
 use crate::global::{self, on_worker};
 
 /// Has the pool run `func`. A thread runs the newest of what it spawned first; others steal the oldest. What it panics
@@ -25,13 +24,4 @@ where
     F: FnOnce() + Send + 'static,
 {
     accepted(if on_worker() { filch::execute_fifo(func) } else { global::get().execute_fifo(func) });
-}
-
-/// A pool refuses jobs only when it is no more, or in a forked child, where it has no threads: rayon would keep the job and
-/// never run it.
-#[track_caller]
-pub(crate) fn accepted<F>(result: Result<(), Closed<F>>) {
-    if let Err(closed) = result {
-        panic!("{closed}");
-    }
 }

@@ -196,7 +196,13 @@ pub fn prove() {
     assert!(!stuck.passed && stuck.output.contains("hangs"), "{}: {}", stuck.note, stuck.output);
     if cfg!(target_os = "linux") {
         // The worker in the job, the one that sleeps, and who waits for the job, each with its function.
-        for shown in ["\"stuck-0\"", "\"stuck-1\"", "waits_for_nobody", "src/scheduler/worker/idle.rs", "src/tasks/spawn.rs"] {
+        for shown in [
+            "\"stuck-0\"",
+            "\"stuck-1\"",
+            "waits_for_nobody",
+            "src/scheduler/worker/idle.rs",
+            "src/tasks/spawn.rs",
+        ] {
             assert!(stuck.output.contains(shown), "no {shown} in what the watchdog shows: {}", stuck.output);
         }
         let frozen = run_with_grace("frozen", &order, Duration::from_millis(500), Duration::from_millis(500));

@@ -64,7 +64,7 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
                 // SAFETY: alive until it is set, and nothing here is touched afterwards.
                 unsafe { TaskLatch::set(latch, |owner| worker.registry.sleep.nudge(owner)) };
             };
-            if migrated && owner.is_apart() { worker.run_apart(finish) } else { finish() }
+            if migrated && owner.is_isolated() { worker.run_isolated(finish) } else { finish() }
         });
     }
 

@@ -8,10 +8,12 @@ use super::Pool;
 use super::builder::PoolBuilder;
 use super::worker_thread::{Starter, Threads, WorkerThread};
 use crate::error::BuildError;
-use crate::scheduler::peer::{Kit, Peer};
+use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::{Spares, default_beside};
-use crate::scheduler::worker::{Seat, Worker, lend_host, return_abandoned_host, return_host, with_current};
+use crate::scheduler::worker::{
+    Worker, WorkerStart, lend_host, return_host, return_host_of_dropped_pool, with_current,
+};
 use crate::sync::{Arc, MODEL, defect};
 use crate::system::membarrier;
 use crate::system::unwind::{self, Payload};
@@ -110,49 +112,49 @@ impl PoolBuilder {
             ..
         } = self;
         if host {
-            return_abandoned_host();
+            return_host_of_dropped_pool();
             if with_current(|worker| worker.is_some()) {
                 return Err(Failed::Refused(BuildError::AlreadyWorker));
             }
         }
-        let mut kits: Vec<Kit> = (0..plan.len()).map(|_| Kit::new()).collect();
-        if !MODEL && let Some(kit) = kits.first() {
+        let mut all_parts: Vec<WorkerParts> = (0..plan.len()).map(|_| WorkerParts::new()).collect();
+        if !MODEL && let Some(parts) = all_parts.first() {
             // Has crossbeam set up what all deques share, once a process. If a thread of ours came first and somebody
             // forked in that moment, no pool of the child could ever take a job.
-            let _ = kit.deque.stealer().steal();
+            let _ = parts.deque.stealer().steal();
         }
         let peers = plan
             .iter()
-            .zip(&kits)
+            .zip(&all_parts)
             .enumerate()
-            .map(|(index, (&asked, kit))| {
+            .map(|(index, (&asked, parts))| {
                 let runs = !(host && index == 0);
                 let asked = asked.filter(|_| runs);
-                CachePadded::new(Peer::new(kit, format!("{name}-{index}"), asked, runs))
+                CachePadded::new(Peer::new(parts, format!("{name}-{index}"), asked, runs))
             })
             .collect();
-        let unparkers = kits.iter().map(|kit| kit.parker.unparker()).collect();
+        let unparkers = all_parts.iter().map(|parts| parts.parker.unparker()).collect();
         let max_spares = spares.unwrap_or_else(|| default_beside(plan.len()));
         let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
         let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
         let threads = plan.len() - usize::from(host);
         let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares));
         if host {
-            let kit = kits.remove(0);
-            lend_host(Worker::new(Seat { index: 0, registry: Arc::clone(&registry), kit }, true));
+            let parts = all_parts.remove(0);
+            lend_host(Worker::new(WorkerStart { index: 0, registry: Arc::clone(&registry), parts }, true));
         }
         let mut started = Threads::new(threads);
-        for (offset, kit) in kits.into_iter().enumerate() {
+        for (offset, parts) in all_parts.into_iter().enumerate() {
             let index = offset + usize::from(host);
-            let seat = Seat { index, registry: Arc::clone(&registry), kit };
-            let cause = match unwind::catch(|| started.start(starter, seat, stack_size)) {
+            let start = WorkerStart { index, registry: Arc::clone(&registry), parts };
+            let cause = match unwind::catch(|| started.start(starter, start, stack_size)) {
                 Ok(Ok(())) => continue,
                 Ok(Err(source)) => Cause::Error(BuildError::Spawn { worker: index, source }),
                 Err(payload) => Cause::Panic(payload),
             };
             // Those that will never run no longer hold up the end.
             for missing in index + 1..plan.len() {
-                registry.lose(missing);
+                registry.worker_lost(missing);
             }
             if !defect("start_not_undone") {
                 registry.close();

@@ -2,7 +2,7 @@
 
 use super::global::with_registry;
 use crate::error::Closed;
-use crate::scheduler::worker::{return_abandoned_host, with_current};
+use crate::scheduler::worker::{return_host_of_dropped_pool, with_current};
 use crate::tasks::handle::JoinHandle;
 use crate::tasks::spawn as tasks;
 
@@ -67,7 +67,7 @@ where
 /// ```
 #[must_use]
 pub fn current_worker() -> Option<usize> {
-    return_abandoned_host();
+    return_host_of_dropped_pool();
     with_current(|worker| worker.map(|worker| worker.number.get()))
 }
 

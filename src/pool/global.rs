@@ -8,7 +8,7 @@ use super::Pool;
 use super::builder::PoolBuilder;
 use crate::error::BuildError;
 use crate::scheduler::registry::Shared;
-use crate::scheduler::worker::{return_abandoned_host, with_current};
+use crate::scheduler::worker::{return_host_of_dropped_pool, with_current};
 use crate::sync::{Arc, MODEL};
 use crate::system::process;
 
@@ -98,7 +98,7 @@ pub(crate) fn current() -> Shared {
 }
 
 pub(super) fn with_registry<R>(f: impl FnOnce(&Shared) -> R) -> R {
-    return_abandoned_host();
+    return_host_of_dropped_pool();
     with_current(|worker| match worker {
         Some(worker) => f(&worker.registry),
         None => f(get().registry()),

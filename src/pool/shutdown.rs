@@ -7,7 +7,7 @@ use crate::pool::Pool;
 use crate::scheduler::registry::Registry;
 use crate::scheduler::thread::Trace;
 use crate::scheduler::waiter::deadline;
-use crate::scheduler::worker::{return_abandoned_host, return_host, with_current};
+use crate::scheduler::worker::{return_host, return_host_of_dropped_pool, with_current};
 use crate::sync::{Arc, defect, lock};
 
 /// What a pool did in its life; see [`Pool::shutdown`](crate::Pool::shutdown).
@@ -126,7 +126,7 @@ impl Pool {
         self.detached = true;
     }
 
-    fn let_go(&self) {
+    fn close_and_let_go(&self) {
         if let Some(threads) = lock(&self.threads).take()
             && self.registry.forked()
         {
@@ -139,7 +139,7 @@ impl Pool {
             let host =
                 worker.filter(|worker| Arc::ptr_eq(&worker.registry, &self.registry) && !worker.inside());
             if let Some(host) = host {
-                host.empty_inbox();
+                host.run_inbox();
                 if self.registry.threads() == 0 {
                     host.drain(None);
                 }
@@ -186,7 +186,7 @@ impl Pool {
             self.join_at_once();
         } else {
             registry.wait_left(deadline).map_err(stuck)?;
-            registry.let_go_alone();
+            registry.drop_user_code_alone();
             self.join_left(deadline).map_err(stuck)?;
         }
         Ok(Shutdown::of(registry))
@@ -236,7 +236,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.detached {
-            self.let_go();
+            self.close_and_let_go();
         } else {
             match self.shutdown_until(None, false) {
                 Ok(_) => {}
@@ -250,7 +250,7 @@ impl Drop for Pool {
             }
         }
         // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
-        self.registry.abandon();
-        return_abandoned_host();
+        self.registry.note_owner_dropped();
+        return_host_of_dropped_pool();
     }
 }

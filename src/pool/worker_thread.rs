@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::scheduler::registry::Registry;
 use crate::scheduler::thread::{Handle, Trace, spawn_thread};
-use crate::scheduler::worker::{Current, Seat, Worker, with_current};
+use crate::scheduler::worker::{Current, Worker, WorkerStart, with_current};
 use crate::sync::Arc;
 use crate::system::affinity;
 use crate::waiting::latch::CountLatch;
@@ -25,7 +25,7 @@ pub(crate) enum Starter<'f> {
 #[must_use = "a worker without a thread runs no jobs"]
 pub struct WorkerThread {
     /// `None` once it runs.
-    seat: Option<Seat>,
+    start: Option<WorkerStart>,
     stack_size: Option<usize>,
     started: Arc<CountLatch>,
     index: usize,
@@ -59,9 +59,9 @@ impl WorkerThread {
     pub fn run(mut self) {
         // Before the seat is taken: if this panics, the pool is told that it has to do without the worker.
         assert!(with_current(|worker| worker.is_none()), "the thread is a worker already");
-        let Some(seat) = self.seat.take_if(|seat| !seat.registry.forked()) else { return };
-        let registry = Arc::clone(&seat.registry);
-        let worker = Worker::new(seat, false);
+        let Some(start) = self.start.take_if(|start| !start.registry.forked()) else { return };
+        let registry = Arc::clone(&start.registry);
+        let worker = Worker::new(start, false);
         let me = &registry.peers[worker.index];
         {
             let _current = Current::set(&worker);
@@ -84,7 +84,7 @@ impl WorkerThread {
                     bind();
                 }
             });
-            worker.leave();
+            worker.leave_pool();
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
             // While this thread is the worker still: what is dropped may shut the pool down.
             registry.worker_left(worker.index);
@@ -97,8 +97,8 @@ impl WorkerThread {
 
 impl Drop for WorkerThread {
     fn drop(&mut self) {
-        if let Some(seat) = self.seat.take() {
-            seat.registry.lose(seat.index);
+        if let Some(start) = self.start.take() {
+            start.registry.worker_lost(start.index);
             self.started.count_down();
         }
     }
@@ -114,7 +114,7 @@ impl Registry {
     /// Blocks until each worker has left its main loop, and a pool that has none has run what it accepted; after
     /// `deadline`, the names of those that are to blame.
     pub(crate) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
-        if !self.wait_over(deadline) {
+        if !self.wait_drained(deadline) {
             return Err(vec![self.peers[0].name.clone()]);
         }
         let all_left = self.peers.iter().all(|peer| peer.running.wait_until(deadline, None));
@@ -144,18 +144,18 @@ impl Threads {
         }
     }
 
-    /// Starts the thread of one worker. After an error the worker is [lost](Registry::lose), unless the host
+    /// Starts the thread of one worker. After an error the worker is [lost](Registry::worker_lost), unless the host
     /// kept it in spite of the error that it returned.
     pub(crate) fn start(
         &mut self,
         starter: &mut Starter<'_>,
-        seat: Seat,
+        start: WorkerStart,
         stack_size: Option<usize>,
     ) -> io::Result<()> {
-        let index = seat.index;
-        let name = seat.registry.peers[index].name.clone();
+        let index = start.index;
+        let name = start.registry.peers[index].name.clone();
         let thread = WorkerThread {
-            seat: Some(seat),
+            start: Some(start),
             stack_size,
             started: Arc::clone(&self.started),
             index,

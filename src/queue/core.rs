@@ -41,14 +41,14 @@ pub(crate) trait Service<J>: Send + Sync {
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool;
 
     /// Drops the handler and its states: the pool has ended, and with it the last runner.
-    fn let_go(&self);
+    fn drop_user_code(&self);
 
     /// The workers that have a state which is to be ended.
     fn owners(&self) -> Vec<usize>;
 
-    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `unheard`. Whether it was
+    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `report_panic`. Whether it was
     /// all of them: if not, another thread is about to bring one back, and then calls `again`.
-    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload), again: Again) -> bool;
+    fn end_states(&self, owner: usize, report_panic: &dyn Fn(Payload), again: Again) -> bool;
 }
 
 /// Asks for the end of a worker's states once more.

@@ -183,10 +183,10 @@ impl<J: Send + 'static> CoreRef<J> {
             let Some(worker) = worker else { unreachable!("a job outside a worker") };
             // Nobody submitted it.
             worker.me().counters.activations.add(1);
-            let unheard = |payload| worker.unheard(payload, self.name());
+            let report_panic = |payload| worker.report_panic(payload, self.name());
             // So that one who waits in there for this queue is told that it cannot.
             let nested = Rc::new(NestedQueue(self.clone()));
-            worker.with_nested(nested, || self.service.end_states(owner, &unheard, again))
+            worker.with_nested(nested, || self.service.end_states(owner, &report_panic, again))
         });
         if all {
             self.one_has_ended();

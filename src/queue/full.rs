@@ -205,7 +205,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// Where it will take long until there is much room: until when to sleep before runners are to wake the producer, in its
-    /// turn. Each runner that takes a job wakes one that waits for room: so that would come back for each single slot. If the
+    /// slice. Each runner that takes a job wakes one that waits for room: so that would come back for each single slot. If the
     /// jobs turn out to take longer than the last ones did, it may be as late as the nap is long, and no later.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         if self.is_race() {
@@ -229,7 +229,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// By a runner that has taken a job, and found the head with `flags`.
     #[cold]
     #[inline(never)]
-    pub(super) fn heed(&self, flags: u64) {
+    pub(super) fn wake_producers(&self, flags: u64) {
         let woke = flags & BLOCKED != 0 && self.slot_freed();
         let ready = || flags & READY != 0 && self.ring.has_room(self.share());
         if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {

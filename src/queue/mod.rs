@@ -18,7 +18,7 @@ mod standby;
 mod start;
 mod states;
 mod submit;
-mod turn;
+mod time_slice;
 mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};

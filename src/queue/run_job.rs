@@ -28,7 +28,7 @@ impl<J: Send + 'static> CoreRef<J> {
     fn tell(&self, worker: &Worker, job: &mut Parcel<J>) {
         let Some(promise) = job.note.take() else { return };
         if let Err(payload) = unwind::catch(|| drop(promise.fill(Ok(())))) {
-            worker.unheard(payload, self.name());
+            worker.report_panic(payload, self.name());
         }
     }
 
@@ -43,7 +43,7 @@ impl<J: Send + 'static> CoreRef<J> {
             None => Some(payload),
         };
         if let Some(payload) = unseen {
-            worker.unheard(payload, self.name());
+            worker.report_panic(payload, self.name());
         }
     }
 }

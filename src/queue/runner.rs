@@ -3,7 +3,7 @@
 //! Serving | to | when
 //! ---|---|---
 //! active | active | it popped a job and ran it
-//! active | back in the injector | others wait for its worker and its [`Turn`] is over
+//! active | back in the injector | others wait for its worker and its [`TimeSlice`] is over
 //! active | polling | the ring is empty and not too many poll already
 //! polling | active | there is a job
 //! polling, active | on standby | its time is up, or there are too many; others are active, and nobody is on standby yet
@@ -22,7 +22,7 @@ use super::core::CoreRef;
 use super::parcel::Parcel;
 use super::runner_counts::RunnerCounts;
 use super::start::NestedQueue;
-use super::turn::Turn;
+use super::time_slice::TimeSlice;
 
 /// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
 const GATHERED: u64 = DEEP as u64;
@@ -55,10 +55,10 @@ impl<J: Send + 'static> CoreRef<J> {
         // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
         // brings the next.
         self.start_if_lacking(self.runners.load(), 1);
-        let mut turn = Turn::begin(self.limit > self.registry.sleep.cores());
+        let mut slice = TimeSlice::begin(self.limit > self.registry.sleep.cores());
         let mut pause = self.has_surplus().then_some(Pause::Surplus);
         loop {
-            let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut turn, &mut run)) {
+            let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut slice, &mut run)) {
                 Pause::Over => {
                     // It goes on as another job.
                     let counts = self.runners.call_back();
@@ -75,20 +75,20 @@ impl<J: Send + 'static> CoreRef<J> {
                 return;
             }
             pause = None;
-            turn.resume(&self.pace);
+            slice.resume(&self.pace);
         }
     }
 
     /// Runs jobs until it must pause.
     #[inline(always)]
-    fn work_off(&self, worker: &Worker, turn: &mut Turn, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
+    fn work_off(&self, worker: &Worker, slice: &mut TimeSlice, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
         loop {
-            self.linger(|| self.ring.has(1));
+            self.spin_for_slot(|| self.ring.has(1));
             if !self.pop_and_run(worker, run) {
                 return Pause::Empty;
             }
-            if turn.is_due()
-                && let Some(pause) = self.look_at_clock(turn, worker)
+            if slice.is_due()
+                && let Some(pause) = self.look_at_clock(slice, worker)
             {
                 return pause;
             }
@@ -97,9 +97,9 @@ impl<J: Send + 'static> CoreRef<J> {
 
     #[cold]
     #[inline(never)]
-    fn look_at_clock(&self, turn: &mut Turn, worker: &Worker) -> Option<Pause> {
-        let news = turn.look(&self.pace);
-        if turn.is_over(worker) {
+    fn look_at_clock(&self, slice: &mut TimeSlice, worker: &Worker) -> Option<Pause> {
+        let news = slice.look(&self.pace);
+        if slice.is_over(worker) {
             return Some(Pause::Over);
         }
         if !news {
@@ -117,7 +117,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if !self.overflow.take(&mut job, &self.runners) {
             let Some(flags) = self.ring.pop(&mut job) else { return false };
             if flags != 0 {
-                self.heed(flags);
+                self.wake_producers(flags);
             }
         }
         self.run_taken(worker, &mut job, run);
@@ -146,7 +146,7 @@ impl<J: Send + 'static> CoreRef<J> {
             loop {
                 if self.ring.has(1) || self.runners.load().overflow() {
                     self.start_if_lacking(self.runners.stop_polling(), 1);
-                    self.gather();
+                    self.wait_for_batch();
                     return true;
                 }
                 if !spin.again() || worker.is_wanted() {
@@ -165,7 +165,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// for: all it looks at is that slot. To find the ring empty or full instead, it would fetch the other side's
     /// position, which the other side then has to fetch back.
     #[inline]
-    pub(super) fn linger(&self, ready: impl Fn() -> bool) {
+    pub(super) fn spin_for_slot(&self, ready: impl Fn() -> bool) {
         if MODEL || self.is_deep() {
             return;
         }
@@ -203,7 +203,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// After a wait for the first job of a deep queue: lets the producer get ahead by a few. A consumer that took each
     /// job the moment it came would go in step with the producer, with both at the same few cache lines.
-    fn gather(&self) {
+    fn wait_for_batch(&self) {
         if !MODEL && self.is_deep() {
             let start = Instant::now();
             while !self.ring.has(GATHERED) && start.elapsed() < GATHER {

@@ -64,7 +64,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         let counts = self.runners.start_standby(polls, self.size().useful)?;
         self.note_gone(counts);
-        Some(self.watch(worker))
+        Some(self.nap_on_standby(worker))
     }
 
     /// Looks now and then whether the other runners keep up.
@@ -72,7 +72,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Kept out of the loop that serves: with the nap inside, each job of a queue of 10 cost 8 ns more.
     #[cold]
     #[inline(never)]
-    fn watch(&self, worker: &Worker) -> bool {
+    fn nap_on_standby(&self, worker: &Worker) -> bool {
         let mut quiet = 0;
         let mut nap = NAP;
         let mut moved = Instant::now();

@@ -129,9 +129,9 @@ impl<J: Send + 'static> Source for QueueSource<J> {
         }
     }
 
-    fn let_go(&self) {
+    fn drop_user_code(&self) {
         if self.0.is_idle() {
-            self.0.service.let_go();
+            self.0.service.drop_user_code();
         }
     }
 

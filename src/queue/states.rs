@@ -146,7 +146,7 @@ where
         (0..self.places.len()).filter(|&owner| owns(&self.places[owner])).collect()
     }
 
-    fn end_states(&self, owner: usize, unheard: &dyn Fn(Payload), again: Again) -> bool {
+    fn end_states(&self, owner: usize, report_panic: &dyn Fn(Payload), again: Again) -> bool {
         // Foreign code is called without the lock.
         let mut again = Some(again);
         let mut next = || {
@@ -161,13 +161,13 @@ where
             if let (Some(end), Some(state)) = (&code.end, state)
                 && let Err(payload) = unwind::catch(|| end(owner, state))
             {
-                unheard(payload);
+                report_panic(payload);
             }
         }
         again.is_some()
     }
 
-    fn let_go(&self) {
+    fn drop_user_code(&self) {
         for place in &self.places {
             let left = {
                 let mut place = lock(place);

@@ -106,7 +106,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     #[inline]
     pub(crate) fn submit(&self, job: J) -> Result<(), SubmitError<J>> {
-        self.linger(|| self.ring.has_room(1));
+        self.spin_for_slot(|| self.ring.has_room(1));
         self.submit_with(job, None, Patience::Endless, ())
     }
 
@@ -115,7 +115,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if self.registry.forked() {
             return Err(Refusal::ForkedProcess);
         }
-        self.linger(|| self.ring.has_room(1));
+        self.spin_for_slot(|| self.ring.has_room(1));
         match self.push(job, inside) {
             Err(Refusal::Full) => self.submit_patiently(job, None),
             done => done,

@@ -17,7 +17,7 @@ use crate::waiting::sleep::Snapshot;
 
 impl Registry {
     /// Goes on without a worker that never ran. Without any worker, the pool is closed.
-    pub(crate) fn lose(&self, index: usize) {
+    pub(crate) fn worker_lost(&self, index: usize) {
         let last = self.staying.fetch_sub(1, STAYING.get()) == 1;
         let left = self.threads.fetch_sub(1, THREADS.get()) - 1;
         self.peers[index].running.count_down();
@@ -29,18 +29,18 @@ impl Registry {
         self.look_for_end();
         if last && left > 0 {
             // The others have left meanwhile, and took this one for one that stays.
-            self.let_go(None);
+            self.drop_user_code(None);
         }
     }
 
     /// Whether nobody owns the pool any more.
-    pub(crate) fn abandoned(&self) -> bool {
-        self.abandoned.load(ABANDONED.get())
+    pub(crate) fn owner_dropped(&self) -> bool {
+        self.owner_dropped.load(ABANDONED.get())
     }
 
     /// Nobody owns the pool any more.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, ABANDONED.get());
+    pub(crate) fn note_owner_dropped(&self) {
+        self.owner_dropped.store(true, ABANDONED.get());
     }
 
     /// In a pool without a thread of its own there is no main loop that notices the end: whoever may have brought it
@@ -51,9 +51,9 @@ impl Registry {
         }
         let is_over = |now: Snapshot| now.closed() && now.entered() == 0 && self.is_drained();
         if self.sleep.snapshot().closed() && self.conclude(is_over) {
-            let before = std::mem::replace(&mut lock(&self.sources).over, true);
+            let before = std::mem::replace(&mut lock(&self.sources).drained, true);
             if !before {
-                self.over.count_down();
+                self.drained.count_down();
                 // For the threads of spares.
                 self.sleep.end();
             }
@@ -62,8 +62,8 @@ impl Registry {
 
     /// For a pool without a thread of its own: blocks until all that was accepted has run, or until `deadline`:
     /// `false` then.
-    pub(crate) fn wait_over(&self, deadline: Option<Instant>) -> bool {
-        self.threads() > 0 || self.over.wait_until(deadline, None)
+    pub(crate) fn wait_drained(&self, deadline: Option<Instant>) -> bool {
+        self.threads() > 0 || self.drained.wait_until(deadline, None)
     }
 
     /// Lets the calling outside thread submit, for as long as the entry lives.
@@ -88,17 +88,17 @@ impl Registry {
     }
 
     /// Ends a [`hold`](Self::hold) whose entry was forgotten.
-    pub(crate) fn leave_held(&self) {
+    pub(crate) fn end_hold(&self) {
         drop(Entry { registry: self });
     }
 
-    /// By whoever may have brought the pool to rest: its last change of the word left `after`. If all are at rest and
+    /// By whoever may have brought the pool to rest: its last change of the word left `state`. If all are at rest and
     /// nothing is left, lets the workers leave.
-    pub(crate) fn end_if(&self, after: Snapshot) {
+    pub(crate) fn end_if(&self, state: Snapshot) {
         let threads = self.threads();
         if threads == 0 {
             self.look_for_end();
-        } else if after.at_rest(threads) && self.conclude(|now| now.at_rest(threads) && self.is_drained()) {
+        } else if state.at_rest(threads) && self.conclude(|now| now.at_rest(threads) && self.is_drained()) {
             self.sleep.end();
         }
     }
@@ -167,7 +167,7 @@ impl Registry {
     /// user's.
     pub(crate) fn worker_left(&self, index: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && !defect("kept_for_ever") {
-            self.let_go(Some(index));
+            self.drop_user_code(Some(index));
         }
     }
 
@@ -180,37 +180,37 @@ impl Registry {
     /// own somebody else sees to the end.
     pub(crate) fn spare_left(&self, worker: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && self.threads() > 0 {
-            self.let_go(Some(worker));
+            self.drop_user_code(Some(worker));
         }
     }
 
-    /// As [`let_go`](Self::let_go), for a pool without a thread of its own, which would see to it. The pool is closed and has
+    /// As [`let_go`](Self::drop_user_code), for a pool without a thread of its own, which would see to it. The pool is closed and has
     /// run what it accepted; who is still about to find it closed is waited for.
-    pub(crate) fn let_go_alone(&self) {
+    pub(crate) fn drop_user_code_alone(&self) {
         if self.threads() == 0 {
             if !defect("end_unawaited") {
-                self.over.wait();
-            } else if self.over.count() > 0 {
+                self.drained.wait();
+            } else if self.drained.count() > 0 {
                 return;
             }
-            self.let_go(None);
+            self.drop_user_code(None);
         }
     }
 
     /// The pool has ended: drops the handlers of its queues and its hooks, on the calling thread, that of `worker` if it
     /// is one. It must hold no lock and have no frame below that goes on as a worker. A handler or a hook that holds a handle
     /// of its own pool would keep it for ever, and itself.
-    fn let_go(&self, worker: Option<usize>) {
+    fn drop_user_code(&self, worker: Option<usize>) {
         let sources = lock(&self.sources).members.take();
         for source in sources {
-            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| source.let_go())) {
+            if let Err(payload) = unwind::catch(AssertUnwindSafe(|| source.drop_user_code())) {
                 self.handle_panic(payload, &PanicAt::new(source.name(), worker));
             }
             if let Err(payload) = unwind::catch(AssertUnwindSafe(|| drop(source))) {
                 self.handle_panic(payload, &PanicAt::new(None, worker));
             }
         }
-        self.hooks.let_go();
+        self.hooks.drop_user_code();
     }
 }
 
@@ -240,9 +240,9 @@ impl Entry<'_> {
 impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {
-        let after = self.registry.sleep.leave();
-        if after.closed() && after.entered() == 0 && !defect("last_to_leave_silent") {
-            self.registry.end_if(after);
+        let state = self.registry.sleep.leave();
+        if state.closed() && state.entered() == 0 && !defect("last_to_leave_silent") {
+            self.registry.end_if(state);
         }
     }
 }

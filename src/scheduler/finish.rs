@@ -22,7 +22,7 @@ struct List {
     next: u64,
     waiting: BTreeMap<u64, StdArc<dyn Finish>>,
     /// Those who are calling what they took.
-    at_it: usize,
+    calling: usize,
 }
 
 /// The finishers of one pool.
@@ -58,18 +58,18 @@ impl Finishers {
 
     pub(super) fn last(&self) -> Last {
         let mut list = lock(&self.0);
-        if list.at_it > 0 {
+        if list.calling > 0 {
             Last::Wait
         } else if list.waiting.is_empty() {
             Last::Nothing
         } else {
-            list.at_it += 1;
+            list.calling += 1;
             Last::Call(std::mem::take(&mut list.waiting))
         }
     }
 
     pub(super) fn call(&self, finishers: BTreeMap<u64, StdArc<dyn Finish>>) {
         finishers.values().for_each(|finisher| finisher.finish());
-        lock(&self.0).at_it -= 1;
+        lock(&self.0).calling -= 1;
     }
 }

@@ -61,7 +61,7 @@ impl HeldHooks {
         let hooks = self.get();
         match hooks.as_ref().and_then(|hooks| hooks.panic_handler.as_ref()) {
             // A check that goes on would pass: nobody hears of what a job asserted.
-            None if MODEL => unwind::unheard(),
+            None if MODEL => unwind::panic_unheard(),
             // The panic hook has reported it by now; a pool keeps its worker.
             None => unwind::discard(payload),
             Some(handler) => {
@@ -74,7 +74,7 @@ impl HeldHooks {
 
     /// The pool has ended: drops them, on the calling thread, which must hold no lock and have no frame below that goes
     /// on as a worker. A drop that panics has been reported by the panic hook, and nobody else is left to tell.
-    pub(crate) fn let_go(&self) {
+    pub(crate) fn drop_user_code(&self) {
         let hooks = if self.any { lock(&self.held).take() } else { None };
         if let Err(payload) = unwind::catch(|| drop(hooks)) {
             unwind::discard(payload);

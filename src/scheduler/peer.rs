@@ -12,15 +12,15 @@ use crate::system::parker::Parker;
 use crate::waiting::latch::CountLatch;
 
 /// What a worker is made of, before its thread has it.
-pub(crate) struct Kit {
+pub(crate) struct WorkerParts {
     pub(crate) deque: Deque<Job>,
     pub(crate) stack: private::Stack,
     pub(crate) parker: Parker,
 }
 
-impl Kit {
-    pub(crate) fn new() -> Kit {
-        Kit { deque: Deque::new_lifo(), stack: private::Stack::new(), parker: Parker::new() }
+impl WorkerParts {
+    pub(crate) fn new() -> WorkerParts {
+        WorkerParts { deque: Deque::new_lifo(), stack: private::Stack::new(), parker: Parker::new() }
     }
 }
 
@@ -41,10 +41,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(kit: &Kit, name: String, asked: Option<usize>, running: bool) -> Peer {
+    pub(crate) fn new(parts: &WorkerParts, name: String, asked: Option<usize>, running: bool) -> Peer {
         Peer {
-            stealer: kit.deque.stealer(),
-            private: kit.stack.shared(),
+            stealer: parts.deque.stealer(),
+            private: parts.stack.shared(),
             inbox: Inbox::new(),
             counters: CachePadded::new(Counters::new()),
             name,

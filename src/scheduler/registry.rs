@@ -40,9 +40,9 @@ pub(crate) struct Registry {
     /// Whether there is such a thread.
     pub(super) lent: bool,
     /// Whether the last owner has let go of the pool.
-    pub(super) abandoned: AtomicBool,
+    pub(super) owner_dropped: AtomicBool,
     /// At zero when a pool without a thread of its own has closed and run all that it accepted.
-    pub(super) over: CountLatch,
+    pub(super) drained: CountLatch,
     pub(super) sources: Mutex<Sources>,
     generation: u32,
 }
@@ -69,9 +69,9 @@ impl Registry {
             threads: AtomicUsize::new(threads),
             staying: AtomicUsize::new(threads),
             lent,
-            abandoned: AtomicBool::new(false),
-            over: CountLatch::new(1),
-            sources: Mutex::new(Sources { members: Numbered::default(), closed: false, over: false }),
+            owner_dropped: AtomicBool::new(false),
+            drained: CountLatch::new(1),
+            sources: Mutex::new(Sources { members: Numbered::default(), closed: false, drained: false }),
             generation: process::generation(),
         }
     }

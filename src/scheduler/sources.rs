@@ -9,7 +9,7 @@ pub(crate) trait Source: Send + Sync {
     fn close_outside(&self);
 
     /// The pool has ended, and no job of this source is left: drops what is the user's. To be called without a lock.
-    fn let_go(&self);
+    fn drop_user_code(&self);
 
     /// What its panics are told with.
     fn name(&self) -> Option<&str>;
@@ -21,6 +21,6 @@ pub(super) struct Sources {
     pub(super) members: Numbered<Box<dyn Source>>,
     /// Whether the pool is closed: no more are taken.
     pub(super) closed: bool,
-    /// Whether `over` was counted down.
-    pub(super) over: bool,
+    /// Whether `drained` was counted down.
+    pub(super) drained: bool,
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
-use super::peer::{Kit, Peer};
+use super::peer::{Peer, WorkerParts};
 use super::thread::{Handle, Trace};
 use crate::sync::site::SPARES_MADE;
 use crate::sync::{AtomicU32, AtomicUsize, MODEL, Mutex, lock};
@@ -52,7 +52,7 @@ pub(super) struct Threads {
     /// Spares that rest.
     pub(super) resting: Vec<usize>,
     /// Spares without a thread, with what they are made of.
-    pub(super) vacant: Vec<(usize, Kit)>,
+    pub(super) vacant: Vec<(usize, WorkerParts)>,
     pub(super) handles: Vec<(Handle, Option<Trace>)>,
     /// Calls that found no spare.
     pub(super) refused: u64,

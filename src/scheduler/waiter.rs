@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::registry::Registry;
-use crate::scheduler::worker::{Help, Until, UntilSignal, Wait, Worker, return_abandoned_host, with_current};
+use crate::scheduler::worker::{
+    Help, Until, UntilSignal, Wait, Worker, return_host_of_dropped_pool, with_current,
+};
 use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
 use crate::system::parker::{Parker, Unparker};
 use crate::system::process;
@@ -60,7 +62,7 @@ impl Waiter<'_> {
         struct Return;
         impl Drop for Return {
             fn drop(&mut self) {
-                return_abandoned_host();
+                return_host_of_dropped_pool();
             }
         }
         let _return = Return;
@@ -90,7 +92,7 @@ impl Waiter<'_> {
             Waiter::Thread(parker) => {
                 if !make_way && !EXHAUSTIVE {
                     let mut spin = spin_for_answer(registry);
-                    registry.sleep.as_guest(|| while !latch.probe() && spin.again() {});
+                    registry.sleep.as_outside_spinner(|| while !latch.probe() && spin.again() {});
                 }
                 while !latch.probe() {
                     if latch.arm() {
@@ -137,11 +139,11 @@ fn spin_for_answer(registry: &Registry) -> Spin {
 }
 
 fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
-    let wait = worker.possible(wait);
+    let wait = worker.allowed_wait(wait);
     let help = if matches!(wait, None | Some(Wait::Steal)) { Help::Any } else { Help::Nothing };
     if wait != Some(Wait::Steal) && worker.may_lend_place() {
         let parks = wait == Some(Wait::Park);
-        worker.wait_related(until, help, || if parks { None } else { worker.own_apart() });
+        worker.wait_related(until, help, || if parks { None } else { worker.own_if_isolated() });
     } else {
         worker.wait_until(until, help);
     }

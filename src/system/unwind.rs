@@ -51,7 +51,7 @@ impl Drop for AbortOnUnwind {
 }
 
 /// Under a checker, ends the process: a job panicked, and the pool has no handler for that.
-pub(crate) fn unheard() -> ! {
+pub(crate) fn panic_unheard() -> ! {
     eprintln!(
         "filch: a job panicked and the pool has no panic handler; under a checker that is a failure; aborting"
     );

@@ -16,7 +16,7 @@ where
     F: FnOnce() -> R + Send,
     R: Send,
 {
-    try_call(registry, wait, f, |f, worker, _| worker.apart(wait, f))
+    try_call(registry, wait, f, |f, worker, _| worker.isolated_if(wait, f))
 }
 
 /// As [`try_install`], for what the pool must take: `f` is told its worker, and whether that is another thread.

@@ -36,7 +36,7 @@ impl Side {
         let latch = side.frame.latch();
         // SAFETY: the job has left, so its latch was made.
         let owner = unsafe { (*latch).begun_by(1, words.addr()) };
-        assert!(!owner.is_apart(), "model: a fork left for another owner than it was made for");
+        assert!(!owner.is_isolated(), "model: a fork left for another owner than it was made for");
         side.task.run();
         // SAFETY: alive until it is set, and nothing here is touched afterwards.
         unsafe { TaskLatch::set(latch, |_| ()) };

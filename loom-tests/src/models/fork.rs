@@ -32,7 +32,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
     let elsewhere = staff::work(owner, |worker| {
         let (left, right) = (StdArc::clone(&cells), StdArc::clone(&cells));
         let call = || {
-            worker.apart(Some(Wait::OwnScope), || {
+            worker.isolated_if(Some(Wait::OwnScope), || {
                 let a = move || left[0].write();
                 let b = move |elsewhere| {
                     right[1].write();
@@ -81,7 +81,7 @@ pub(super) fn unwinding() {
         let write = StdArc::clone(&data);
         let first = || unwind::resume(Box::new(7));
         let call = || {
-            worker.apart(Some(Wait::OwnScope), || {
+            worker.isolated_if(Some(Wait::OwnScope), || {
                 fork::<_, _, (), ()>(&worker.stack, first, move |_| write.write())
             })
         };

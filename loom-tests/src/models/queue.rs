@@ -7,7 +7,7 @@ use crate::jobs::ring::{BLOCKED, CLOSED, DRAINING, NEEDS_RUNNER, Ring};
 use crate::queue::core::{Again, CoreRef, Parts, Service};
 use crate::queue::parcel::Parcel;
 use crate::queue::runner_counts::{Runners, Size};
-use crate::scheduler::worker::{Seat, Worker};
+use crate::scheduler::worker::{Worker, WorkerStart};
 use crate::system::parker::Parker;
 use crate::system::unwind::Payload;
 use crate::waiting::latch::{Signal, WaitList, Wake};
@@ -29,7 +29,7 @@ impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
         core.pop_and_run(worker, &mut |job: &mut Parcel<usize>| (self.0)(job.open()))
     }
 
-    fn let_go(&self) {}
+    fn drop_user_code(&self) {}
 
     fn owners(&self) -> Vec<usize> {
         Vec::new()
@@ -45,7 +45,7 @@ fn alone<const N: usize>(
     capacity: usize,
     limit: usize,
     handler: impl Fn(usize) + Send + Sync + 'static,
-) -> (CoreRef<usize>, [Seat; N]) {
+) -> (CoreRef<usize>, [WorkerStart; N]) {
     let seats = staff::seats();
     let registry = Arc::clone(&seats[0].registry);
     let ring = Ring::new(capacity, NEEDS_RUNNER).expect("memory");
@@ -69,7 +69,7 @@ fn two_workers(limit: usize, handler: impl Fn(usize) + Send + Sync + 'static) {
     let [main, seats @ ..] = seats;
     core.submit(1).expect("an open queue");
     loom::explore();
-    let workers = seats.map(|seat| thread::spawn(move || staff::work(seat, run_one)));
+    let workers = seats.map(|start| thread::spawn(move || staff::work(start, run_one)));
     core.submit(2).expect("an open queue");
     for worker in workers {
         worker.join().unwrap();
@@ -265,7 +265,7 @@ pub(super) fn aside() {
             ran.fetch_add(n, Ordering::Relaxed);
         }
     };
-    let (core, [seat]) = alone(1, 2, handler);
+    let (core, [start]) = alone(1, 2, handler);
     core.ring.unflag_tail(NEEDS_RUNNER);
     core.submit(1).expect("an open queue");
     assert!(core.runners.attach(2) && core.runners.attach(2));
@@ -275,7 +275,7 @@ pub(super) fn aside() {
     };
     core.overflow_oldest();
     other.join().unwrap();
-    staff::work(seat, |worker| while run_one(worker) {});
+    staff::work(start, |worker| while run_one(worker) {});
     assert_eq!(ran.load(Ordering::Relaxed), 1, "model: nobody comes for a job");
 }
 

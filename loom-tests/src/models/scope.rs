@@ -20,7 +20,7 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
     let owner = seats.next().expect("an owner");
     let registry = Arc::clone(&owner.registry);
     let thieves: Vec<_> =
-        seats.map(|seat| thread::spawn(move || staff::work(seat, staff::take_from_first))).collect();
+        seats.map(|start| thread::spawn(move || staff::work(start, staff::take_from_first))).collect();
     let cells: StdArc<Cells<N>> = StdArc::new(std::array::from_fn(|_| Data::new()));
     staff::work(owner, |_: &Worker| {
         scope_on(&registry, Some(Wait::OwnScope), |scope| body(scope, &cells));

@@ -217,8 +217,8 @@ pub(super) fn watch() {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
             let (sleep, injector) = &*shared;
-            if sleep.start_watch(0) {
-                sleep.stop_watch();
+            if sleep.start_napping(0) {
+                sleep.stop_napping();
             }
             sleep.end_search(|_| !injector.is_empty());
         })
@@ -235,13 +235,13 @@ pub(super) fn watch() {
                 false => taken(injector.steal()),
             };
             let mut found = None;
-            if sleep.start_watch(1) {
+            if sleep.start_napping(1) {
                 found = find();
                 while found.is_none() {
                     parker.park(None);
                     found = find();
                 }
-                sleep.stop_watch();
+                sleep.stop_napping();
             }
             found.unwrap_or_else(|| work_on(1, sleep, &parker, true, find, || !injector.is_empty()))
         })

@@ -23,9 +23,9 @@ fn end(registry: &Shared) {
 /// whoever counts as asleep or as searching is counted once.
 /// 2 threads, 5 preemptions; 46,312 executions.
 pub(super) fn relieved() {
-    let [seat] = staff::seats_beside::<1>(1);
-    let registry = Arc::clone(&seat.registry);
-    staff::work(seat, |_| {
+    let [start] = staff::seats_beside::<1>(1);
+    let registry = Arc::clone(&start.registry);
+    staff::work(start, |_| {
         let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
         registry.relieve(standin);
     });
@@ -44,9 +44,9 @@ unsafe impl Send for Awaited {}
 /// between, and whatever the spare's thread is at; and the wait sees what the job wrote.
 /// 3 threads, 2 preemptions; 38,441 executions.
 pub(super) fn runs() {
-    let [seat] = staff::seats_beside::<1>(1);
-    let registry = Arc::clone(&seat.registry);
-    staff::work(seat, |worker| {
+    let [start] = staff::seats_beside::<1>(1);
+    let registry = Arc::clone(&start.registry);
+    staff::work(start, |worker| {
         let shared = Arc::new(Awaited(Latch::new(worker.unparker()), Data::new()));
         let outside = {
             let (registry, shared) = (Arc::clone(&registry), Arc::clone(&shared));
@@ -69,8 +69,8 @@ pub(super) fn runs() {
 /// Proves: a spare that stood in for one worker stands in for another, sees for whom, and runs what that waits for; if it has
 /// not come to rest yet, there is none. 2 threads, 3 preemptions; 29,667 executions, from the second call on.
 pub(super) fn again() {
-    let [seat, other] = staff::seats_beside::<2>(1);
-    let registry = Arc::clone(&seat.registry);
+    let [start, other] = staff::seats_beside::<2>(1);
+    let registry = Arc::clone(&start.registry);
     let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
     registry.relieve(standin);
     loom::explore();
@@ -93,7 +93,7 @@ pub(super) fn again() {
         assert_eq!(shared.1.read(), 1);
     });
     loom::stop_exploring();
-    drop(seat);
+    drop(start);
     end(&registry);
 }
 

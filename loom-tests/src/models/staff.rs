@@ -7,42 +7,43 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::jobs::job::Job;
 use crate::scheduler::hooks::Hooks;
-use crate::scheduler::peer::{Kit, Peer};
+use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::Spares;
-use crate::scheduler::worker::{Current, Seat, Worker};
+use crate::scheduler::worker::{Current, Worker, WorkerStart};
 use crate::sync::Arc;
 use crate::waiting::sleep::Sleep;
 
 /// The seats of a pool's workers, as the builder makes them.
-pub(super) fn seats<const N: usize>() -> [Seat; N] {
+pub(super) fn seats<const N: usize>() -> [WorkerStart; N] {
     seats_beside(0)
 }
 
 /// As [`seats`], in a pool with so many spares.
-pub(super) fn seats_beside<const N: usize>(spares: usize) -> [Seat; N] {
-    let kits: [Kit; N] = std::array::from_fn(|_| Kit::new());
-    let peers = kits.iter().map(|kit| CachePadded::new(Peer::new(kit, String::new(), None, false))).collect();
-    let sleep = Sleep::new(kits.iter().map(|kit| kit.parker.unparker()).collect(), spares);
+pub(super) fn seats_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
+    let all_parts: [WorkerParts; N] = std::array::from_fn(|_| WorkerParts::new());
+    let peers =
+        all_parts.iter().map(|parts| CachePadded::new(Peer::new(parts, String::new(), None, false))).collect();
+    let sleep = Sleep::new(all_parts.iter().map(|parts| parts.parker.unparker()).collect(), spares);
     let spares = Spares::new(N, spares, String::new(), None);
     let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, spares));
     let mut index = 0;
-    kits.map(|kit| {
+    all_parts.map(|parts| {
         index += 1;
-        Seat { index: index - 1, registry: Arc::clone(&registry), kit }
+        WorkerStart { index: index - 1, registry: Arc::clone(&registry), parts }
     })
 }
 
 /// Calls `f` on a worker that the calling thread becomes for that time.
-pub(super) fn work<R>(seat: Seat, f: impl FnOnce(&Worker) -> R) -> R {
-    let worker = Worker::new(seat, false);
+pub(super) fn work<R>(start: WorkerStart, f: impl FnOnce(&Worker) -> R) -> R {
+    let worker = Worker::new(start, false);
     let _current = Current::set(&worker);
     worker.within(|| f(&worker))
 }
 
 /// The life of a worker, as its thread has it.
-pub(super) fn main_loop(seat: Seat) {
-    let worker = Worker::new(seat, false);
+pub(super) fn main_loop(start: WorkerStart) {
+    let worker = Worker::new(start, false);
     let _current = Current::set(&worker);
     worker.main_loop(|| ());
 }

@@ -104,7 +104,8 @@ impl Base {
         let lends = worker.may_lend_place();
         // Alone, a worker that parks would leave its own jobs to a spare, which may be blocked on what the caller holds.
         let alone = self.registry.peers.len() == 1;
-        let wait = if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { worker.possible(wait) };
+        let wait =
+            if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { worker.allowed_wait(wait) };
         let help = worker.help(wait.unwrap_or(Wait::Steal));
         // As long as this is above zero, what is on top of the own stack is younger than the scope.
         let has_local = || self.local.get() as isize > 0;
@@ -187,7 +188,7 @@ impl Base {
             // SAFETY: by the caller's promise.
             let run = || unsafe { Base::run_here(this, job) };
             match worker {
-                Some(worker) if !ptr::eq(worker, owner) => worker.run_apart(run),
+                Some(worker) if !ptr::eq(worker, owner) => worker.run_isolated(run),
                 _ => run(),
             }
         });

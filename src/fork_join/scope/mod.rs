@@ -137,7 +137,7 @@ where
 {
     install::on_worker(registry, wait, |worker, _| {
         let body = |base: &Base| f(&Scope::new(base));
-        worker.apart(wait, || Base::enter(registry, &Waiter::Worker(worker), wait, body))
+        worker.isolated_if(wait, || Base::enter(registry, &Waiter::Worker(worker), wait, body))
     })
 }
 

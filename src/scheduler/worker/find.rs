@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::turns::TICK;
+use super::fairness::TICK;
 use super::{Help, Worker};
 use crate::jobs::deque::Steal;
 use crate::jobs::job::{Home, Job};
@@ -64,7 +64,7 @@ impl Worker {
 
     /// A job from the inbox, the injector or a peer; of the peers, `first` before the others.
     pub(super) fn find_elsewhere(&self, first: Option<usize>) -> Option<Job> {
-        self.take_errand().or_else(|| self.take_injected()).or_else(|| self.steal(first))
+        self.take_from_inbox().or_else(|| self.take_injected()).or_else(|| self.steal(first))
     }
 
     pub(super) fn take_injected(&self) -> Option<Job> {
@@ -99,7 +99,7 @@ impl Worker {
     fn steal(&self, first: Option<usize>) -> Option<Job> {
         let all = self.registry.all();
         let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(all) });
-        let hungry = self.appetite.wants_more();
+        let may_demand = self.steal_backoff.may_demand();
         loop {
             let mut lost_a_race = false;
             for offset in 0..all {
@@ -109,7 +109,7 @@ impl Worker {
                 }
                 match self.steal_from(victim) {
                     Steal::Success(job) => return Some(job),
-                    Steal::Empty if hungry => self.registry.peer(victim).private.demand(),
+                    Steal::Empty if may_demand => self.registry.peer(victim).private.demand(),
                     Steal::Empty => {}
                     Steal::Retry => lost_a_race = true,
                 }
@@ -133,7 +133,7 @@ impl Worker {
         let stolen = stealer.steal();
         if let Steal::Success(_) = stolen {
             self.me().counters.stolen.add(1);
-            self.appetite.note_theft();
+            self.steal_backoff.note_theft();
             // What was taken comes before what is injected: its owner may wait for it apart, and hold a lock that
             // somebody wants who is injected.
             self.tick.set(0);
@@ -158,13 +158,13 @@ impl Worker {
     }
 
     /// A job that only this worker may run, or, of a spare, the one that it stands in for.
-    pub(super) fn take_errand(&self) -> Option<Job> {
+    pub(super) fn take_from_inbox(&self) -> Option<Job> {
         let own = &self.me().inbox;
         own.pop().or_else(|| if self.is_spare() { self.slot().inbox.pop() } else { None })
     }
 
     /// Whether there is none.
-    pub(super) fn has_no_errand(&self) -> bool {
+    pub(super) fn inbox_is_empty(&self) -> bool {
         self.me().inbox.is_empty() && (!self.is_spare() || self.slot().inbox.is_empty())
     }
 
@@ -225,7 +225,8 @@ impl Worker {
     #[cold]
     pub(super) fn out_of_turn(&self) -> Option<Job> {
         let inside = self.depth.get() > 0;
-        let oldest = if !inside && self.has_own() && self.turns.is_due() { self.take_oldest() } else { None };
+        let oldest =
+            if !inside && self.has_own() && self.fairness.is_due() { self.take_oldest() } else { None };
         oldest.or_else(|| self.me().inbox.pop()).or_else(|| self.take_injected())
     }
 

@@ -21,7 +21,7 @@ impl Host {
     fn forget(&self) {
         // In a forked child the jobs are the parent's to run.
         if !self.0.registry.forked() {
-            self.0.leave_to_others();
+            self.0.hand_over();
         }
         current::unset(&self.0);
     }
@@ -38,7 +38,7 @@ impl Drop for Host {
         self.forget();
         // The worker outlives what is dropped here, and is this thread's no more.
         if !registry.forked() {
-            registry.let_go_alone();
+            registry.drop_user_code_alone();
         }
     }
 }
@@ -64,10 +64,10 @@ pub(crate) fn return_host(registry: &Registry) {
 
 /// As [`return_host`], if the calling thread was lent to a pool that has been dropped meanwhile, and is in none of its
 /// jobs. The worker stays until the thread's end or its next loan: a frame of ours may still name it.
-pub(crate) fn return_abandoned_host() {
+pub(crate) fn return_host_of_dropped_pool() {
     let abandoned = with_current(|worker| {
         let worker =
-            worker.filter(|worker| worker.is_lent() && !worker.inside() && worker.registry.abandoned());
+            worker.filter(|worker| worker.is_lent() && !worker.inside() && worker.registry.owner_dropped());
         // In a forked child the jobs are the parent's to run.
         if let Some(worker) = worker.filter(|worker| !worker.registry.forked()) {
             worker.drain(None);
@@ -77,7 +77,7 @@ pub(crate) fn return_abandoned_host() {
     if let Some(registry) = abandoned {
         let _ = HOST.try_with(|slot| slot.borrow().as_ref().map(Host::forget));
         if !registry.forked() {
-            registry.let_go_alone();
+            registry.drop_user_code_alone();
         }
     }
 }

@@ -117,7 +117,7 @@ struct UntilTime<'w> {
 
 impl Until for UntilTime<'_> {
     fn done(&self, _: &Registry) -> bool {
-        self.moment <= Instant::now() || !self.worker.has_no_errand()
+        self.moment <= Instant::now() || !self.worker.inbox_is_empty()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -176,7 +176,7 @@ impl Worker {
         }
         self.expose_all();
         match self.next(&UntilTime { moment: Instant::now() + time, worker: self }, Help::Any) {
-            Next::Done => self.has_no_errand(),
+            Next::Done => self.inbox_is_empty(),
             Next::Job(job) => {
                 self.push_deque(job);
                 // It was in no queue for a moment, and this worker may come to another job before it.
@@ -220,8 +220,8 @@ impl Worker {
                 // Whoever is busy may bring what this worker looks for, and needs its own core for that.
                 let crowded = sleep.is_too_crowded_to_search();
                 let spin = if crowded { Spin::offering() } else { Spin::new(WAKE) };
-                let watch = || if crowded { None } else { self.watch(until) };
-                if let Some(next) = self.search(until, spin).or_else(raid).or_else(watch) {
+                let nap = || if crowded { None } else { self.nap_and_search(until) };
+                if let Some(next) = self.search(until, spin).or_else(raid).or_else(nap) {
                     self.stop_searching(true);
                     return next;
                 }
@@ -238,14 +238,14 @@ impl Worker {
     fn sleep<U: Until>(&self, until: &U, searching: bool) {
         let sleep = &self.registry.sleep;
         let counters = &self.me().counters;
-        let after = sleep.fall_asleep(self.index, searching, U::IN_JOB);
-        if !U::IN_JOB && after.closed() {
-            self.registry.end_if(after);
+        let state = sleep.fall_asleep(self.index, searching, U::IN_JOB);
+        if !U::IN_JOB && state.closed() {
+            self.registry.end_if(state);
         }
         if !until.done(&self.registry)
             && (!self.registry.has_work() || defect("sleeps_unlooked"))
-            && self.has_no_errand()
-            && !self.registry.others_keep_jobs(after.idle())
+            && self.inbox_is_empty()
+            && !self.registry.others_keep_jobs(state.idle())
         {
             counters.parked.add(1);
             self.parker.park(until.deadline());
@@ -271,7 +271,7 @@ impl Worker {
             let own = || match help {
                 Help::Nothing => None,
                 // A broadcast may be what the thief waits for that this worker waits for.
-                Help::Near | Help::Own if !self.is_isolated() => self.own().or_else(|| self.take_errand()),
+                Help::Near | Help::Own if !self.is_isolated() => self.own().or_else(|| self.take_from_inbox()),
                 _ => self.own(),
             };
             if let Some(next) = self.look(until, own) {
@@ -305,9 +305,9 @@ impl Worker {
 
     /// Naps and looks in turn, as long as other workers are busy: whoever forks need not wake anybody. One worker
     /// of a pool at a time.
-    fn watch<U: Until>(&self, until: &U) -> Option<Next> {
+    fn nap_and_search<U: Until>(&self, until: &U) -> Option<Next> {
         let sleep = &self.registry.sleep;
-        if MODEL || !sleep.start_watch(self.index) {
+        if MODEL || !sleep.start_napping(self.index) {
             return None;
         }
         let mut found = None;
@@ -325,7 +325,7 @@ impl Worker {
             let nap = Instant::now() + NAP;
             self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
         }
-        sleep.stop_watch();
+        sleep.stop_napping();
         found
     }
 
@@ -333,8 +333,8 @@ impl Worker {
         if searching {
             let sleep = &self.registry.sleep;
             // The sleepers' demand may have been met with jobs that this worker and others took.
-            sleep.end_search(|after| {
-                self.registry.has_work() || self.registry.others_keep_jobs(after.idle() + 1)
+            sleep.end_search(|state| {
+                self.registry.has_work() || self.registry.others_keep_jobs(state.idle() + 1)
             });
         }
     }

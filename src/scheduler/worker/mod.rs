@@ -1,25 +1,25 @@
 //! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
 //!
 //! Order of search: the private stack and the deque (newest first), now and then others before them so that a worker
-//! which feeds itself starves nobody ([`turns`]), then its inbox, then a batch from the injector, then the other
+//! which feeds itself starves nobody ([`fairness`]), then its inbox, then a batch from the injector, then the other
 //! workers from a random start. A worker that finds nothing searches for about the price of one wake
 //! and then sleeps; see [`crate::waiting::sleep`].
 
-mod appetite;
-mod blocked;
 mod current;
+mod fairness;
 mod find;
 mod host;
 mod idle;
-mod nested;
+mod nesting;
 mod run;
 mod share;
 pub(super) mod standin;
-mod turns;
+mod steal_backoff;
+mod wait_in_job;
 mod wait_mode;
 
 pub(crate) use current::{Current, with_current, with_private, with_private_again};
-pub(crate) use host::{lend_host, return_abandoned_host, return_host};
+pub(crate) use host::{lend_host, return_host, return_host_of_dropped_pool};
 pub(crate) use idle::{Until, UntilSignal};
 pub use wait_mode::Wait;
 pub(crate) use wait_mode::{Help, Isolation, Nested};
@@ -31,23 +31,23 @@ use std::rc::Rc;
 use crate::jobs::deque::Deque;
 use crate::jobs::job::Job;
 use crate::jobs::private::Stack;
-use crate::scheduler::peer::{Kit, Peer};
+use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::Shared;
 use crate::scheduler::rng::Rng;
 use crate::sync::{Arc, Mutex};
 use crate::system::parker::{Parker, Unparker};
 use crate::waiting::latch::TaskOwner;
-use appetite::Appetite;
-use turns::Turns;
+use fairness::Fairness;
+use steal_backoff::StealBackoff;
 
 /// Jobs that run in the order in which they were submitted, whoever runs them.
 pub(crate) type Fifo = Mutex<VecDeque<Job>>;
 
 /// What becomes a [`Worker`] on the thread that is to be it.
-pub(crate) struct Seat {
+pub(crate) struct WorkerStart {
     pub(crate) index: usize,
     pub(crate) registry: Shared,
-    pub(crate) kit: Kit,
+    pub(crate) parts: WorkerParts,
 }
 
 /// About where the calling thread's stack ends. It grows downwards on all systems that std's threads run on.
@@ -71,10 +71,10 @@ pub(crate) struct Worker {
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
-    turns: Turns,
+    fairness: Fairness,
     /// Jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
-    appetite: Appetite,
+    steal_backoff: StealBackoff,
     /// A thread that the host lent: it has no main loop.
     lent: bool,
     /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
@@ -101,8 +101,8 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The worker of the calling thread, which for a `host` has been lent.
-    pub(crate) fn new(seat: Seat, lent: bool) -> Worker {
-        let Seat { index, registry, kit: Kit { deque, stack, parker } } = seat;
+    pub(crate) fn new(start: WorkerStart, lent: bool) -> Worker {
+        let WorkerStart { index, registry, parts: WorkerParts { deque, stack, parker } } = start;
         parker.adopt();
         let owner = TaskOwner::new(index, false);
         stack.set_owner(owner);
@@ -117,9 +117,9 @@ impl Worker {
             // Any seed does; neighbours should not start alike.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
-            turns: Turns::default(),
+            fairness: Fairness::default(),
             depth: Cell::new(0),
-            appetite: Appetite::default(),
+            steal_backoff: StealBackoff::default(),
             lent,
             outside: Cell::new(lent),
             base: stack_position(),
@@ -134,8 +134,8 @@ impl Worker {
     }
 
     /// What it was made of, for the next thread that becomes this worker.
-    pub(crate) fn into_kit(self) -> Kit {
-        Kit { deque: self.deque, stack: self.stack, parker: self.parker }
+    pub(crate) fn into_parts(self) -> WorkerParts {
+        WorkerParts { deque: self.deque, stack: self.stack, parker: self.parker }
     }
 
     pub(crate) fn me(&self) -> &Peer {

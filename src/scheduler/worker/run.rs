@@ -11,7 +11,7 @@ use crate::system::unwind::{self, Payload};
 
 impl Worker {
     /// The main loop is over: what the thread still does, it does outside the pool.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn leave_pool(&self) {
         self.outside.set(true);
         current::let_fork(self, false);
     }
@@ -25,7 +25,7 @@ impl Worker {
     /// Runs `f` as one job of this worker.
     #[inline]
     pub(crate) fn counted(&self, f: impl FnOnce()) {
-        self.counted_with(&mut (), |()| f(), |(), payload| self.unheard(payload, None));
+        self.counted_with(&mut (), |()| f(), |(), payload| self.report_panic(payload, None));
     }
 
     /// As [`counted`](Self::counted), with `panicked` to see to what `f` panics with. It must not panic itself.
@@ -36,19 +36,19 @@ impl Worker {
         f: impl FnOnce(&mut S),
         panicked: impl FnOnce(&mut S, Payload),
     ) {
-        self.deepen();
+        self.enter_job();
         let result = unwind::catch(|| f(state));
         self.me().counters.run.add(1);
         if let Err(payload) = result {
             // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
             panicked(state, payload);
         }
-        self.come_up();
+        self.leave_job();
     }
 
     /// One more job is on this thread's stack.
     #[inline]
-    fn deepen(&self) {
+    fn enter_job(&self) {
         self.depth.set(self.depth.get() + 1);
         if self.outside.get() {
             current::let_fork(self, true);
@@ -57,7 +57,7 @@ impl Worker {
 
     /// One job less.
     #[inline]
-    fn come_up(&self) {
+    fn leave_job(&self) {
         self.depth.set(self.depth.get() - 1);
         if self.outside.get() {
             current::let_fork(self, self.inside());
@@ -66,7 +66,7 @@ impl Worker {
 
     /// Takes to the panic handler what something panicked with on this worker, of `queue` if that has a name.
     #[cold]
-    pub(crate) fn unheard(&self, payload: Payload, queue: Option<&str>) {
+    pub(crate) fn report_panic(&self, payload: Payload, queue: Option<&str>) {
         self.me().counters.panicked.add(1);
         self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.index)));
     }
@@ -76,10 +76,10 @@ impl Worker {
         struct Leave<'w>(&'w Worker);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                self.0.come_up();
+                self.0.leave_job();
             }
         }
-        self.deepen();
+        self.enter_job();
         let _leave = Leave(self);
         f()
     }
@@ -98,11 +98,11 @@ impl Worker {
     /// Runs one job of its own or of its inbox, if there is one.
     pub(crate) fn run_local(&self) -> bool {
         self.expose_all();
-        self.own().or_else(|| self.take_errand()).map(|job| self.run(job)).is_some()
+        self.own().or_else(|| self.take_from_inbox()).map(|job| self.run(job)).is_some()
     }
 
     /// Runs what only this worker may run.
-    pub(crate) fn empty_inbox(&self) {
+    pub(crate) fn run_inbox(&self) {
         while let Some(job) = self.me().inbox.pop() {
             self.run(job);
         }

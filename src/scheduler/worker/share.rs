@@ -17,7 +17,7 @@ fn bundle(jobs: Vec<Job>) -> Job {
             let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
             // Nobody submitted the bundle.
             worker.me().counters.activations.add(1);
-            worker.appetite.note_bundle();
+            worker.steal_backoff.note_bundle();
             worker.tick.set(0);
             jobs.into_iter().for_each(|job| worker.push_lazily(job));
         });
@@ -92,7 +92,7 @@ impl Worker {
 
     /// For a lent thread that goes: what it kept, and what only it was to run, is for the others; if there are none it
     /// has seen to all of that.
-    pub(crate) fn leave_to_others(&self) {
+    pub(crate) fn hand_over(&self) {
         self.expose_all();
         // So that the pool does not end while the jobs are in neither place.
         let entry = self.registry.hold();

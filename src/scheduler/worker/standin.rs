@@ -39,9 +39,9 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::CachePadded;
 
 use super::idle::{Next, Until};
-use super::{Current, Help, Seat, Worker};
+use super::{Current, Help, Worker, WorkerStart};
 use crate::jobs::job::Job;
-use crate::scheduler::peer::{Kit, Peer};
+use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, TAKEN};
 use crate::scheduler::thread::{Trace, spawn_thread};
@@ -65,8 +65,8 @@ impl Registry {
     pub(crate) fn call_spare(this: &Shared, slot: usize, searching: bool) -> Option<Standin> {
         let number = Registry::engage(this, slot)?;
         let index = this.spares.first + number;
-        let after = this.let_stand_in(number, searching);
-        let left = this.has_work_for(slot) || this.others_keep_jobs(after.idle());
+        let state = this.let_stand_in(number, searching);
+        let left = this.has_work_for(slot) || this.others_keep_jobs(state.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
@@ -111,12 +111,12 @@ impl Registry {
             role.swap(CALLED, SPARE_CALL.get());
             return self.sleep.fall_asleep(index, searching, false);
         }
-        let after = self.sleep.fall_asleep(index, searching, false);
+        let state = self.sleep.fall_asleep(index, searching, false);
         role.swap(CALLED, SPARE_CALL.get());
         if self.sleep.was_claimed(index) && !defect("spare_called_unheard") {
             self.sleep.nudge(index);
         }
-        after
+        state
     }
 
     /// The wait is over.
@@ -126,7 +126,7 @@ impl Registry {
         let role = &self.spares.spare(number).role;
         if role.compare_exchange(CALLED, RESTING, SPARE_RELIEVE.get(), SPARE_LOOK.get()).is_ok() {
             let _ = self.sleep.get_up(index, false);
-            self.sleep.end_search(|after| self.has_work() || self.others_keep_jobs(after.idle() + 1));
+            self.sleep.end_search(|state| self.has_work() || self.others_keep_jobs(state.idle() + 1));
             self.rests(number);
         } else {
             role.swap(RELIEVED, SPARE_RELIEVE.get());
@@ -154,7 +154,7 @@ impl Registry {
             threads.called += 1;
             return Some(number);
         }
-        let (number, kit) = match threads.vacant.pop() {
+        let (number, parts) = match threads.vacant.pop() {
             Some(vacant) => vacant,
             None => {
                 let number = spares.made();
@@ -162,27 +162,28 @@ impl Registry {
                     threads.refused += 1;
                     return None;
                 }
-                let kit = Kit::new();
+                let parts = WorkerParts::new();
                 let name = format!("{}-spare-{number}", spares.name);
-                let peer = CachePadded::new(Peer::new(&kit, name, None, false));
+                let peer = CachePadded::new(Peer::new(&parts, name, None, false));
                 let spare = Spare { peer, role: AtomicU32::new(RESTING), slot: AtomicUsize::new(0) };
-                this.sleep.add_spare(spares.first + number, kit.parker.unparker());
+                this.sleep.add_spare(spares.first + number, parts.parker.unparker());
                 let set = spares.all[number].set(Box::new(spare));
                 debug_assert!(set.is_ok(), "made once, with the lock");
                 spares.made.store(number + 1, SPARES_MADE.get());
-                (number, kit)
+                (number, parts)
             }
         };
         let shared = Arc::clone(this);
         let name = spares.spare(number).peer.name.clone();
         // What the thread needs is handed over, so that it can be had back if there is no thread.
-        let seat = Arc::new(Mutex::new(Some(Seat { index: spares.first + number, registry: shared, kit })));
-        let taken = Arc::clone(&seat);
+        let start =
+            Arc::new(Mutex::new(Some(WorkerStart { index: spares.first + number, registry: shared, parts })));
+        let taken = Arc::clone(&start);
         let started = spawn_thread(name, spares.stack_size, move || {
-            let seat = lock(&taken).take();
+            let start = lock(&taken).take();
             drop(taken);
-            if let Some(seat) = seat {
-                stand_by(seat);
+            if let Some(start) = start {
+                stand_by(start);
             }
         });
         match started {
@@ -197,8 +198,8 @@ impl Registry {
             }
             Err(_) => {
                 threads.refused += 1;
-                if let Some(Seat { kit, .. }) = lock(&seat).take() {
-                    threads.vacant.push((number, kit));
+                if let Some(WorkerStart { parts, .. }) = lock(&start).take() {
+                    threads.vacant.push((number, parts));
                 }
                 None
             }
@@ -208,7 +209,7 @@ impl Registry {
     /// A spare, whose role is `RESTING`, may be called again.
     fn rests(&self, number: usize) {
         lock(&self.spares.threads).resting.push(number);
-        self.leave_held();
+        self.end_hold();
     }
 
     /// Whether some queue holds a job that the worker `slot` may run.
@@ -218,11 +219,11 @@ impl Registry {
 }
 
 /// The life of a spare's thread.
-fn stand_by(seat: Seat) {
-    let registry = Arc::clone(&seat.registry);
-    let number = seat.index - registry.spares.first;
+fn stand_by(start: WorkerStart) {
+    let registry = Arc::clone(&start.registry);
+    let number = start.index - registry.spares.first;
     let spare = registry.spares.spare(number);
-    let worker = Worker::new(seat, false);
+    let worker = Worker::new(start, false);
     let mut hooked = None;
     let mut bound = None;
     {
@@ -249,14 +250,14 @@ fn stand_by(seat: Seat) {
             registry.rests(number);
             since = Instant::now();
         }
-        worker.leave();
+        worker.leave_pool();
         if let Some(slot) = hooked {
             registry.hooks.call(|hooks| &hooks.on_exit, slot);
         }
         registry.spare_left(worker.number.get());
     }
-    let kit = worker.into_kit();
-    lock(&registry.spares.threads).vacant.push((number, kit));
+    let parts = worker.into_parts();
+    lock(&registry.spares.threads).vacant.push((number, parts));
 }
 
 /// Takes a spare off the list of those that rest, unless it was called meanwhile.

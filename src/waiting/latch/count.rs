@@ -151,9 +151,9 @@ impl CountLatch {
     /// wait were woken.
     #[inline]
     pub fn count_down(&self) {
-        let before = self.word.fetch_sub(ONE, COUNT_DOWN.get());
-        if before < 2 * ONE {
-            self.reached_zero(Seen(before));
+        let previous = self.word.fetch_sub(ONE, COUNT_DOWN.get());
+        if previous < 2 * ONE {
+            self.reached_zero(Seen(previous));
         }
     }
 
@@ -176,13 +176,13 @@ impl CountLatch {
     }
 
     #[cold]
-    fn reached_zero(&self, before: Seen) {
-        if before.count() == 0 {
+    fn reached_zero(&self, previous: Seen) {
+        if previous.count() == 0 {
             self.word.fetch_add(ONE, COUNT_ADD.get());
             self.release();
             panic!("count_down on a latch whose count is 0");
         }
-        if before.0 & WAITERS != 0 {
+        if previous.0 & WAITERS != 0 {
             self.release();
         }
     }

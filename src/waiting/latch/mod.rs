@@ -35,7 +35,7 @@ const TASK_IS_SET: u64 = 1;
 const TASK_ARMED: u64 = 2;
 const TASK_THIEF_SHIFT: u32 = 16;
 const TASK_OWNER_SHIFT: u32 = 32;
-const TASK_APART: u64 = 1 << 48;
+const TASK_ISOLATED: u64 = 1 << 48;
 const TASK_NUMBER: u64 = 0xFFFF;
 
 /// Whose a [`TaskLatch`] is: the number of a worker, and whether that waits apart.
@@ -44,7 +44,7 @@ pub(crate) struct TaskOwner(u64);
 
 impl TaskOwner {
     pub(crate) fn new(worker: usize, apart: bool) -> TaskOwner {
-        TaskOwner((worker as u64) << TASK_OWNER_SHIFT | if apart { TASK_APART } else { 0 })
+        TaskOwner((worker as u64) << TASK_OWNER_SHIFT | if apart { TASK_ISOLATED } else { 0 })
     }
 
     pub(crate) fn from_bits(bits: u64) -> TaskOwner {
@@ -60,8 +60,8 @@ impl TaskOwner {
     }
 
     /// Whether whoever runs the job must wait for nothing but what is the job's own.
-    pub(crate) fn is_apart(self) -> bool {
-        self.0 & TASK_APART != 0
+    pub(crate) fn is_isolated(self) -> bool {
+        self.0 & TASK_ISOLATED != 0
     }
 }
 
@@ -133,12 +133,12 @@ impl TaskLatch {
         // SAFETY: alive by the caller's promise until the exchange below.
         let latch = unsafe { &*this };
         latch.life.touch();
-        let before = latch.word.fetch_or(TASK_IS_SET, TASK_SET.get());
+        let previous = latch.word.fetch_or(TASK_IS_SET, TASK_SET.get());
         if defect("task_touched_after_set") {
             latch.life.touch();
         }
-        if before & TASK_ARMED != 0 {
-            wake(TaskOwner(before).worker());
+        if previous & TASK_ARMED != 0 {
+            wake(TaskOwner(previous).worker());
         }
     }
 }
@@ -181,11 +181,11 @@ impl Latch {
         let latch = unsafe { &*this };
         let waiter = latch.waiter.clone();
         latch.life.touch();
-        let before = latch.state.swap(SET, LATCH_SET.get());
+        let previous = latch.state.swap(SET, LATCH_SET.get());
         if defect("latch_touched_after_set") {
             latch.life.touch();
         }
-        if before == ARMED {
+        if previous == ARMED {
             waiter.unpark();
         }
     }

@@ -44,17 +44,17 @@ impl Sleep {
 
     /// Whether a worker that looks for work would take a core from those who are busy, or from a thread that waits awake.
     pub(crate) fn is_too_crowded_to_search(&self) -> bool {
-        !MODEL && self.is_crowded(0, 1 + self.guests.load(GUESTS.get()))
+        !MODEL && self.is_crowded(0, 1 + self.outside_spinners.load(GUESTS.get()))
     }
 
     /// Calls `f`, in which the calling thread, from outside, waits awake.
-    pub(crate) fn as_guest<R>(&self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn as_outside_spinner<R>(&self, f: impl FnOnce() -> R) -> R {
         if MODEL {
             return f();
         }
-        self.guests.fetch_add(1, GUESTS.get());
+        self.outside_spinners.fetch_add(1, GUESTS.get());
         let value = f();
-        self.guests.fetch_sub(1, GUESTS.get());
+        self.outside_spinners.fetch_sub(1, GUESTS.get());
         value
     }
 

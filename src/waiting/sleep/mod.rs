@@ -34,13 +34,13 @@ pub(crate) struct Sleep {
     workers: usize,
     homes: Homes,
     /// Who watches, if anybody does.
-    watcher: AtomicUsize,
+    napper: AtomicUsize,
     /// How many may search at once.
     cap: usize,
     /// How many threads may run at once, as far as the system says.
     cores: usize,
     /// Threads from outside that wait awake for an answer.
-    guests: CachePadded<AtomicUsize>,
+    outside_spinners: CachePadded<AtomicUsize>,
     /// Held by who decides whether a closed pool is at its end.
     ending: Mutex<()>,
 }
@@ -68,10 +68,10 @@ impl Sleep {
             unparkers: unparkers.into_iter().map(OnceLock::from).chain(later).collect(),
             workers,
             homes: Homes::new(all),
-            watcher: AtomicUsize::new(0),
+            napper: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
-            guests: CachePadded::new(AtomicUsize::new(0)),
+            outside_spinners: CachePadded::new(AtomicUsize::new(0)),
             cores: if MODEL { usize::MAX } else { affinity::snapshot().parallelism },
             ending: Mutex::new(()),
         }
@@ -119,8 +119,8 @@ impl Sleep {
         let seen = self.word.peek();
         if seen.wants_wake() {
             self.wake_one();
-        } else if seen.only_watched() {
-            self.nudge_watcher();
+        } else if seen.only_searcher_naps() {
+            self.nudge_napper();
         }
     }
 
@@ -133,8 +133,8 @@ impl Sleep {
         if seen.wants_wake() {
             return self.wake(true);
         }
-        if seen.only_watched() {
-            self.nudge_watcher();
+        if seen.only_searcher_naps() {
+            self.nudge_napper();
         }
         false
     }
@@ -165,10 +165,10 @@ impl Sleep {
     /// If it was the only one, whoever published meanwhile relied on it: `work_left` is asked, and if
     /// there is some, another worker is woken.
     pub(crate) fn end_search(&self, work_left: impl FnOnce(Snapshot) -> bool) {
-        let after = self.word.end_search();
-        if after.wants_wake() || after.only_watched() {
+        let state = self.word.end_search();
+        if state.wants_wake() || state.only_searcher_naps() {
             fence(SLEEP_SEARCH_FENCE);
-            if work_left(after) && !defect("search_ends_unlooked") {
+            if work_left(state) && !defect("search_ends_unlooked") {
                 self.published();
             }
         }
@@ -176,18 +176,18 @@ impl Sleep {
 
     /// Whether the calling worker, which searches, is to watch: to nap between its looks, while others are busy
     /// and may come to have jobs to give away. The caller must then look once more before its first nap.
-    pub(crate) fn start_watch(&self, index: usize) -> bool {
-        if self.all_idle() || !self.word.start_watch() {
+    pub(crate) fn start_napping(&self, index: usize) -> bool {
+        if self.all_idle() || !self.word.start_napping() {
             return false;
         }
-        self.watcher.store(index, SLEEP_WATCHER.get());
+        self.napper.store(index, SLEEP_WATCHER.get());
         fence(SLEEP_WATCH_FENCE);
         true
     }
 
     /// The watch is over. The caller still counts as searching.
-    pub(crate) fn stop_watch(&self) {
-        self.word.stop_watch();
+    pub(crate) fn stop_napping(&self) {
+        self.word.stop_napping();
     }
 
     /// Whether nobody is busy, so that nobody comes to have a job but from outside.
@@ -199,9 +199,9 @@ impl Sleep {
     /// own condition once more, and either park or [`get_up`](Self::get_up).
     pub(crate) fn fall_asleep(&self, index: usize, was_searching: bool, in_job: bool) -> Snapshot {
         self.bits[index / 64].fetch_or(1 << (index % 64), ASLEEP_BIT.get());
-        let after = self.word.fall_asleep(was_searching, in_job);
+        let state = self.word.fall_asleep(was_searching, in_job);
         fence(SLEEP_RECHECK_FENCE);
-        after
+        state
     }
 
     /// Second half: awake again, for whatever reason, and counted as searching: whoever published since the
@@ -212,9 +212,9 @@ impl Sleep {
             if !self.is_set(index) {
                 break Woken::Claimed;
             }
-            if let Some(after) = self.word.reserve_self() {
+            if let Some(state) = self.word.reserve_self() {
                 if self.claim(index) {
-                    if after.closed() {
+                    if state.closed() {
                         self.let_decide();
                     }
                     break Woken::ByItself;

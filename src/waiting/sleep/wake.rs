@@ -22,8 +22,8 @@ impl Sleep {
     }
 
     #[cold]
-    pub(super) fn nudge_watcher(&self) {
-        self.nudge(self.watcher.load(SLEEP_WATCHER.get()));
+    pub(super) fn nudge_napper(&self) {
+        self.nudge(self.napper.load(SLEEP_WATCHER.get()));
     }
 
     /// Whether somebody has claimed the sleep of a spare that the calling thread announced for it.

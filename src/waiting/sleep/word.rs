@@ -27,7 +27,7 @@ const SEARCHING: u64 = 1;
 const ASLEEP: u64 = 1 << 12;
 const WAITING: u64 = 1 << 24;
 const ENTERED: u64 = 1 << 36;
-const WATCHED: u64 = 1 << 61;
+const NAPPING: u64 = 1 << 61;
 const CLOSED: u64 = 1 << 62;
 const ENDED: u64 = 1 << 63;
 
@@ -71,8 +71,8 @@ impl Snapshot {
     }
 
     /// Whether the only one that searches naps between its looks.
-    pub(crate) fn only_watched(self) -> bool {
-        self.0 & WATCHED != 0 && self.searching() == 1
+    pub(crate) fn only_searcher_naps(self) -> bool {
+        self.0 & NAPPING != 0 && self.searching() == 1
     }
 
     /// Whether a job that was just published may be overlooked: somebody sleeps and nobody searches.
@@ -96,7 +96,7 @@ impl fmt::Debug for Snapshot {
             .field("asleep", &self.asleep())
             .field("waiting", &self.waiting())
             .field("entered", &self.entered())
-            .field("watched", &(self.0 & WATCHED != 0))
+            .field("watched", &(self.0 & NAPPING != 0))
             .field("closed", &self.closed())
             .field("ended", &self.ended())
             .finish()
@@ -137,18 +137,18 @@ impl Word {
 
     /// A worker starts to search, unless `cap` do so already.
     pub(crate) fn start_search(&self, cap: usize) -> bool {
-        let seen = self.peek();
-        if seen.searching() >= cap {
+        let state = self.peek();
+        if state.searching() >= cap {
             return false;
         }
-        self.0.compare_exchange(seen.0, seen.0 + SEARCHING, SLEEP_SEARCH.get(), SLEEP_HINT.get()).is_ok()
+        self.0.compare_exchange(state.0, state.0 + SEARCHING, SLEEP_SEARCH.get(), SLEEP_HINT.get()).is_ok()
     }
 
     /// A worker stops to search because it found something. The value after.
     pub(crate) fn end_search(&self) -> Snapshot {
-        let before = Snapshot(self.0.fetch_sub(SEARCHING, SLEEP_END_SEARCH.get()));
-        debug_assert!(before.searching() > 0, "somebody ends a search who does not count as searching");
-        Snapshot(before.0.wrapping_sub(SEARCHING))
+        let previous = Snapshot(self.0.fetch_sub(SEARCHING, SLEEP_END_SEARCH.get()));
+        debug_assert!(previous.searching() > 0, "somebody ends a search who does not count as searching");
+        Snapshot(previous.0.wrapping_sub(SEARCHING))
     }
 
     /// A worker announces its sleep. The value after.
@@ -161,22 +161,22 @@ impl Word {
             delta += WAITING;
         }
         // `delta` is positive in any case: ASLEEP outweighs SEARCHING.
-        let before = Snapshot(self.0.fetch_add(delta, SLEEP_PREPARE.get()));
+        let previous = Snapshot(self.0.fetch_add(delta, SLEEP_PREPARE.get()));
         debug_assert!(
-            before.searching() > 0 || !was_searching,
+            previous.searching() > 0 || !was_searching,
             "somebody falls asleep who does not count as searching"
         );
-        Snapshot(before.0 + delta)
+        Snapshot(previous.0 + delta)
     }
 
     /// A waker reserves a sleeper, which from now on counts as searching, if there is one and nobody searches.
     pub(crate) fn reserve(&self) -> bool {
-        let mut seen = self.peek();
-        while seen.wants_wake() {
-            let next = seen.0 - ASLEEP + SEARCHING;
-            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE.get(), SLEEP_HINT.get()) {
+        let mut state = self.peek();
+        while state.wants_wake() {
+            let next = state.0 - ASLEEP + SEARCHING;
+            match self.0.compare_exchange(state.0, next, SLEEP_RESERVE.get(), SLEEP_HINT.get()) {
                 Ok(_) => return true,
-                Err(now) => seen = Snapshot(now),
+                Err(now) => state = Snapshot(now),
             }
         }
         false
@@ -184,12 +184,12 @@ impl Word {
 
     /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers. The value after.
     pub(crate) fn reserve_self(&self) -> Option<Snapshot> {
-        let mut seen = self.peek();
-        while seen.asleep() > 0 {
-            let next = seen.0 - ASLEEP + SEARCHING;
-            match self.0.compare_exchange(seen.0, next, SLEEP_RESERVE_SELF.get(), SLEEP_HINT.get()) {
+        let mut state = self.peek();
+        while state.asleep() > 0 {
+            let next = state.0 - ASLEEP + SEARCHING;
+            match self.0.compare_exchange(state.0, next, SLEEP_RESERVE_SELF.get(), SLEEP_HINT.get()) {
                 Ok(_) => return Some(Snapshot(next)),
-                Err(now) => seen = Snapshot(now),
+                Err(now) => state = Snapshot(now),
             }
         }
         None
@@ -206,13 +206,13 @@ impl Word {
     }
 
     /// A worker that searches begins to nap between its looks: `false` if another does.
-    pub(crate) fn start_watch(&self) -> bool {
-        self.0.fetch_or(WATCHED, SLEEP_WATCH.get()) & WATCHED == 0
+    pub(crate) fn start_napping(&self) -> bool {
+        self.0.fetch_or(NAPPING, SLEEP_WATCH.get()) & NAPPING == 0
     }
 
     /// It looks without naps again, or is about to do something else.
-    pub(crate) fn stop_watch(&self) {
-        self.0.fetch_and(!WATCHED, SLEEP_UNWATCH.get());
+    pub(crate) fn stop_napping(&self) {
+        self.0.fetch_and(!NAPPING, SLEEP_UNWATCH.get());
     }
 
     /// Nobody may enter any more. The value after.

@@ -22,11 +22,11 @@ const OLDEST: Duration = Duration::from_millis(1);
 
 /// When the last turn of the oldest was, or the first that there might have been. No time passes under a checker.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct Fairness {
     last: Cell<Option<Instant>>,
 }
 
-impl Turns {
+impl Fairness {
     pub(super) fn is_due(&self) -> bool {
         if MODEL {
             return !EXHAUSTIVE;

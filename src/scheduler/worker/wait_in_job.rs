@@ -147,7 +147,9 @@ impl Worker {
             return true;
         }
         let missed = Cell::new(false);
-        self.wait_related(latch, otherwise, || self.take_leap(latch, &missed).or_else(|| self.own_apart()));
+        self.wait_related(latch, otherwise, || {
+            self.take_leap(latch, &missed).or_else(|| self.own_if_isolated())
+        });
         false
     }
 
@@ -165,7 +167,7 @@ impl Worker {
     pub(crate) fn wait_for_scope(&self, latch: &TaskLatch, base: usize, otherwise: Help) {
         let missed = Cell::new(false);
         self.wait_related(latch, otherwise, || {
-            let own = self.take_own_of_scope(base).or_else(|| self.own_apart());
+            let own = self.take_own_of_scope(base).or_else(|| self.own_if_isolated());
             own.or_else(|| self.steal_of_scope(base, &missed))
         });
     }
@@ -175,7 +177,7 @@ impl Worker {
     }
 
     /// A job of its own, if it waits apart: those who hold a lock run what they spawned themselves.
-    pub(crate) fn own_apart(&self) -> Option<Job> {
+    pub(crate) fn own_if_isolated(&self) -> Option<Job> {
         if self.is_isolated() { self.own() } else { None }
     }
 

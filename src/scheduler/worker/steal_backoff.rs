@@ -22,18 +22,18 @@ const BUNDLE_WORTH: Duration = Duration::from_micros(10);
 
 /// What a worker remembers of its thefts.
 #[derive(Default)]
-pub(super) struct Appetite {
+pub(super) struct StealBackoff {
     /// When the last theft was, until that is long ago.
     theft: Cell<Option<Instant>>,
     /// Whether nothing was asked since, so that the time until now is about what the job took.
     fresh: Cell<bool>,
     /// How many jobs in a row were not worth it, about.
-    crumbs: Cell<u32>,
+    short_steals: Cell<u32>,
     /// When the last bundle began, until that is long ago.
     bundle: Cell<Option<Instant>>,
 }
 
-impl Appetite {
+impl StealBackoff {
     /// A job was stolen and is about to be run.
     #[inline]
     pub(super) fn note_theft(&self) {
@@ -49,7 +49,7 @@ impl Appetite {
     }
 
     /// Whether to ask for a job now.
-    pub(super) fn wants_more(&self) -> bool {
+    pub(super) fn may_demand(&self) -> bool {
         self.is_past_theft() && self.is_past_bundle()
     }
 
@@ -57,9 +57,9 @@ impl Appetite {
         let Some(theft) = self.theft.get() else { return true };
         let spent = theft.elapsed();
         if self.fresh.take() {
-            self.crumbs.set(if spent < WORTH { (self.crumbs.get() + 1).min(DOUBLINGS) } else { 0 });
+            self.short_steals.set(if spent < WORTH { (self.short_steals.get() + 1).min(DOUBLINGS) } else { 0 });
         }
-        let past = self.crumbs.get() == 0 || spent >= WORTH * (1 << self.crumbs.get());
+        let past = self.short_steals.get() == 0 || spent >= WORTH * (1 << self.short_steals.get());
         if past {
             self.theft.set(None);
         }

@@ -35,7 +35,7 @@ impl Worker {
 
     /// The way to wait that was asked for, or the usual one where that cannot be: inside a call that runs nothing but its
     /// own, no wait steals. It would find little, and keep its place.
-    pub(crate) fn possible(&self, asked: Option<Wait>) -> Option<Wait> {
+    pub(crate) fn allowed_wait(&self, asked: Option<Wait>) -> Option<Wait> {
         asked.filter(|&wait| wait != Wait::Steal || !self.is_isolated())
     }
 
@@ -49,7 +49,7 @@ impl Worker {
     }
 
     /// Runs `f`, whose waits are to be as `wait` says.
-    pub(crate) fn apart<R>(&self, wait: Option<Wait>, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn isolated_if<R>(&self, wait: Option<Wait>, f: impl FnOnce() -> R) -> R {
         match wait {
             None | Some(Wait::Steal) => f(),
             Some(Wait::OwnScope | Wait::Park) => self.isolated(f),
@@ -90,7 +90,7 @@ impl Worker {
     /// a job that waits for that worker. Runs what the job left, too, because its owner may wait for that, and would
     /// not come for it.
     #[cold]
-    pub(crate) fn run_apart(&self, f: impl FnOnce()) {
+    pub(crate) fn run_isolated(&self, f: impl FnOnce()) {
         self.isolated(|| {
             f();
             while self.run_own() {}

@@ -18,13 +18,13 @@ const LOOK: Duration = Duration::from_micros(2);
 const STRIDE: u32 = 16;
 
 /// Under a checker, where no time passes, a turn is so many jobs.
-const MODEL_TURN: u32 = 8;
+const MODEL_SLICE: u32 = 8;
 
 /// A runner's time on its worker. While nobody else wants the worker it does not end. Otherwise the clock is read after
 /// each job, so that a long one is the last of its turn; jobs that take less than [`LOOK`] are looked at a few at a time.
 ///
 /// Rejected: turns of so many jobs. A quick job waited for that many long ones.
-pub(super) struct Turn {
+pub(super) struct TimeSlice {
     begun: Instant,
     looked: Instant,
     /// Jobs from one look to the next, and how many of them are left.
@@ -36,12 +36,12 @@ pub(super) struct Turn {
     blocked: Option<u64>,
 }
 
-impl Turn {
+impl TimeSlice {
     /// Begins one. If it `asks`, it finds out whether jobs block.
-    pub(super) fn begin(asks: bool) -> Turn {
+    pub(super) fn begin(asks: bool) -> TimeSlice {
         let now = Instant::now();
-        let left = if MODEL { MODEL_TURN } else { 1 };
-        Turn { begun: now, looked: now, stride: 1, left, asks, blocked: None }
+        let left = if MODEL { MODEL_SLICE } else { 1 };
+        TimeSlice { begun: now, looked: now, stride: 1, left, asks, blocked: None }
     }
 
     /// Whether it is time to look at the clock; to be asked after each job.

@@ -100,7 +100,7 @@ impl Job {
     /// # Safety
     /// What `f` borrows must live until it has run.
     #[inline]
-    pub(crate) unsafe fn unbounded<F: FnOnce() + Send>(f: F) -> Job {
+    pub(super) unsafe fn unbounded<F: FnOnce() + Send>(f: F) -> Job {
         if size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>() {
             Job::inline(f)
         } else {

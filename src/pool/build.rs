@@ -188,7 +188,7 @@ pub(crate) enum Cause {
 
 impl Failed {
     /// Waits for the end of the threads that were started, and says, or panics with, what went wrong.
-    pub(crate) fn clean_up(self) -> BuildError {
+    pub(super) fn clean_up(self) -> BuildError {
         let (cause, registry, started) = match self {
             Failed::Refused(error) => return error,
             Failed::Midway { cause, registry, started } => (cause, registry, started),

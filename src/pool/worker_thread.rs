@@ -113,7 +113,7 @@ impl fmt::Debug for WorkerThread {
 impl Registry {
     /// Blocks until each worker has left its main loop, and a pool that has none has run what it accepted; after
     /// `deadline`, the names of those that are to blame.
-    pub(crate) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
+    pub(super) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
         if !self.wait_drained(deadline) {
             return Err(vec![self.peers[0].name.clone()]);
         }

@@ -50,11 +50,11 @@ pub(crate) struct Size {
 pub(crate) struct RunnerCounts(u64);
 
 impl RunnerCounts {
-    pub(crate) fn attached(self) -> usize {
+    pub(super) fn attached(self) -> usize {
         ((self.0 / ATTACHED) & FIELD) as usize
     }
 
-    pub(crate) fn polling(self) -> usize {
+    pub(super) fn polling(self) -> usize {
         ((self.0 / POLLING) & FIELD) as usize
     }
 
@@ -80,11 +80,11 @@ impl RunnerCounts {
     }
 
     #[inline]
-    pub(crate) fn overflow(self) -> bool {
+    pub(super) fn overflow(self) -> bool {
         self.0 & OVERFLOW != 0
     }
 
-    pub(crate) fn room_wanted(self) -> bool {
+    pub(super) fn room_wanted(self) -> bool {
         self.0 & ROOM_WANTED != 0
     }
 
@@ -157,18 +157,18 @@ impl Runners {
     }
 
     /// An active runner goes, to come back. The value after.
-    pub(crate) fn call_back(&self) -> RunnerCounts {
+    pub(super) fn call_back(&self) -> RunnerCounts {
         let delta = CALLED - ATTACHED;
         RunnerCounts(self.0.fetch_add(delta, RUNNERS_GO.get()) + delta)
     }
 
     /// An active runner polls, unless `cap` do. The value after.
-    pub(crate) fn start_polling(&self, cap: usize) -> Option<RunnerCounts> {
+    pub(super) fn start_polling(&self, cap: usize) -> Option<RunnerCounts> {
         self.change(RUNNERS_GO, |counts| (counts.polling() < cap).then_some(counts.0 + POLLING))
     }
 
     /// A polling runner is active again. The value after.
-    pub(crate) fn stop_polling(&self) -> RunnerCounts {
+    pub(super) fn stop_polling(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_sub(POLLING, RUNNERS_NOTE.get()) - POLLING)
     }
 
@@ -179,7 +179,7 @@ impl Runners {
     }
 
     /// A runner steps back and watches, if as many others as are `useful` run jobs and nobody watches yet. The value after.
-    pub(crate) fn start_standby(&self, polling: bool, useful: usize) -> Option<RunnerCounts> {
+    pub(super) fn start_standby(&self, polling: bool, useful: usize) -> Option<RunnerCounts> {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
         self.change(RUNNERS_GO, |counts| {
             let after = RunnerCounts(counts.0 - delta);
@@ -188,12 +188,12 @@ impl Runners {
     }
 
     /// The one that watched is a runner again, if there may be one more. The value after.
-    pub(crate) fn standby_becomes_runner(&self, limit: usize) -> Option<RunnerCounts> {
+    pub(super) fn standby_becomes_runner(&self, limit: usize) -> Option<RunnerCounts> {
         self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 - STANDBY + ATTACHED))
     }
 
     /// The one that watched goes. The value after.
-    pub(crate) fn end_standby(&self) -> RunnerCounts {
+    pub(super) fn end_standby(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_sub(STANDBY, RUNNERS_NOTE.get()) - STANDBY)
     }
 
@@ -202,24 +202,24 @@ impl Runners {
     }
 
     /// The value after.
-    pub(crate) fn note_overflow(&self) -> RunnerCounts {
+    pub(super) fn note_overflow(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_or(OVERFLOW, RUNNERS_NOTE.get()) | OVERFLOW)
     }
 
-    pub(crate) fn clear_overflow(&self) {
+    pub(super) fn clear_overflow(&self) {
         self.0.fetch_and(!OVERFLOW, RUNNERS_NOTE.get());
     }
 
     /// The value after.
-    pub(crate) fn note_room_wanted(&self) -> RunnerCounts {
+    pub(super) fn note_room_wanted(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_or(ROOM_WANTED, RUNNERS_NOTE.get()) | ROOM_WANTED)
     }
 
-    pub(crate) fn clear_room_wanted(&self) {
+    pub(super) fn clear_room_wanted(&self) {
         self.0.fetch_and(!ROOM_WANTED, RUNNERS_NOTE.get());
     }
 
-    pub(crate) fn clear_awaited(&self) {
+    pub(super) fn clear_awaited(&self) {
         self.0.fetch_and(!AWAITED, RUNNERS_NOTE.get());
     }
 }

@@ -34,7 +34,7 @@ impl Registry {
     }
 
     /// Whether nobody owns the pool any more.
-    pub(crate) fn owner_dropped(&self) -> bool {
+    pub(super) fn owner_dropped(&self) -> bool {
         self.owner_dropped.load(ABANDONED.get())
     }
 
@@ -88,7 +88,7 @@ impl Registry {
     }
 
     /// Ends a [`hold`](Self::hold) whose entry was forgotten.
-    pub(crate) fn end_hold(&self) {
+    pub(super) fn end_hold(&self) {
         drop(Entry { registry: self });
     }
 
@@ -104,7 +104,7 @@ impl Registry {
     }
 
     /// Whether the pool is at its end, as `is_over` says, and nothing is left to finish. Calls the finishers otherwise.
-    pub(crate) fn conclude(&self, is_over: impl Fn(Snapshot) -> bool) -> bool {
+    pub(super) fn conclude(&self, is_over: impl Fn(Snapshot) -> bool) -> bool {
         loop {
             let mut last = Last::Wait;
             self.sleep.decide(|now| {
@@ -123,7 +123,7 @@ impl Registry {
 
     /// By the only worker of a closed pool, when nobody can submit any more and nothing is left: calls the finishers. Whether
     /// there were some.
-    pub(crate) fn finish_alone(&self) -> bool {
+    pub(super) fn finish_alone(&self) -> bool {
         match self.finishers.last() {
             Last::Nothing | Last::Wait => false,
             Last::Call(finishers) => {
@@ -172,13 +172,13 @@ impl Registry {
     }
 
     /// A spare's thread was started, whose hooks are still to be called.
-    pub(crate) fn spare_stays(&self) {
+    pub(super) fn spare_stays(&self) {
         self.staying.fetch_add(1, STAYING.get());
     }
 
     /// As [`worker_left`](Self::worker_left), by a spare that stood in for `worker` last. In a pool without a thread of its
     /// own somebody else sees to the end.
-    pub(crate) fn spare_left(&self, worker: usize) {
+    pub(super) fn spare_left(&self, worker: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && self.threads() > 0 {
             self.drop_user_code(Some(worker));
         }

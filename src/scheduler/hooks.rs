@@ -10,9 +10,9 @@ use crate::sync::{MODEL, Mutex, StdArc, lock};
 use crate::system::unwind::{self, AbortOnUnwind, Payload};
 
 /// Called with a worker's number.
-pub(crate) type Hook = Box<dyn Fn(usize) + Send + Sync>;
+pub(super) type Hook = Box<dyn Fn(usize) + Send + Sync>;
 /// Called with the payload of a panic that has no other place to go, and where that was.
-pub(crate) type PanicHandler = Box<dyn Fn(Payload, &PanicAt<'_>) + Send + Sync>;
+pub(super) type PanicHandler = Box<dyn Fn(Payload, &PanicAt<'_>) + Send + Sync>;
 
 /// What is called.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl HeldHooks {
     }
 
     /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
-    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
+    pub(super) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         let hooks = self.get();
         match hooks.as_ref().and_then(|hooks| hooks.panic_handler.as_ref()) {
             // A check that goes on would pass: nobody hears of what a job asserted.

@@ -119,7 +119,7 @@ impl Registry {
 
     /// The last look before a sleep, or before a search ends while others sleep: whether somebody has private jobs. If
     /// not, whoever pushes next sees that jobs are wanted. `idle` workers have none.
-    pub(crate) fn others_keep_jobs(&self, idle: usize) -> bool {
+    pub(super) fn others_keep_jobs(&self, idle: usize) -> bool {
         self.all_peers().for_each(|peer| peer.private.demand());
         // Spares that are relieved and on their way to rest are idle beside as many workers as the pool has.
         let all_idle = idle >= self.peers.len() && self.spares.made() == 0;
@@ -132,7 +132,7 @@ impl Registry {
 
     /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
     /// itself in a job and left there. To be asked with all asleep.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         let keeps = |peer: &Peer| peer.private.has_some() && !defect("private_forgotten");
         !self.has_work() && self.all_peers().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
@@ -143,7 +143,7 @@ impl Registry {
     }
 
     /// Takes what a job panicked with to the handler.
-    pub(crate) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
+    pub(super) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         self.hooks.handle_panic(payload, at);
     }
 }

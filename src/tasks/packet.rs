@@ -32,7 +32,7 @@ pub(super) trait Body<T>: Send + Sync + RefUnwindSafe {
 }
 
 /// A closure, until somebody takes it.
-pub(crate) struct Closure<F>(pub(super) AssertUnwindSafe<Mutex<Option<F>>>);
+pub(super) struct Closure<F>(pub(super) AssertUnwindSafe<Mutex<Option<F>>>);
 
 impl<T, F: FnOnce() -> T + Send> Body<T> for Closure<F> {
     fn call(&self) -> Option<Result<T, JoinError>> {
@@ -47,7 +47,7 @@ impl<T, F: FnOnce() -> T + Send> Body<T> for Closure<F> {
 }
 
 /// Of a job that runs by other means.
-pub(crate) struct Elsewhere;
+pub(super) struct Elsewhere;
 
 impl<T> Body<T> for Elsewhere {
     fn call(&self) -> Option<Result<T, JoinError>> {

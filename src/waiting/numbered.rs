@@ -71,7 +71,7 @@ impl<T> Numbered<T> {
     }
 
     /// Takes out the oldest if it is one that `wanted` likes.
-    pub(crate) fn pop_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+    pub(super) fn pop_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let oldest = self.members.first_entry()?;
         wanted(oldest.get()).then(|| oldest.remove())
     }

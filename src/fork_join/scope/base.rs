@@ -161,7 +161,7 @@ impl Base {
     }
 
     /// Counts and hands out a job for each worker but `except`, which only that worker may run.
-    pub(crate) fn spawn_on_workers(&self, except: Option<usize>, job: impl Fn(usize) -> Job) {
+    pub(in crate::fork_join) fn spawn_on_workers(&self, except: Option<usize>, job: impl Fn(usize) -> Job) {
         let others = || (0..self.registry.peers.len()).filter(|&index| Some(index) != except);
         // Not in `local`: while that is above zero the owner takes what is on its stack for jobs of the scope.
         self.shared.fetch_add(others().count(), SCOPE_ADD.get());

@@ -99,7 +99,7 @@ impl<'scope> Scope<'scope> {
         self.spawn_on_workers(None, f);
     }
 
-    pub(crate) fn spawn_on_workers<F>(&self, except: Option<usize>, f: F)
+    pub(super) fn spawn_on_workers<F>(&self, except: Option<usize>, f: F)
     where
         F: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
     {
@@ -149,7 +149,7 @@ where
 }
 
 /// Runs `body` with a base, on the calling thread.
-pub(crate) fn in_place<R>(registry: &Shared, body: impl FnOnce(&Base) -> R) -> R {
+pub(super) fn in_place<R>(registry: &Shared, body: impl FnOnce(&Base) -> R) -> R {
     Waiter::with(|waiter| {
         // A worker of the pool is inside a job, which the pool's end waits for.
         let inside = match &waiter {

@@ -41,7 +41,7 @@ use fairness::Fairness;
 use steal_backoff::StealBackoff;
 
 /// Jobs that run in the order in which they were submitted, whoever runs them.
-pub(crate) type Fifo = Mutex<VecDeque<Job>>;
+pub(super) type Fifo = Mutex<VecDeque<Job>>;
 
 /// What becomes a [`Worker`] on the thread that is to be it.
 pub(crate) struct WorkerStart {
@@ -134,7 +134,7 @@ impl Worker {
     }
 
     /// What it was made of, for the next thread that becomes this worker.
-    pub(crate) fn into_parts(self) -> WorkerParts {
+    pub(super) fn into_parts(self) -> WorkerParts {
         WorkerParts { deque: self.deque, stack: self.stack, parker: self.parker }
     }
 
@@ -143,7 +143,7 @@ impl Worker {
     }
 
     /// Whether it is a spare.
-    pub(crate) fn is_spare(&self) -> bool {
+    pub(super) fn is_spare(&self) -> bool {
         self.index >= self.registry.peers.len()
     }
 

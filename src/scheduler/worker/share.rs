@@ -74,7 +74,7 @@ impl Worker {
     /// Hands out all private jobs: before this thread sleeps on something else, or takes jobs that are not above the
     /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
     /// tells; and what is pushed then must not take the place that the fork believes to be its own.
-    pub(crate) fn expose_all(&self) {
+    pub(in crate::scheduler) fn expose_all(&self) {
         if !self.stack.is_empty() {
             self.stack.expose(|available| available.len, |jobs| self.push_each(jobs));
             self.registry.sleep.published();

@@ -88,7 +88,7 @@ impl Registry {
     }
 
     /// Has a spare run a job that is for the worker `slot`, which has gone. The job comes back if there is none.
-    pub(crate) fn run_on_spare(this: &Shared, slot: usize, job: Job) -> Result<(), Job> {
+    pub(in crate::scheduler) fn run_on_spare(this: &Shared, slot: usize, job: Job) -> Result<(), Job> {
         let Some(number) = Registry::engage(this, slot) else { return Err(job) };
         let index = this.spares.first + number;
         let shared = Arc::clone(this);
@@ -294,7 +294,7 @@ impl Until for UntilRelieved<'_> {
 impl Worker {
     /// Stands in for a worker, from the moment on that somebody woke this spare, until it is `relieved` or the pool has
     /// ended. What it leaves is for others.
-    pub(crate) fn stand_in(&self, relieved: &dyn Fn() -> bool) {
+    pub(in crate::scheduler) fn stand_in(&self, relieved: &dyn Fn() -> bool) {
         let _ = self.registry.sleep.get_up(self.index, false);
         let until = UntilRelieved(relieved);
         let mut next = self.next_from(&until, Help::Any, true);

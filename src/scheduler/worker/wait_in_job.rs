@@ -137,7 +137,12 @@ impl Worker {
     // --- what is related ---
 
     /// Waits until a fork has ended that has left, or was taken back (`true`).
-    pub(crate) fn wait_for_fork(&self, latch: &TaskLatch, address: usize, otherwise: Help) -> bool {
+    pub(in crate::scheduler) fn wait_for_fork(
+        &self,
+        latch: &TaskLatch,
+        address: usize,
+        otherwise: Help,
+    ) -> bool {
         if latch.probe() {
             return false;
         }
@@ -177,7 +182,7 @@ impl Worker {
     }
 
     /// A job of its own, if it waits apart: those who hold a lock run what they spawned themselves.
-    pub(crate) fn own_if_isolated(&self) -> Option<Job> {
+    pub(in crate::scheduler) fn own_if_isolated(&self) -> Option<Job> {
         if self.is_isolated() { self.own() } else { None }
     }
 

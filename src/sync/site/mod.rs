@@ -38,7 +38,7 @@ impl Site {
 
     /// The ordering that this run asks for, which is the site's own unless it is the mutant's.
     #[cfg(all(loom, feature = "loom"))]
-    pub(crate) fn weakened(self) -> Strength {
+    pub(super) fn weakened(self) -> Strength {
         static MUTANT: std::sync::OnceLock<Option<(String, Strength)>> = std::sync::OnceLock::new();
         let mutant = MUTANT.get_or_init(|| {
             let text = std::env::var("FILCH_WEAKEN").ok()?;
@@ -85,7 +85,7 @@ impl Site {
 /// What a site amounts to in one run.
 #[cfg(all(loom, feature = "loom"))]
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Strength {
+pub(super) enum Strength {
     None,
     Fence(Ordering),
 }

@@ -58,7 +58,7 @@ pub(crate) type Ticket = Number;
 
 /// What a waiter came for, where the owner of a list lets one event after another be waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Round(pub(crate) u64);
+pub(in crate::waiting) struct Round(pub(crate) u64);
 
 /// The waiters, longest wait first, and so by round.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Entries {
     }
 
     /// Appends a waiter that came in `round`, the newest.
-    pub(crate) fn push_in(&mut self, round: Round, wake: Wake) -> Ticket {
+    pub(in crate::waiting) fn push_in(&mut self, round: Round, wake: Wake) -> Ticket {
         self.0.push((round, wake))
     }
 
@@ -90,7 +90,7 @@ impl Entries {
     }
 
     /// Those that came before `round`, the newest.
-    pub(crate) fn take_before(&mut self, round: Round) -> Vec<Wake> {
+    pub(in crate::waiting) fn take_before(&mut self, round: Round) -> Vec<Wake> {
         self.pop_while(|came, _| came != round)
     }
 
@@ -131,7 +131,7 @@ impl WaitList {
 
     /// Has the task behind `ticket`, whose wait is the caller's, woken by `waker` from now on; `false` if it was
     /// taken off the list.
-    pub(crate) fn renew(&self, ticket: Ticket, waker: &Waker) -> bool {
+    pub(in crate::waiting) fn renew(&self, ticket: Ticket, waker: &Waker) -> bool {
         match self.lock().waker(ticket) {
             None => return false,
             Some(held) if held.will_wake(waker) => return true,

@@ -71,13 +71,13 @@ impl Snapshot {
     }
 
     /// Whether the only one that searches naps between its looks.
-    pub(crate) fn only_searcher_naps(self) -> bool {
+    pub(in crate::waiting) fn only_searcher_naps(self) -> bool {
         self.0 & NAPPING != 0 && self.searching() == 1
     }
 
     /// Whether a job that was just published may be overlooked: somebody sleeps and nobody searches.
     #[inline(always)]
-    pub(crate) fn wants_wake(self) -> bool {
+    pub(in crate::waiting) fn wants_wake(self) -> bool {
         self.asleep() > 0 && self.searching() == 0
     }
 
@@ -104,7 +104,7 @@ impl fmt::Debug for Snapshot {
 }
 
 /// The word and its transitions. Each is one read-modify-write.
-pub(crate) struct Word(AtomicU64);
+pub(in crate::waiting) struct Word(AtomicU64);
 
 impl Word {
     pub(crate) fn new() -> Word {
@@ -118,7 +118,7 @@ impl Word {
 
     /// As [`load`](Self::load), for who does not rely on what others did before.
     #[inline(always)]
-    pub(crate) fn peek(&self) -> Snapshot {
+    pub(in crate::waiting) fn peek(&self) -> Snapshot {
         Snapshot(self.0.load(SLEEP_HINT.get()))
     }
 
@@ -170,7 +170,7 @@ impl Word {
     }
 
     /// A waker reserves a sleeper, which from now on counts as searching, if there is one and nobody searches.
-    pub(crate) fn reserve(&self) -> bool {
+    pub(in crate::waiting) fn reserve(&self) -> bool {
         let mut state = self.peek();
         while state.wants_wake() {
             let next = state.0 - ASLEEP + SEARCHING;
@@ -183,7 +183,7 @@ impl Word {
     }
 
     /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers. The value after.
-    pub(crate) fn reserve_self(&self) -> Option<Snapshot> {
+    pub(in crate::waiting) fn reserve_self(&self) -> Option<Snapshot> {
         let mut state = self.peek();
         while state.asleep() > 0 {
             let next = state.0 - ASLEEP + SEARCHING;
@@ -196,12 +196,12 @@ impl Word {
     }
 
     /// It was not needed: somebody else's reservation was for this sleeper.
-    pub(crate) fn unreserve(&self) {
+    pub(in crate::waiting) fn unreserve(&self) {
         self.0.fetch_add(ASLEEP - SEARCHING, SLEEP_CANCEL.get());
     }
 
     /// A worker that slept inside a job goes on with it.
-    pub(crate) fn resume_job(&self) {
+    pub(in crate::waiting) fn resume_job(&self) {
         self.0.fetch_sub(WAITING, SLEEP_CANCEL.get());
     }
 

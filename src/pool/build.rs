@@ -89,7 +89,7 @@ impl PoolBuilder {
     /// Starts the threads and waits for none: a wait may run jobs, and one of them may come for what the caller
     /// holds. The latch, if any, is what the caller is to wait for then: it opens when all run. Under a checker there is
     /// one always, so that not every model has to explore how threads come up; one that uses `build_with` does.
-    pub(crate) fn start(mut self) -> Result<(Pool, Option<Arc<CountLatch>>), Failed> {
+    pub(super) fn start(mut self) -> Result<(Pool, Option<Arc<CountLatch>>), Failed> {
         match self.spawn.take() {
             None => self.start_by(&mut Starter::Std).map(|(pool, started)| (pool, MODEL.then_some(started))),
             Some(mut f) => {
@@ -173,14 +173,14 @@ impl PoolBuilder {
 }
 
 /// A build that came to nothing.
-pub(crate) enum Failed {
+pub(super) enum Failed {
     /// Before anything was done.
     Refused(BuildError),
     /// With some of the threads started; they were told to end.
     Midway { cause: Cause, registry: Shared, started: Threads },
 }
 
-pub(crate) enum Cause {
+pub(super) enum Cause {
     Error(BuildError),
     /// Of the host's closure.
     Panic(Payload),

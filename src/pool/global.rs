@@ -59,7 +59,7 @@ impl Drop for Turn {
     }
 }
 
-pub(crate) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
+pub(super) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     if MODEL {
         panic!("under the checker there is no global pool: an execution must own all it uses");
     }

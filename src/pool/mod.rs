@@ -54,7 +54,7 @@ use worker_thread::Threads;
 pub struct Pool {
     pub(crate) registry: Shared,
     /// Taken by who joins them, or lets them go.
-    pub(crate) threads: Mutex<Option<Threads>>,
+    pub(in crate::pool) threads: Mutex<Option<Threads>>,
     /// Opens when they were.
     pub(crate) joined: CountLatch,
     /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
@@ -65,7 +65,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn assemble(registry: Shared, threads: Threads, bound: Arc<CountLatch>) -> Pool {
+    pub(in crate::pool) fn assemble(registry: Shared, threads: Threads, bound: Arc<CountLatch>) -> Pool {
         let traces = threads.traces();
         Pool {
             registry,

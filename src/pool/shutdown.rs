@@ -42,7 +42,7 @@ pub struct WorkerReport {
 
 impl Shutdown {
     /// The report of a pool whose workers have left.
-    pub(crate) fn of(registry: &Registry) -> Shutdown {
+    pub(super) fn of(registry: &Registry) -> Shutdown {
         let workers: Vec<WorkerReport> = registry
             .peers
             .iter()

@@ -12,7 +12,7 @@ use crate::system::affinity;
 use crate::waiting::latch::CountLatch;
 
 /// Who starts threads.
-pub(crate) enum Starter<'f> {
+pub(super) enum Starter<'f> {
     Std,
     Host(&'f mut dyn FnMut(WorkerThread) -> io::Result<()>),
 }
@@ -128,7 +128,7 @@ impl Registry {
 }
 
 /// The threads of one pool, as far as they are ours to join.
-pub(crate) struct Threads {
+pub(super) struct Threads {
     handles: Vec<Handle>,
     traces: Vec<Trace>,
     started: Arc<CountLatch>,
@@ -146,7 +146,7 @@ impl Threads {
 
     /// Starts the thread of one worker. After an error the worker is [lost](Registry::worker_lost), unless the host
     /// kept it in spite of the error that it returned.
-    pub(crate) fn start(
+    pub(super) fn start(
         &mut self,
         starter: &mut Starter<'_>,
         start: WorkerStart,
@@ -173,12 +173,12 @@ impl Threads {
     }
 
     /// Opens when each worker runs, or is lost.
-    pub(crate) fn started(&self) -> Arc<CountLatch> {
+    pub(super) fn started(&self) -> Arc<CountLatch> {
         Arc::clone(&self.started)
     }
 
     /// Which threads they are.
-    pub(crate) fn traces(&self) -> Vec<Trace> {
+    pub(super) fn traces(&self) -> Vec<Trace> {
         self.traces.clone()
     }
 

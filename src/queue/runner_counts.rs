@@ -63,7 +63,7 @@ impl RunnerCounts {
     }
 
     /// Runners, those called included.
-    pub(crate) fn expected(self) -> usize {
+    pub(super) fn expected(self) -> usize {
         self.attached() + self.called()
     }
 
@@ -90,7 +90,7 @@ impl RunnerCounts {
 
     /// Whether a push must start a runner: nobody polls, there may be more, and nobody watches those that there are, or
     /// they are too few to be watched.
-    pub(crate) fn lacks(self, size: Size) -> bool {
+    pub(super) fn lacks(self, size: Size) -> bool {
         self.polling() == 0
             && self.expected() < size.limit
             && !(self.standby() && self.expected() >= size.useful)
@@ -107,7 +107,7 @@ impl Runners {
 
     /// The word as it was not long ago.
     #[inline]
-    pub(crate) fn load(&self) -> RunnerCounts {
+    pub(super) fn load(&self) -> RunnerCounts {
         RunnerCounts(self.0.load(RUNNERS_HINT.get()))
     }
 

@@ -74,7 +74,7 @@ impl HeldHooks {
 
     /// The pool has ended: drops them, on the calling thread, which must hold no lock and have no frame below that goes
     /// on as a worker. A drop that panics has been reported by the panic hook, and nobody else is left to tell.
-    pub(crate) fn drop_user_code(&self) {
+    pub(super) fn drop_user_code(&self) {
         let hooks = if self.any { lock(&self.held).take() } else { None };
         if let Err(payload) = unwind::catch(|| drop(hooks)) {
             unwind::discard(payload);

@@ -30,7 +30,7 @@ pub(crate) struct Peer {
     /// What the worker keeps in front of its deque.
     pub(crate) private: Arc<private::Shared>,
     /// Jobs that only this worker may run.
-    pub(crate) inbox: Inbox,
+    pub(super) inbox: Inbox,
     /// Written with each job, apart from what thieves read.
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,

@@ -27,7 +27,7 @@ pub(crate) struct Registry {
     pub(crate) hooks: HeldHooks,
     /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
     /// join or a scope.
-    pub(crate) help_stack: usize,
+    pub(super) help_stack: usize,
     /// Workers that wait for room in a queue.
     pub(crate) wait_graph: StdArc<WaitGraph>,
     /// Threads that stand in for workers that wait.
@@ -94,7 +94,7 @@ impl Registry {
 
     /// A worker or a spare, as the others see it.
     #[inline]
-    pub(crate) fn peer(&self, index: usize) -> &Peer {
+    pub(super) fn peer(&self, index: usize) -> &Peer {
         match self.peers.get(index) {
             Some(peer) => peer,
             None => self.spares.peer(index),
@@ -103,7 +103,7 @@ impl Registry {
 
     /// How many workers and spares there are. Some spares may rest, and have nothing.
     #[inline]
-    pub(crate) fn all(&self) -> usize {
+    pub(super) fn all(&self) -> usize {
         self.peers.len() + self.spares.made()
     }
 

@@ -80,13 +80,13 @@ impl Spares {
     }
 
     /// How many there may be.
-    pub(crate) fn max(&self) -> usize {
+    pub(super) fn max(&self) -> usize {
         self.all.len()
     }
 
     /// How many were ever made.
     #[inline]
-    pub(crate) fn made(&self) -> usize {
+    pub(super) fn made(&self) -> usize {
         self.made.load(SPARES_MADE.get())
     }
 
@@ -96,7 +96,7 @@ impl Spares {
     }
 
     /// The one with that number, which was made.
-    pub(crate) fn peer(&self, index: usize) -> &Peer {
+    pub(super) fn peer(&self, index: usize) -> &Peer {
         &self.spare(index - self.first).peer
     }
 

@@ -35,7 +35,7 @@ impl Counter {
 /// One worker's counters.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    pub(crate) run: Counter,
+    pub(super) run: Counter,
     pub(crate) panicked: Counter,
     pub(crate) stolen: Counter,
     /// Activations of queues, which `run` counts as jobs and a reader does not.

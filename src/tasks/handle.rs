@@ -192,7 +192,7 @@ pub(crate) fn promise<T: 'static>(generation: u32) -> (Promise<T>, JoinHandle<T>
 
 impl<T> JoinHandle<T> {
     /// The pool has not taken the job.
-    pub(crate) fn refuse(&self, error: JoinError) -> Refused<T> {
+    pub(super) fn refuse(&self, error: JoinError) -> Refused<T> {
         self.packet.fill(Err(error));
         Refused(StdArc::clone(&self.packet))
     }

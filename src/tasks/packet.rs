@@ -131,7 +131,7 @@ impl<T, B: Body<T> + ?Sized> Packet<T, B> {
 }
 
 /// A job that has a handle, before the pool has it.
-pub(crate) struct Task<T, F>(pub(super) StdArc<Packet<T, Closure<F>>>);
+pub(super) struct Task<T, F>(pub(super) StdArc<Packet<T, Closure<F>>>);
 
 impl<T, F> Task<T, F>
 where

@@ -60,7 +60,7 @@ impl<T> Numbered<T> {
     }
 
     /// The member of that number, if it is there.
-    pub(crate) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
         self.members.get_mut(&number)
     }
 

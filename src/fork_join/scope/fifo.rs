@@ -63,7 +63,7 @@ impl<'scope> ScopeFifo<'scope> {
         ScopeFifo { base: ptr::from_ref(base), queues, marker: PhantomData }
     }
 
-    pub(crate) fn base(&self) -> &Base {
+    pub(in crate::fork_join) fn base(&self) -> &Base {
         // SAFETY: a scope is only shown to its body and its jobs, and lives as long as its base.
         unsafe { &*self.base }
     }

@@ -41,7 +41,7 @@ impl<'scope> Scope<'scope> {
         Scope { base: ptr::from_ref(base), marker: PhantomData }
     }
 
-    pub(crate) fn base(&self) -> &Base {
+    pub(super) fn base(&self) -> &Base {
         // SAFETY: a scope is only shown to its body and its jobs, and lives as long as its base.
         unsafe { &*self.base }
     }

@@ -24,7 +24,7 @@ impl Worker {
 
     /// Runs `f` as one job of this worker.
     #[inline]
-    pub(crate) fn counted(&self, f: impl FnOnce()) {
+    pub(in crate::scheduler) fn counted(&self, f: impl FnOnce()) {
         self.counted_with(&mut (), |()| f(), |(), payload| self.report_panic(payload, None));
     }
 

@@ -92,7 +92,7 @@ impl Worker {
 
     /// For a lent thread that goes: what it kept, and what only it was to run, is for the others; if there are none it
     /// has seen to all of that.
-    pub(crate) fn hand_over(&self) {
+    pub(in crate::scheduler) fn hand_over(&self) {
         self.expose_all();
         // So that the pool does not end while the jobs are in neither place.
         let entry = self.registry.hold();

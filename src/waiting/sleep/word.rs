@@ -112,7 +112,7 @@ impl Word {
     }
 
     #[inline(always)]
-    pub(crate) fn load(&self) -> Snapshot {
+    pub(in crate::waiting) fn load(&self) -> Snapshot {
         Snapshot(self.0.load(SLEEP_LOAD.get()))
     }
 

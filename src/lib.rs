@@ -31,13 +31,13 @@ mod waiting;
 #[doc = include_str!("../docs/DESIGN.md")]
 pub mod design {}
 
-pub use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
+pub use error::{BuildError, Closed, ClosedReason};
 pub use fork_join::join::FnContext;
 pub use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};
 pub use pool::{
-    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context,
-    current_worker, current_workers, execute, execute_fifo, in_place_scope, in_place_scope_fifo, join,
-    join_context, scope, scope_fifo, spawn, spawn_broadcast,
+    Placement, Pool, PoolBuilder, Shutdown, ShutdownError, WorkerReport, WorkerThread, broadcast,
+    broadcast_context, current_worker, current_workers, execute, execute_fifo, in_place_scope,
+    in_place_scope_fifo, join, join_context, scope, scope_fifo, spawn, spawn_broadcast,
 };
 pub use queue::{NoRoom, Queue, QueueBuilder, QueueCounts, StatefulQueueBuilder, SubmitError, WeakQueue};
 pub use scheduler::panic_at::PanicAt;
@@ -45,6 +45,7 @@ pub use scheduler::stats::{Stats, WorkerStats};
 pub use scheduler::worker::Wait;
 pub use system::affinity::{unpin_child, unpin_current_thread};
 pub use tasks::blocking::blocking;
+pub use tasks::error::JoinError;
 pub use tasks::handle::JoinHandle;
 pub use tasks::yields::{Yield, has_pending, yield_local, yield_now};
 pub use waiting::latch::{CountLatch, CountWait};

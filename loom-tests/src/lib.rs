@@ -27,16 +27,17 @@ sources! {
 }
 
 // The names that the sources and the models expect at their root.
-use error::{BuildError, Closed, ClosedReason, JoinError, ShutdownError};
+use error::{BuildError, Closed, ClosedReason};
 use fork_join::join::FnContext;
 use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};
 use pool::{
-    Placement, Pool, PoolBuilder, Shutdown, WorkerReport, WorkerThread, broadcast, broadcast_context,
-    in_place_scope, join, join_context, scope,
+    Placement, Pool, PoolBuilder, Shutdown, ShutdownError, WorkerReport, WorkerThread, broadcast,
+    broadcast_context, in_place_scope, join, join_context, scope,
 };
 use queue::{Queue, QueueBuilder, StatefulQueueBuilder};
 use scheduler::stats::{Stats, WorkerStats};
 use scheduler::worker::Wait;
+use tasks::error::JoinError;
 use tasks::handle::JoinHandle;
 use tasks::yields::{Yield, yield_local, yield_now};
 use waiting::latch::{CountLatch, CountWait};

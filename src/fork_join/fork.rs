@@ -1,6 +1,6 @@
 //! Fork and join on a worker: the engine of [`crate::join()`].
 //!
-//! A fork appends its frame to the worker's [list of open forks](chain), calls the first side, and takes the frame out
+//! A fork appends its frame to the worker's [list of open forks](crate::jobs::private), calls the first side, and takes the frame out
 //! again. If the second side did not leave, it is called as a function: no result slot, nothing caught. Only if it left,
 //! on demand or by a raid, does the slow path look for it and wait.
 //!

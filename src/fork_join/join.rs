@@ -6,7 +6,7 @@ use crate::scheduler::worker::{Worker, with_current};
 use crate::sync::Arc;
 use crate::tasks::install;
 
-/// What a closure of [`join_context`] is told about its call.
+/// What a closure of [`join_context`](crate::join_context) is told about its call.
 #[derive(Debug)]
 pub struct FnContext {
     migrated: bool,
@@ -27,7 +27,7 @@ impl FnContext {
     }
 }
 
-/// [`join`] on the pool of `registry`.
+/// [`join`](crate::join()) on the pool of `registry`.
 #[inline]
 pub(crate) fn join_on<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
 where
@@ -39,7 +39,7 @@ where
     join_told_on(registry, |_| a(), |_| b())
 }
 
-/// [`join_context`] on the pool of `registry`.
+/// [`join_context`](crate::join_context) on the pool of `registry`.
 #[inline]
 pub(crate) fn join_context_on<A, B, RA, RB>(registry: &Shared, a: A, b: B) -> (RA, RB)
 where

@@ -6,7 +6,7 @@ use crate::scheduler::worker::{return_host_of_dropped_pool, with_current};
 use crate::tasks::handle::JoinHandle;
 use crate::tasks::spawn as tasks;
 
-/// [`Pool::execute`] on the pool that the calling thread works for, or else on the [global](Pool::global) one.
+/// [`Pool::execute`](crate::Pool::execute) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
 ///
 /// # Errors
 /// As for the method.
@@ -26,7 +26,7 @@ where
     with_registry(|registry| tasks::execute(registry, f))
 }
 
-/// [`Pool::execute_fifo`] on the pool that the calling thread works for, or else on the [global](Pool::global) one.
+/// [`Pool::execute_fifo`](crate::Pool::execute_fifo) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
 ///
 /// # Errors
 /// As for the method.
@@ -37,7 +37,7 @@ where
     with_registry(|registry| tasks::execute_fifo(registry, f))
 }
 
-/// [`Pool::spawn`] on the pool that the calling thread works for, or else on the [global](Pool::global) one.
+/// [`Pool::spawn`](crate::Pool::spawn) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
 ///
 /// # Examples
 /// ```
@@ -71,7 +71,7 @@ pub fn current_worker() -> Option<usize> {
     with_current(|worker| worker.map(|worker| worker.number.get()))
 }
 
-/// How many workers the pool has that the calling thread works for, or else the [global](Pool::global) one,
+/// How many workers the pool has that the calling thread works for, or else the [global](crate::Pool::global) one,
 /// which is started if need be.
 ///
 /// # Examples

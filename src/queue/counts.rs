@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::scheduler::stats::Counter;
 
-/// A reading of a queue's counts; see [`Queue::counts`].
+/// A reading of a queue's counts; see [`Queue::counts`](crate::Queue::counts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueCounts {

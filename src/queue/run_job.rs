@@ -2,9 +2,9 @@
 
 use super::core::CoreRef;
 use super::parcel::Parcel;
-use crate::error::JoinError;
 use crate::scheduler::worker::Worker;
 use crate::system::unwind::{self, Payload};
+use crate::tasks::error::JoinError;
 
 impl<J: Send + 'static> CoreRef<J> {
     /// Runs a job that was taken out.

@@ -1,7 +1,7 @@
 //! What is still to be done when a pool has nothing left to do, before it ends: the ends of its queues' states.
 //!
 //! A finisher is called once, by whoever takes it off the list: the one that finds the pool at its end, or its owner,
-//! which comes earlier. The owner [holds](Registry::hold) the pool before it looks, so that it either comes before
+//! which comes earlier. The owner [holds](super::registry::Registry::hold) the pool before it looks, so that it either comes before
 //! the pool is at its end, which then waits for what the owner gets under way, or finds that its finisher was taken.
 
 use std::collections::BTreeMap;

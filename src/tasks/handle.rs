@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::packet::{Closure, Elsewhere, Packet, Promise, Refused, Slot, Task, address};
-use crate::error::JoinError;
 use crate::scheduler::registry::Shared;
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{Wait, with_current};
 use crate::sync::{Mutex, StdArc, lock};
 use crate::system::unwind;
+use crate::tasks::error::JoinError;
 use crate::waiting::latch::Ticket;
 
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).

@@ -1,6 +1,7 @@
 //! Single closures: run, waited for, given way to.
 
 pub(crate) mod blocking;
+pub(crate) mod error;
 pub(crate) mod handle;
 pub(crate) mod install;
 pub(crate) mod packet;

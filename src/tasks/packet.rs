@@ -7,11 +7,11 @@
 
 use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 
-use crate::error::JoinError;
 use crate::scheduler::registry::Shared;
 use crate::sync::{Mutex, StdArc, lock};
 use crate::system::process;
 use crate::system::unwind::{self, Payload};
+use crate::tasks::error::JoinError;
 use crate::waiting::latch::CountLatch;
 
 pub(super) enum Slot<T> {

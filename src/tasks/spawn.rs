@@ -1,10 +1,11 @@
 //! `execute` and `spawn`: one closure, run once by some worker.
 
-use crate::error::{Closed, ClosedReason, JoinError};
+use crate::error::{Closed, ClosedReason};
 use crate::jobs::job::Job;
 use crate::scheduler::registry::Shared;
 use crate::scheduler::worker::{Worker, with_current};
 use crate::sync::{Arc, lock};
+use crate::tasks::error::JoinError;
 use crate::tasks::handle::JoinHandle;
 use crate::tasks::packet::{Refused, Task};
 

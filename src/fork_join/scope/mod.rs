@@ -20,7 +20,7 @@ use crate::scheduler::worker::Wait;
 use crate::sync::Arc;
 use crate::tasks::install;
 
-/// A place to spawn closures that borrow: made by [`scope`], which returns when all of them have ended.
+/// A place to spawn closures that borrow: made by [`scope`](crate::scope()), which returns when all of them have ended.
 ///
 /// A closure is spawned with [`spawn`](Self::spawn), and gets the scope in turn, to spawn more. What is spawned by
 /// one worker runs newest first, as far as others do not take it, oldest first; for a fixed order there is

@@ -82,7 +82,7 @@ pub(crate) struct Worker {
     outside: Cell<bool>,
     /// Where this thread's stack was when it became a worker.
     base: usize,
-    /// Whether it is in a call of [`blocking`](fn@crate::tasks::blocking).
+    /// Whether it is in a call of [`blocking`](fn@crate::blocking).
     blocked: Cell<bool>,
     /// What is on this thread's stack that restricts what may be run on top of it.
     isolation: Cell<Option<Isolation>>,

@@ -162,7 +162,7 @@ where
     scope_fifo_on(&global::current(), f)
 }
 
-/// As [`in_place_scope`](crate::in_place_scope), for a [`ScopeFifo`].
+/// As [`in_place_scope`], for a [`ScopeFifo`].
 ///
 /// # Panics
 /// As [`scope`](crate::scope()).

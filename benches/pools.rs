@@ -73,39 +73,32 @@ pub fn serial(marks: u64, f: impl FnOnce() -> Vec<Duration>) -> Round {
     Round { times, jobs: tally::shares(marks) }
 }
 
-/// Has `f` run beside a pool of filch's.
-pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
+/// Has `f` run beside a pool that is made for this round, and has ended when it is over.
+fn beside<P>(marks: u64, make: impl FnOnce() -> P, f: impl FnOnce(&P) -> Vec<Duration>) -> Round {
     tally::begin();
-    let pool = filch::Pool::builder().workers(workers).build().expect("a pool");
+    let pool = make();
     settle();
     let times = f(&pool);
     drop(pool);
     settle();
     Round { times, jobs: tally::shares(marks) }
+}
+
+/// Has `f` run beside a pool of filch's.
+pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
+    beside(marks, || filch::Pool::builder().workers(workers).build().expect("a pool"), f)
 }
 
 /// Has `f` run beside a pool of rayon's.
 pub fn rayon(workers: usize, marks: u64, f: impl FnOnce(&rayon::ThreadPool) -> Vec<Duration>) -> Round {
-    tally::begin();
     let builder = rayon::ThreadPoolBuilder::new().num_threads(workers).stack_size(STACK);
-    let pool = builder.build().expect("a pool");
-    settle();
-    let times = f(&pool);
-    drop(pool);
-    settle();
-    Round { times, jobs: tally::shares(marks) }
+    beside(marks, || builder.build().expect("a pool"), f)
 }
 
 /// Has `f` run as one thread of a pool of chili's: there the thread that forks is one of the workers.
 pub fn chili(workers: usize, marks: u64, f: impl FnOnce(&chili::ThreadPool) -> Vec<Duration>) -> Round {
-    tally::begin();
     let config = chili::Config { thread_count: NonZero::new(workers), ..chili::Config::default() };
-    let pool = chili::ThreadPool::with_config(config);
-    settle();
-    let times = f(&pool);
-    drop(pool);
-    settle();
-    Round { times, jobs: tally::shares(marks) }
+    beside(marks, || chili::ThreadPool::with_config(config), f)
 }
 
 /// How long `f` takes, which is to return `expected`.

@@ -1,14 +1,24 @@
-//! What can go wrong, each with what was given and what is allowed, and the job handed back.
+//! The errors of pools and queues. Each names what was given and what is allowed, and a refused job comes back with
+//! its error.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why a pool does not take a job from outside.
+/// Says why a pool does not take a job from outside.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// pool.shutdown()?;
+/// let refused = pool.execute(|| ()).unwrap_err();
+/// assert_eq!(refused.reason(), filch::ClosedReason::Shutdown);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClosedReason {
-    /// Its shutdown began.
+    /// The pool's shutdown has begun.
     Shutdown,
     /// This process is a forked child: the pool's threads exist in its parent only.
     ForkedProcess,
@@ -25,7 +35,16 @@ impl fmt::Display for ClosedReason {
     }
 }
 
-/// A closure that a pool did not take, handed back.
+/// A closure that a pool did not take, given back to the caller.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// pool.shutdown()?;
+/// let refused = pool.execute(|| println!("not run")).unwrap_err();
+/// assert_eq!(refused.to_string(), "the pool is shut down: it takes jobs from its own workers only");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Closed<F> {
     job: F,
     reason: ClosedReason,
@@ -36,13 +55,34 @@ impl<F> Closed<F> {
         Closed { job, reason }
     }
 
-    /// The closure, which did not run.
+    /// Returns the closure, which did not run.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// pool.shutdown()?;
+    /// let refused = pool.try_install(|| 6 * 7).unwrap_err();
+    /// // The caller may run the closure itself.
+    /// assert_eq!(refused.into_inner()(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> F {
         self.job
     }
 
-    /// Why it was not taken.
+    /// Returns the reason why the pool did not take the closure.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// pool.shutdown()?;
+    /// match pool.execute(|| ()) {
+    ///     Err(refused) => assert_eq!(refused.reason(), filch::ClosedReason::Shutdown),
+    ///     Ok(()) => panic!("the pool is closed"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reason(&self) -> ClosedReason {
         self.reason
     }
@@ -62,87 +102,96 @@ impl<F> fmt::Display for Closed<F> {
 
 impl<F> Error for Closed<F> {}
 
-/// Why a [`Pool`](crate::Pool) or a [`Queue`](crate::Queue) was not built.
+/// Says why a [`Pool`](crate::Pool) or a [`Queue`](crate::Queue) was not built.
+///
+/// # Examples
+/// ```
+/// let error = filch::Pool::builder().workers(0).build().unwrap_err();
+/// assert!(matches!(error, filch::BuildError::ZeroWorkers));
+/// // The text says what was given and what is allowed.
+/// assert_eq!(error.to_string(), "0 workers were given; at least 1 is needed");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `workers(0)`.
+    /// `workers(0)` was given.
     ZeroWorkers,
-    /// More workers than a pool can have.
+    /// More workers were given than a pool can have.
     TooManyWorkers {
-        /// What was asked for.
+        /// The number of workers given.
         given: usize,
-        /// The most there can be.
+        /// The largest number of workers.
         max: usize,
     },
-    /// More workers and spares together than a pool can have.
+    /// More workers and spares were given than a pool can have together.
     TooManySpares {
-        /// How many workers the pool would have.
+        /// The number of workers that the pool would have.
         workers: usize,
-        /// The spares that were asked for.
+        /// The number of spares given.
         spares: usize,
-        /// The most there can be of both.
+        /// The largest sum of both.
         max: usize,
     },
-    /// `Placement::List` names a core that is absent or that this process may not use.
+    /// `Placement::List` names a core that does not exist or that this process may not use.
     CoreNotAllowed {
-        /// The core named.
+        /// The core that the list names.
         core: usize,
-        /// The cores that may be used.
+        /// The cores that this process may use.
         allowed: Vec<usize>,
     },
     /// `Placement::List` names a core twice.
     CoreListedTwice {
-        /// The core named.
+        /// The core that the list names.
         core: usize,
     },
     /// `Placement::List` names no core.
     EmptyPlacement,
-    /// The pool's name has a NUL byte, which the system cannot store in a thread's name.
+    /// The pool's name contains a NUL byte, which the system cannot store in a thread's name.
     NameContainsNul {
         /// The name given.
         name: String,
     },
-    /// `stack_size(0)`.
+    /// `stack_size(0)` was given.
     ZeroStackSize,
-    /// A stack size that no address space holds.
+    /// The stack size exceeds what any address space holds.
     StackSizeTooLarge {
-        /// What was asked for, in bytes.
+        /// The size given, in bytes.
         given: usize,
-        /// The most that is passed on to the system, in bytes.
+        /// The largest size that is passed on to the system, in bytes.
         max: usize,
     },
-    /// The system, or the closure of `spawn_with`, did not start this worker's thread. Those started
-    /// before it were ended and joined.
+    /// The thread of this worker was not started: by the system, or by the closure of `spawn_with` or `build_with`.
+    /// `build` ended the workers that it had started before, and waited for their threads; `build_with` told its
+    /// workers to end and did not wait.
     Spawn {
         /// The number of the worker.
         worker: usize,
-        /// What the system said.
+        /// The error of the system or of the closure.
         source: io::Error,
     },
-    /// `use_current_thread` on a thread that is a worker already.
+    /// `use_current_thread` was given on a thread that is a worker already.
     AlreadyWorker,
     /// The global pool exists already.
     GlobalAlreadyBuilt,
-    /// `capacity(0)`.
+    /// `capacity(0)` was given.
     ZeroCapacity,
-    /// A capacity that no queue can have.
+    /// No queue can have this capacity.
     CapacityTooLarge {
-        /// What was asked for, in jobs.
+        /// The capacity given, in jobs.
         given: usize,
-        /// The most there can be, in jobs.
+        /// The largest capacity, in jobs.
         max: usize,
     },
-    /// `concurrency(0)`.
+    /// `concurrency(0)` was given.
     ZeroConcurrency,
-    /// The memory for the queue's slots could not be had.
+    /// There is not enough memory for the queue's slots.
     OutOfMemory {
-        /// The capacity asked for, in jobs.
+        /// The capacity given, in jobs.
         capacity: usize,
     },
     /// The pool is shut down.
     Closed,
-    /// This process is a forked child of the one that built the pool.
+    /// This process is a forked child of the process that built the pool.
     ForkedProcess,
 }
 

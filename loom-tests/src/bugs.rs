@@ -1,16 +1,17 @@
-//! Bugs that runtimes of this kind really had, put back in one at a time: each must be caught, within two minutes.
+//! Bugs that runtimes of this kind had, put back in one at a time. A model must catch each of them within two
+//! minutes.
 
 use std::time::Duration;
 
 use crate::models::{Defect, weaken};
 
-/// How long the model may compute that is to catch one.
+/// How long the model that is to catch a bug may compute.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// A bug, where it was, what brings it back, and the model that catches it.
+/// A bug, where it occurred, what brings it back, and the model that catches it.
 pub(crate) struct Bug {
     pub(crate) what: &'static str,
-    /// Issues and advisories of others that are of the same kind; `here` for our own.
+    /// Issues and advisories of other projects about a bug of the same kind; `here` for one of filch.
     pub(crate) seen: &'static str,
     pub(crate) defect: Defect,
     pub(crate) model: &'static str,

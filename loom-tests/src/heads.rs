@@ -1,7 +1,8 @@
-//! What must be there, and what each model's head says of it.
+//! Checks that the models are complete and that each model's head states its facts.
 //!
-//! The run fails if a mechanism has no model, or one with fewer threads or preemptions than it is to have; if a function
-//! with a model's head is not in the list; or if a head does not say what is proven, with which threads and bound.
+//! The run fails in these cases: a mechanism has no model, or its model has too few threads or preemptions; a
+//! function with a model's head is not in the list of models; a head does not state what is proven, with which
+//! threads, and under which bound.
 
 use std::fs;
 
@@ -9,7 +10,7 @@ use crate::models::{ALL, MODELS, Model};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/models");
 
-/// A model for each mechanism, with at least so many threads and preemptions.
+/// A model for each mechanism, with the fewest threads and preemptions that it may have.
 const PLAN: &[(&str, usize, usize)] = &[
     ("litmus", 2, ALL),
     ("deque_last_item", 2, ALL),
@@ -46,7 +47,7 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("pool_smoke_scope", 3, 2),
 ];
 
-/// What is wrong, a line each.
+/// Returns what is wrong, one line for each fault.
 pub(crate) fn check() -> Vec<String> {
     let mut wrong = Vec::new();
     for &(name, threads, bound) in PLAN {
@@ -91,7 +92,7 @@ pub(crate) fn check() -> Vec<String> {
     wrong
 }
 
-/// How many executions the head of `model` gives.
+/// How many executions the head of `model` states.
 pub(crate) fn stated(model: &Model) -> Option<usize> {
     executions(&head(model)?)
 }
@@ -101,7 +102,7 @@ fn head(model: &Model) -> Option<String> {
     head_in(&fs::read_to_string(format!("{FOLDER}/{module}.rs")).ok()?, function)
 }
 
-/// The comment above a function, in one line.
+/// The comment above a function, joined into one line.
 fn head_in(source: &str, function: &str) -> Option<String> {
     let before = source.split_once(&format!("fn {function}() {{"))?.0;
     let mut lines: Vec<&str> =

@@ -1,7 +1,7 @@
 //! Models of filch's lock-free parts, explored by loom.
 //!
-//! filch's own sources are compiled into this package, so that the models reach what is private, and so
-//! that what they check is the code that ships. `cargo test` here runs them all; see [`runner`].
+//! This package compiles filch's own sources. So the models reach private items, and they check the code that ships.
+//! `cargo test` here runs them all; see [`runner`].
 
 #![cfg(loom)]
 #![allow(dead_code, unused_imports, reason = "the models use a part of the library's sources")]
@@ -26,7 +26,7 @@ sources! {
     waiting = "../../src/waiting/mod.rs",
 }
 
-// The names that the sources and the models expect at their root.
+// The names that the sources and the models expect at the crate root.
 use error::{BuildError, Closed, ClosedReason};
 use fork_join::join::FnContext;
 use fork_join::scope::{BroadcastContext, Scope, ScopeFifo};

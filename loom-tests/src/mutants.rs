@@ -1,7 +1,7 @@
 //! Weakens each ordering of the core, one at a time, and asks the models whether they notice.
 //!
-//! `mutants.txt` lists every mutant and what is known of it. The driver fails if a mutant is missing there, if one
-//! that is listed as killed survives its killer, or if (in the full run) a survivor is killed after all.
+//! `mutants.txt` lists every mutant and its verdict. The driver fails if the list lacks a mutant, if a mutant that is
+//! listed as killed survives its killer, or if (in the full run) a mutant that is listed as a survivor is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,16 +17,16 @@ use crate::sync::site::{CORE, STANDIN};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/mutants.txt");
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
-/// So many mutants are a sample.
+/// How many mutants a sample has.
 const SAMPLE: usize = 24;
 
-/// Of the core's mutants that loom can see so many of a hundred must be killed.
+/// How many per cent of the core's mutants must be killed, not counting those to which loom is blind.
 const SHARE: usize = 90;
 
-/// For how long each model looks for a mutant of which nothing is known yet (`--search`).
+/// How long each model looks for a mutant without a verdict (`--search`).
 const SEARCH: Duration = Duration::from_secs(5);
 
-/// The models to ask first, by how a site's name begins: where nothing is known, or `--search`.
+/// The models to ask first, by how a site's name begins: for mutants without a verdict, and for `--search`.
 const LIKELY: &[(&str, &[&str])] = &[
     ("PARK", &["parker_token", "latch_set", "sleep_inject"]),
     ("UNPARK", &["parker_token", "latch_set", "sleep_inject"]),
@@ -90,11 +90,11 @@ const LIKELY: &[(&str, &[&str])] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
     Killed(String),
-    /// No model can tell, and why: `conservative` or `loom-blind`.
+    /// No model notices the mutant. The text gives the reason: `conservative` or `loom-blind`.
     Survives(String),
 }
 
-/// `SITE=Ordering` for each weaker ordering of each site.
+/// Returns `SITE=Ordering` for each weaker ordering of each site.
 fn mutants() -> Vec<String> {
     let mut all = Vec::new();
     for (sites, core) in [(CORE, true), (STANDIN, false)] {
@@ -103,7 +103,7 @@ fn mutants() -> Vec<String> {
             let weaker: &[&str] = match (site.order(), fence) {
                 (Ordering::SeqCst, true) => &["AcqRel", "none"],
                 (_, true) => &["none"],
-                // Accesses of the stand-in: to loom, SeqCst is no more than AcqRel.
+                // Accesses of the stand-in. Loom treats SeqCst on an access as no more than AcqRel.
                 (Ordering::SeqCst, false) if site.name() == "INJECTOR_LEN" => &["Relaxed"],
                 (Ordering::SeqCst | Ordering::AcqRel, false) => &["Acquire", "Release", "Relaxed"],
                 (Ordering::Acquire | Ordering::Release, false) => &["Relaxed"],
@@ -116,7 +116,7 @@ fn mutants() -> Vec<String> {
     all
 }
 
-/// The table: `SITE=Ordering | verdict`, `#` for comments.
+/// Reads the table: `SITE=Ordering | verdict`, with `#` for comments.
 fn table() -> Result<BTreeMap<String, Verdict>, String> {
     let text = fs::read_to_string(TABLE).map_err(|error| format!("{TABLE}: {error}"))?;
     let mut table = BTreeMap::new();
@@ -140,7 +140,7 @@ fn table() -> Result<BTreeMap<String, Verdict>, String> {
     Ok(table)
 }
 
-/// Each mutant is in the table, and nothing else.
+/// Checks that the table lists all mutants, and nothing else.
 fn check_table(table: &BTreeMap<String, Verdict>) -> Result<(), String> {
     let all: BTreeSet<String> = mutants().into_iter().collect();
     let listed: BTreeSet<String> = table.keys().cloned().collect();
@@ -152,7 +152,7 @@ fn check_table(table: &BTreeMap<String, Verdict>) -> Result<(), String> {
     Err(format!("mutants.txt lacks {missing:?} and lists in vain {stale:?}"))
 }
 
-/// No ordering is named outside the facade: each access has a site.
+/// Collects orderings that are named outside the facade: each access must have a site.
 fn check_sources(folder: &Path, found: &mut Vec<String>) {
     let mut entries: Vec<PathBuf> =
         fs::read_dir(folder).expect("the sources").map(|entry| entry.expect("a file").path()).collect();
@@ -179,10 +179,10 @@ fn check_sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// A model, the sites that it comes by, and how long its first executions take.
+/// A model, the sites that it passes, and how long its first executions take.
 type Surveyed = (&'static str, BTreeSet<String>, Duration);
 
-/// The sites that each model comes by, and how long it takes; cheapest first.
+/// Finds the sites that each model passes, and how long the model takes. The cheapest model comes first.
 fn survey() -> Vec<Surveyed> {
     let models: Vec<_> = MODELS.iter().collect();
     let mut surveyed: Vec<_> = side_by_side(&models, |model| child(model.name, Some(&Defect::Survey), LIMIT))
@@ -203,8 +203,8 @@ fn kills(model: &str, mutant: &str, limit: Duration) -> bool {
     child(model, Some(&Defect::Weaken(mutant.to_owned().into())), limit).killed
 }
 
-/// The first model that rejects the mutant: the likely ones first, then of those in `survey` that come by its site the
-/// cheap ones.
+/// The first model that rejects the mutant. The likely models come first, then, from the cheapest on, those in
+/// `survey` that pass the mutant's site.
 fn killer(mutant: &str, survey: &[Surveyed], limit: Duration) -> Option<&'static str> {
     let site = mutant.split_once('=').map_or(mutant, |(site, _)| site);
     let likely =
@@ -214,7 +214,7 @@ fn killer(mutant: &str, survey: &[Surveyed], limit: Duration) -> Option<&'static
     likely.iter().copied().chain(rest).find(|model| kills(model, mutant, limit))
 }
 
-/// How many of the core's mutants, and of the stand-in's, are listed as what. `false` if too few are killed.
+/// Prints the verdicts on the core's mutants and on the stand-in's. `false` if too few of the core's are killed.
 fn shares(table: &BTreeMap<String, Verdict>) -> bool {
     let mut enough = true;
     for (sites, name) in [(CORE, "core"), (STANDIN, "stand-in")] {
@@ -239,7 +239,7 @@ fn shares(table: &BTreeMap<String, Verdict>) -> bool {
     enough
 }
 
-/// Of `all`, the `K`th of `N` equal parts for `--part K/N`, each mutant in one of them.
+/// The `K`th of `N` equal parts of `all`, for `--part K/N`. Each mutant is in one part.
 fn part(args: &[String], all: Vec<String>) -> Vec<String> {
     let given = args.iter().position(|arg| arg == "--part").and_then(|at| args.get(at + 1)?.split_once('/'));
     let Some((part, parts)) = given else { return all };
@@ -248,9 +248,9 @@ fn part(args: &[String], all: Vec<String>) -> Vec<String> {
     all.into_iter().skip(part - 1).step_by(parts).collect()
 }
 
-/// `SITE=Ordering` for those, `--full` for all, `--part K/N` for a part of them, `--limit SECONDS` for how long each model
-/// looks for a survivor, `--seed N` for another sample, `--list`
-/// for the checks without runs.
+/// Checks mutants. `SITE=Ordering` names some of them, `--full` means all, `--part K/N` a part of all. `--limit
+/// SECONDS` sets how long each model looks for a survivor, `--seed N` draws another sample, `--list` makes the checks
+/// without runs.
 pub fn run() -> ExitCode {
     if let Some(end) = be_child() {
         return end;
@@ -325,7 +325,7 @@ pub fn run() -> ExitCode {
     if failed == 0 && !results.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Some of those that are listed as killed, by a seed that is printed.
+/// Draws a sample of the mutants that are listed as killed, by a seed that is printed.
 fn sample(args: &[String], table: &BTreeMap<String, Verdict>) -> Vec<String> {
     let given = args.iter().position(|arg| arg == "--seed").and_then(|at| args.get(at + 1)?.parse().ok());
     let seed: u64 = given.unwrap_or_else(|| {

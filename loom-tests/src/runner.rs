@@ -1,9 +1,9 @@
 //! Runs each model and each canary in a child process and prints a table.
 //!
-//! A child, because a model that fails may leave its process in any state, and because the defects are
-//! chosen by environment variables that are read once. A model passes if its child says how many executions
-//! it explored, and these were more than one. A child that takes too long has explored an unknown part and
-//! proves nothing: it failed. A canary passes if its child fails, for a reason that is the checker's.
+//! Why a child: a model that fails may leave its process in any state, and the defects are chosen by environment
+//! variables that are read once. A model passes if its child prints how many executions it explored, and the number
+//! is more than one. A child that takes too long has explored an unknown part and proves nothing: the model fails. A
+//! canary passes if its child fails, for a reason that the checker gives.
 
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 const CHILD: &str = "FILCH_MODEL";
 /// What a child prints before the number of executions.
 const EXPLORED: &str = "explored ";
-/// And before the sites where it came by.
+/// What a child prints before the sites that it passed.
 pub(crate) const TOUCHED: &str = "touched ";
 
-/// Explores one model if this process was started for that.
+/// Explores one model, if this process was started for that.
 pub(crate) fn be_child() -> Option<ExitCode> {
     let name = env::var(CHILD).ok()?;
     let model = find(&name).unwrap_or_else(|| panic!("there is no model {name}"));
@@ -33,8 +33,8 @@ pub(crate) fn be_child() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// Runs everything, or with arguments the models of those names. With `FILCH_BOUND` set, the models alone, with that
-/// preemption bound and for as long as it takes.
+/// Runs everything, or only the models whose names contain one of the arguments. With `FILCH_BOUND` set, runs the
+/// models alone, with that preemption bound and without a limit of time.
 pub fn run() -> ExitCode {
     if let Some(end) = be_child() {
         return end;
@@ -116,18 +116,18 @@ pub(crate) fn find(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.name == name)
 }
 
-/// What a child came to.
+/// The result of a child.
 pub(crate) struct Outcome {
-    /// If it explored everything and found nothing.
+    /// How many executions there were, if the child explored everything and found nothing.
     pub(crate) executions: Option<usize>,
-    /// If the checker rejected what it saw.
+    /// Whether the checker rejected what it saw.
     pub(crate) killed: bool,
     pub(crate) why: String,
     pub(crate) output: String,
     pub(crate) time: Duration,
 }
 
-/// As many children at a time as there are cores; results in order.
+/// Runs as many children at a time as there are cores. Returns the results in order.
 pub(crate) fn side_by_side<'t, T: Sync, R: Send>(
     tasks: &[&'t T],
     run: impl Fn(&'t T) -> R + Sync,
@@ -187,7 +187,7 @@ pub(crate) fn child(model: &str, defect: Option<&Defect>, limit: Duration) -> Ou
     Outcome { executions: executions.filter(|_| finished), killed, why, output, time: start.elapsed() }
 }
 
-/// The first thing that the checker, or a check of ours, complained of; not that it gave up.
+/// The first complaint of the checker or of a check in filch. That the checker gave up is no complaint.
 fn complaint(output: &str) -> Option<&str> {
     let mut lines = output.lines();
     while let Some(line) = lines.next() {
@@ -201,7 +201,7 @@ fn complaint(output: &str) -> Option<&str> {
     None
 }
 
-/// `false` if the child had to be stopped.
+/// Waits for the child. `false` if the child had to be stopped.
 fn wait(child: &mut Child, start: Instant, limit: Duration) -> bool {
     loop {
         if child.try_wait().expect("the state of a child process").is_some() {
@@ -216,13 +216,14 @@ fn wait(child: &mut Child, start: Instant, limit: Duration) -> bool {
     }
 }
 
-/// How long a process has computed: on a busy machine that is much less than it has lived. `None` where the system
+/// How long a process has computed. On a busy machine that is much less than it has lived. `None` where the system
 /// does not say.
 fn spent(process: u32) -> Option<Duration> {
-    /// What Linux counts in, on all its architectures.
+    /// Ticks per second, the unit of these counts: the same on all architectures of Linux.
     const TICKS: u64 = 100;
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name in front is in brackets and may contain anything. The fields behind it, from 3 on: 14 and 15.
+    // The second field, the name, is in brackets and may contain anything. The fields behind it count from 3 on; the
+    // wanted ones are 14 and 15.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(Duration::from_millis(ticks * 1000 / TICKS))

@@ -1,8 +1,8 @@
 //! Runs each model under each scheduler, and each canary, in a child process and prints a table.
 //!
-//! A child, because defects are chosen by an environment variable that is read once, and because a job's failed
-//! assertion ends the process. A model passes if its child says that all executions ended well. A canary passes if
-//! its child fails, and if the command that is printed for a failure, run as well, fails in the same way.
+//! Why a child: defects are chosen by an environment variable that is read once, and a failed assertion in a job ends
+//! the process. A model passes if its child reports that all executions ended well. A canary passes if its child
+//! fails, and if the replay command that a failure prints then fails in the same way.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -13,21 +13,22 @@ use crate::schedule::{self, FAILED, KINDS, Kind, Plan};
 
 /// Marks the process as a child, which runs one plan itself.
 const CHILD: &str = "FILCH_SHUTTLE_CHILD";
-/// What a child prints when all is well.
+/// What a child prints when all executions ended well.
 const PASSED: &str = "passed";
-/// The first seed, where nobody says otherwise: a run is the same each time.
+/// The first seed by default, so that each run is the same.
 const SEED: u64 = 1;
-/// What shuttle says of an execution that it gave up: no canary was found by that.
+/// What shuttle prints about an execution that it gave up. That is no bug found, so it does not pass a canary.
 const STEP_LIMIT: &str = "exceeded max_steps";
-/// One of so many executions is run twice to compare, unless that is all that is asked for.
+/// By default, one of this many executions runs twice to compare. If the `twice` scheduler is asked for, all of them
+/// do.
 const TWICE: usize = 20;
-/// How long a child may take, and for each execution.
+/// How long a child may take: at the start, and more for each execution.
 const LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(500));
 
 /// What the command line asks for.
 #[derive(Clone, Debug, Default)]
 struct Options {
-    /// Parts of models' names, or with `exact` a whole one.
+    /// Parts of models' names, or whole names with `exact`.
     names: Vec<String>,
     exact: bool,
     kind: Option<Kind>,
@@ -74,11 +75,11 @@ struct Task {
     model: &'static Model,
     plan: Plan,
     defect: Option<String>,
-    /// Whether it is to fail.
+    /// Whether the executions are to fail.
     canary: bool,
 }
 
-/// What became of it.
+/// The result of a task.
 struct Outcome {
     ok: bool,
     /// The number of the execution that failed.
@@ -142,7 +143,7 @@ fn tasks(options: &Options) -> Vec<Task> {
             tasks.push(Task { model, plan, defect: options.defect.clone(), canary: false });
         }
     }
-    // One scheduler, seed or defect is asked for to look at a certain execution.
+    // A request for one scheduler, seed or defect is for a certain execution, so it leaves out the canaries.
     if options.kind.is_none() && options.seed.is_none() && options.defect.is_none() {
         for canary in CANARIES.iter().filter(|canary| options.wants(canary.model)) {
             let model = MODELS.iter().find(|model| model.name == canary.model);
@@ -163,7 +164,7 @@ fn be_child(options: &Options) -> ExitCode {
 }
 
 impl Task {
-    /// The arguments that ask for this, and nothing else.
+    /// The arguments that ask for this task alone.
     fn arguments(&self) -> Vec<String> {
         let Plan { kind, seed, iterations } = self.plan;
         let mut arguments = vec![
@@ -204,7 +205,7 @@ impl Task {
         let mut why = match (finished, passed, complaint) {
             (false, ..) => "inconclusive: time is up".into(),
             (true, true, _) => "nothing found".into(),
-            // A deadlock names all threads there are.
+            // The message of a deadlock goes on with a list of all threads.
             (true, false, Some(line)) => line.split(": [").next().unwrap_or(line).to_owned(),
             (true, false, None) => "ended without a word".into(),
         };
@@ -224,8 +225,8 @@ impl Task {
         Outcome { ok, failed, why, output, time: start.elapsed() }
     }
 
-    /// Runs what is printed for the reader to run: whether it fails for the same reason, with its first execution if
-    /// the seed is that one's.
+    /// Runs the printed replay command. Returns whether it fails for the same reason and in the expected execution:
+    /// the first one if the replay has the seed of the failed execution.
     fn fails_again(&self, number: usize, complaint: &str) -> bool {
         let mut command = this_program();
         command.args(self.replay(number));
@@ -244,7 +245,7 @@ fn this_program() -> Command {
     command
 }
 
-/// Runs a process; whether it came to its end, and what it printed.
+/// Runs a process. Returns whether it came to its end, and what it printed.
 fn run_to_end(mut command: Command, limit: Duration) -> (bool, String) {
     let start = Instant::now();
     let log = env::temp_dir().join(format!("filch-shuttle-{}-{:p}", std::process::id(), &start));
@@ -267,7 +268,7 @@ fn run_to_end(mut command: Command, limit: Duration) -> (bool, String) {
     (finished, output)
 }
 
-/// The last thing that was complained of: panics that are part of a model come before it.
+/// The last complaint. Panics that are part of a model come before it.
 fn complaint(output: &str) -> Option<&str> {
     let mut found = None;
     let mut lines = output.lines();
@@ -279,7 +280,7 @@ fn complaint(output: &str) -> Option<&str> {
     found.map(str::trim)
 }
 
-/// As many tasks at a time as there are cores; `report` gets them in order, as soon as it may.
+/// Runs as many tasks at a time as there are cores. `report` gets the outcomes in order, each as soon as possible.
 fn side_by_side(tasks: &[Task], mut report: impl FnMut(&Task, Outcome)) {
     let next = std::sync::Mutex::new(0..tasks.len());
     let (send, ends) = std::sync::mpsc::channel();

@@ -1,4 +1,4 @@
-//! From a seed to the schedules of one model, in one process.
+//! Draws the schedules of one model from a seed and runs them, in one process.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fmt, panic};
@@ -11,21 +11,22 @@ use shuttle::{Config, FailurePersistence, Runner};
 /// How schedules are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Each step is any thread's.
+    /// Each step is taken by a random thread.
     Random,
-    /// Threads have priorities, which change [`DEPTH`] - 1 times an execution ("A randomized scheduler with
+    /// Threads have priorities, which change [`DEPTH`] - 1 times in an execution ("A randomized scheduler with
     /// probabilistic guarantees of finding bugs", Burckhardt and others, 2010).
     Pct,
-    /// As random, and each execution a second time, to see that it takes the same course. If not, no replay is one.
+    /// As random, but each execution runs a second time, to check that it takes the same course. If it does not, no
+    /// replay can be trusted.
     Twice,
 }
 
 pub(crate) const KINDS: [Kind; 3] = [Kind::Random, Kind::Pct, Kind::Twice];
 
-/// Of bugs that PCT is meant to find: how many steps must come in a certain order.
+/// How many steps must come in a certain order for the bugs that PCT is to find.
 const DEPTH: usize = 4;
 
-/// A body that takes more steps is taken for one that stands still. Those of the models take some thousands.
+/// A body that takes more steps counts as stuck. The bodies of the models take some thousands.
 const STEPS: usize = 1_000_000;
 
 impl Kind {
@@ -44,7 +45,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Which executions.
+/// Which executions to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
@@ -53,8 +54,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What repeats the execution that failed as the `number`-th of this plan. Random ones have a seed each; PCT
-    /// measures with each execution how long the next may be, so all before it are run as well.
+    /// The plan that repeats the execution that failed as the `number`-th of this plan. Random executions have a seed
+    /// each. PCT derives from each execution how long the next may be, so the replay runs all executions before the
+    /// failed one as well.
     pub(crate) fn replay(self, number: usize) -> Plan {
         match self.kind {
             Kind::Random | Kind::Twice => {
@@ -76,7 +78,7 @@ pub(crate) fn explore(plan: Plan, body: fn()) {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         hook(info);
-        // Some panics are part of a model; of the lines that they leave, the last one counts.
+        // Some panics are part of a model and print this line, too. The last line counts.
         let begun = BEGUN.load(Ordering::Relaxed);
         println!("{FAILED}{}", if plan.kind == Kind::Twice { begun.div_ceil(2) } else { begun });
     }));
@@ -99,12 +101,12 @@ pub(crate) fn explore(plan: Plan, body: fn()) {
     assert_eq!(ran, iterations, "the scheduler ended early");
 }
 
-/// shuttle's random scheduler, with a seed for each execution that follows from the first and the number.
+/// shuttle's random scheduler, with a seed for each execution: the first seed plus the number of the execution.
 #[derive(Debug)]
 struct Seeds {
     next: u64,
     left: usize,
-    /// Of the execution under way.
+    /// The scheduler of the execution under way.
     inner: Option<RandomScheduler>,
 }
 
@@ -117,7 +119,7 @@ impl Seeds {
 impl Scheduler for Seeds {
     fn new_execution(&mut self) -> Option<Schedule> {
         if let Some(passed) = &mut self.inner {
-            // Tells it so: one that is dropped without reports a failure.
+            // Ends the old scheduler: one that is dropped without this call reports a failure.
             assert!(passed.new_execution().is_none());
         }
         self.left = self.left.checked_sub(1)?;

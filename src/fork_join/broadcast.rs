@@ -1,4 +1,7 @@
-//! `broadcast`: a closure once on every worker.
+//! `broadcast` and `spawn_broadcast`: one closure, run once by every worker.
+//!
+//! Each worker finds its turn in its inbox. `broadcast` is a scope around the turns, so the closure may borrow;
+//! `spawn_broadcast` does not wait, so its closure is shared and owns what it uses.
 
 use crate::error::{Closed, ClosedReason};
 use crate::fork_join::scope::{BroadcastContext, in_place_on};
@@ -7,6 +10,7 @@ use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::worker::with_current;
 use crate::sync::{Arc, Mutex, lock};
 
+/// Runs `f` once on every worker of the pool of `registry`, waits, and returns the results by worker number.
 pub(crate) fn broadcast_on<F, R>(registry: &Shared, f: F) -> Vec<R>
 where
     F: Fn(BroadcastContext<'_>) -> R + Sync,
@@ -15,7 +19,7 @@ where
     let own = with_current(|worker| {
         worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)).map(|worker| worker.number.get())
     });
-    // Locked once each by the worker that it belongs to, and at the end.
+    // Only the worker that a result belongs to locks it, once.
     let results: Vec<Mutex<Option<R>>> = registry.peers.iter().map(|_| Mutex::new(None)).collect();
     let run = |index: usize| {
         let result = f(BroadcastContext::new(index, registry.peers.len()));
@@ -23,7 +27,7 @@ where
     };
     in_place_on(registry, |scope| {
         scope.spawn_on_workers(own, |_, context| run(context.index()));
-        // The caller may be in no position to look into its inbox.
+        // The caller runs its own turn here: while it waits, it may be unable to look into its inbox.
         own.into_iter().for_each(run);
     });
     results
@@ -35,6 +39,7 @@ where
         .collect()
 }
 
+/// Has every worker of the pool of `registry` run `f` once, and does not wait.
 pub(crate) fn spawn_broadcast_on<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
 where
     F: Fn(BroadcastContext<'_>) + Send + Sync + 'static,

@@ -1,11 +1,17 @@
 //! Fork and join on a worker: the engine of [`crate::join()`].
 //!
-//! A fork appends its frame to the worker's [list of open forks](crate::jobs::private), calls the first side, and takes the frame out
-//! again. If the second side did not leave, it is called as a function: no result slot, nothing caught. Only if it left,
-//! on demand or by a raid, does the slow path look for it and wait.
+//! [`fork`] appends the frame of the second side to the worker's [list of open forks](crate::jobs::private), calls
+//! the first side, and pops the frame again. The pop has one of two results:
 //!
-//! Both sides always end before anything unwinds. A drop guard sees to that, instead of catching and resuming: a
-//! result that may be a payload goes through memory and makes each level's frame larger.
+//! | the fork | what the worker does next |
+//! |---|---|
+//! | did not leave | it calls the second side as a function: no slot for the result, nothing is caught |
+//! | left, on demand or by a raid | the slow path: it takes the fork back out of its deque, or waits for its end |
+//!
+//! Invariant: both sides have ended before anything unwinds out of the frame. A drop guard sees to that.
+//!
+//! Why not catch the first side's panic and resume it: a result that may be a payload goes through memory, and makes
+//! the frame of each level larger.
 
 use std::mem::{MaybeUninit, forget};
 use std::ptr;
@@ -16,8 +22,8 @@ use crate::scheduler::worker::{Help, Worker, with_current, with_private_again};
 use crate::sync::defect;
 use crate::system::unwind;
 
-/// Runs `a` and `b`, maybe at the same time; `b` is told whether it runs on another worker than this one, which keeps what
-/// it has in `private` and may fork.
+/// Runs `a` and `b`, maybe at the same time, and returns both results. `b` is told whether it runs on another worker
+/// than the caller. The caller is the worker whose private forks and jobs are in `private`, and it may fork.
 #[inline(always)]
 pub(crate) fn fork<A, B, RA, RB>(private: &Private, a: A, b: B) -> (RA, RB)
 where
@@ -25,12 +31,14 @@ where
     B: FnOnce(bool) -> RB + Send,
     RB: Send,
 {
-    // The caller's own copy: the other one's address gets about, so that the compiler would have to read it back from
-    // memory, and the caller's variables that it refers to as well.
+    // A second copy of the closure, whose address stays here. The address of the copy in `job` gets about: after `a`
+    // the compiler would have to read that copy, and the caller's variables that it refers to, back from memory.
     let own = Twin::of(&b);
     let job = ForkJob::new(private.newest_fork(), b);
-    // SAFETY: this frame stays until `Joining` has the job back or has seen its latch set, also if `a` unwinds. Who runs the
-    // job elsewhere has no other pointer: this one is to all of it.
+    // SAFETY: the frame was made for the newest fork. `job` stays in place until this function has it back or has
+    // seen its latch set; if `a` unwinds, `Joining` sees to that. The pointer comes from a reference to the whole
+    // `ForkJob`, so it is good for all that begins with the frame. A worker that runs the fork elsewhere has no other
+    // pointer.
     let attend = unsafe { private.push_fork(ptr::from_ref(&job).cast()) };
     let joining = Joining(&job);
     if attend {
@@ -39,11 +47,12 @@ where
     let left = a();
     forget(joining);
     if pop(&job.frame) || has_back(&job) {
-        // SAFETY: the job did not leave, or came back; it is taken here only, in one of its copies.
+        // SAFETY: the fork did not leave, or came back, so nobody else takes its closure. Only one of the two copies
+        // is taken.
         let own = unsafe { own.take() };
         let b = match own {
             Some(b) => b,
-            // SAFETY: as above.
+            // SAFETY: as above; there is no second copy.
             None => unsafe { job.take_body() },
         };
         return (left, b(false));
@@ -51,19 +60,20 @@ where
     (left, result(&job))
 }
 
-/// Pops the newest fork, which is `frame`, as [`Private::pop_fork`]. It asks again where the calling worker keeps what it
-/// has: that is cheaper than to remember it in every frame.
+/// Pops `frame`, which is the newest fork: see [`Private::pop_fork`]. The calling worker's [`Private`] is looked up
+/// once more, which is cheaper than to keep a pointer to it in every frame.
 #[inline(always)]
 fn pop(frame: &Frame) -> bool {
     let pop = |private: &Private| {
-        // SAFETY: what the first side forked was popped again before it ended.
+        // SAFETY: `frame` is the newest: each fork of the first side was popped before the first side ended.
         unsafe { private.pop_fork(frame) }
     };
-    // SAFETY: this thread is the worker that pushed the frame, which is in a job.
+    // SAFETY: this thread is the worker that pushed the frame. It is still inside the same job, so it may fork.
     unsafe { with_private_again(pop) }
 }
 
-/// Calls `f` with the calling worker. Out of line, so that a fork keeps nothing at hand but what it always needs.
+/// Calls `f` with the calling worker. Out of line, so that [`fork`] keeps nothing in registers but what it always
+/// needs.
 #[cold]
 #[inline(never)]
 fn on_worker<R>(f: impl FnOnce(&Worker) -> R) -> R {
@@ -73,7 +83,8 @@ fn on_worker<R>(f: impl FnOnce(&Worker) -> R) -> R {
     })
 }
 
-/// The job may have left: waits until the caller has it back (`true`), or it has ended elsewhere.
+/// For a fork that may have left: returns `true` as soon as the caller has it back, or `false` once it has ended
+/// elsewhere.
 #[cold]
 #[inline(never)]
 fn has_back<F, R>(job: &ForkJob<F, R>) -> bool
@@ -84,14 +95,15 @@ where
     join(&job.frame, Help::Near)
 }
 
-/// Has the fork that was just popped back, or waits for its end.
+/// For the fork that was just popped: returns `true` as soon as the caller has it back, or `false` once it has ended
+/// elsewhere. Until then, the worker may run the jobs that `help` allows.
 fn join(frame: &Frame, help: Help) -> bool {
     on_worker(|worker| {
-        // SAFETY: it was popped just now.
+        // SAFETY: the caller popped `frame` just now.
         match unsafe { worker.stack.settle(frame) } {
             Settled::Private => true,
             Settled::Left => {
-                // SAFETY: it was made when the job left.
+                // SAFETY: the latch was made when the fork left, and lies in `frame`.
                 let latch = unsafe { &*frame.latch() };
                 worker.await_fork(latch, frame.address(), help)
             }
@@ -99,22 +111,22 @@ fn join(frame: &Frame, help: Help) -> bool {
     })
 }
 
-/// What came of a job that has ended elsewhere.
+/// Returns the result of a fork that has ended elsewhere, or resumes its panic.
 #[cold]
 #[inline(never)]
 fn result<F: FnOnce(bool) -> R + Send, R: Send>(job: &ForkJob<F, R>) -> R {
-    // SAFETY: the latch is set; the result is taken here only.
+    // SAFETY: the latch is set, because the fork has ended elsewhere. The result is taken here only.
     match unsafe { job.take_result() } {
         Ok(right) => right,
         Err(payload) => unwind::resume(payload),
     }
 }
 
-/// A copy of a closure, if that is small, of which only one will be used.
+/// A second copy of a closure, made if the closure is small. Only one of the two copies is used.
 struct Twin<F>(MaybeUninit<F>);
 
 impl<F> Twin<F> {
-    /// Four words are a usual closure's captures; larger copies would make the frame of each fork larger.
+    /// Four words hold the captures of a usual closure. Larger copies would make the frame of each fork larger.
     const SMALL: bool = size_of::<F>() <= 4 * size_of::<usize>();
 
     #[inline(always)]
@@ -127,16 +139,20 @@ impl<F> Twin<F> {
         Twin(copy)
     }
 
+    /// Returns the copy, if there is one.
+    ///
     /// # Safety
-    /// The original is not used any more, nor any other copy.
+    /// Neither the original nor any other copy of the closure is used any more.
     #[inline(always)]
     unsafe fn take(self) -> Option<F> {
-        // SAFETY: it was written if it is small, and stands for the original by the caller's promise.
+        // SAFETY: `of` wrote the copy, since the closure is small. By the caller's promise the copy is the only one
+        // in use.
         if Self::SMALL { Some(unsafe { self.0.assume_init() }) } else { None }
     }
 }
 
-/// Runs the second side while the first one's panic is on its way: that one wins.
+/// Runs the second side while the first side's panic is on its way. That panic wins: the second side's result or
+/// payload is dropped.
 #[cold]
 fn end_unwinding<R>(b: impl FnOnce(bool) -> R) {
     match unwind::catch(|| b(false)) {
@@ -145,7 +161,7 @@ fn end_unwinding<R>(b: impl FnOnce(bool) -> R) {
     }
 }
 
-/// While the first side runs: if it panics, the second one's end is awaited before the frame goes.
+/// The guard while the first side runs: if the first side panics, the second side ends before the frame goes.
 struct Joining<'f, F: FnOnce(bool) -> R + Send, R: Send>(&'f ForkJob<F, R>);
 
 impl<F: FnOnce(bool) -> R + Send, R: Send> Drop for Joining<'_, F, R> {
@@ -156,20 +172,21 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> Drop for Joining<'_, F, R> {
     }
 }
 
-/// The first side has panicked: sees to the end of the second.
+/// Runs the second side, or waits for its end, after the first side has panicked.
 #[cold]
 #[inline(never)]
 fn end_both<F: FnOnce(bool) -> R + Send, R: Send>(job: &ForkJob<F, R>) {
     if defect("unwound_unjoined") {
         return;
     }
-    // No job of others, but its turn of a broadcast: they would run while this thread counts as panicking.
+    // `Help::Own`: a job of another worker would run while this thread counts as panicking. The exception is a turn
+    // of a broadcast, which no other worker may run.
     if pop(&job.frame) || join(&job.frame, Help::Own) {
-        // SAFETY: the job did not leave, or came back; it is taken here only.
+        // SAFETY: the fork did not leave, or came back, so nobody else takes its closure. It is taken here only.
         let b = unsafe { job.take_body() };
         end_unwinding(b);
     } else {
-        // SAFETY: the latch is set; the result is taken here only.
+        // SAFETY: the latch is set, because the fork has ended elsewhere. The result is taken here only.
         match unsafe { job.take_result() } {
             Ok(right) => unwind::discard(right),
             Err(payload) => unwind::discard(payload),

@@ -1,4 +1,12 @@
-//! A fork's second side, and the place for its result, behind its [frame](Frame).
+//! A fork's closure and the place for its result, which lie behind the fork's [frame](Frame).
+//!
+//! The owner is the worker that forked. The runner below is the worker that runs a fork which has left.
+//!
+//! | the fork | content of `cell` | accessed by |
+//! |---|---|---|
+//! | has not left, or came back | the closure, until the owner takes it | owner |
+//! | has left, its latch is not set | the closure, then its result | runner |
+//! | has left, its latch is set | the result, until the owner takes it | owner |
 
 use std::mem::ManuallyDrop;
 
@@ -9,14 +17,14 @@ use crate::sync::UnsafeCell;
 use crate::system::unwind::{self, Payload};
 use crate::waiting::latch::TaskLatch;
 
-/// A closure that is told whether it runs elsewhere than it was forked, and the place for its result.
+/// A fork: its frame, and a closure that is told whether it runs on another worker than the owner, or its result.
 #[repr(C)]
 pub(super) struct ForkJob<F, R> {
     pub(super) frame: Frame,
     cell: UnsafeCell<Content<F, R>>,
 }
 
-/// First the closure, until it is taken, once; then, if it ran elsewhere, its result, written before the latch is set.
+/// At first the closure, which is taken once. If the fork has left, then the result, written before the latch is set.
 union Content<F, R> {
     body: ManuallyDrop<F>,
     result: ManuallyDrop<Result<R, Payload>>,
@@ -25,7 +33,7 @@ union Content<F, R> {
 impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
     const KIND: &'static Kind = &Kind::at(Home::Fork, Self::run);
 
-    /// Of a fork that is about to be put into a list in which `older` is the newest.
+    /// Makes a fork that is about to be put into a list in which `older` is the newest fork.
     #[inline(always)]
     pub(super) fn new(older: *mut Frame, body: F) -> Self {
         ForkJob {
@@ -34,63 +42,67 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
         }
     }
 
-    /// Runs the body on a worker of the pool, stores what came of it, and sets the latch, after which the job may
-    /// be gone.
+    /// Runs the body on a worker of the pool, stores its result or the payload of its panic, and sets the latch.
+    /// After that the frame may be gone.
     ///
     /// # Safety
-    /// The words are those of a job of such a frame, which has left; this is the one call.
+    /// `words` are those of the job of a fork of this type, which has left. This is the only call for that job.
     unsafe fn run(words: *mut Words) {
         with_current(|worker| {
             let Some(worker) = worker else { unreachable!("a fork outside a worker") };
-            // SAFETY: the address is that of a frame, with which a `ForkJob` begins.
+            // SAFETY: the job was made at the address of its frame, and a `ForkJob` begins with its frame.
             let this: *const Self = unsafe { address_of(words) };
-            // SAFETY: alive until its latch is set.
+            // SAFETY: the owner keeps the frame alive until the latch is set, which happens last in here.
             let job = unsafe { &*this };
             let latch = job.frame.latch();
-            // SAFETY: the job has left, so its latch was made.
+            // SAFETY: the latch was made when the fork left.
             let owner = unsafe { (*latch).begun_by(worker.index, words.addr()) };
             let migrated = owner.worker() != worker.index;
-            // A fork is no job that anybody submitted.
+            // Nobody submitted the fork as a job, so it does not count as one.
             worker.me().counters.activations.add(1);
             let finish = || {
-                // SAFETY: this is the one call, and the owner does not take the body of a job that left.
+                // SAFETY: this is the only call, and the owner does not take the body while another thread has the
+                // job.
                 let body = unsafe { job.take_body() };
                 let result = unwind::catch(|| body(migrated));
                 job.cell.with_mut(|content| {
-                    // SAFETY: the owner reads it only after the latch is set.
+                    // SAFETY: the owner accesses the cell only after the latch is set.
                     let content = unsafe { &mut *content };
                     content.result = ManuallyDrop::new(result);
                 });
-                // SAFETY: alive until it is set, and nothing here is touched afterwards.
+                // SAFETY: the latch is alive until it is set, and nothing of the frame is touched afterwards.
                 unsafe { TaskLatch::set(latch, |owner| worker.registry.sleep.nudge(owner)) };
             };
             if migrated && owner.is_isolated() { worker.run_isolated(finish) } else { finish() }
         });
     }
 
+    /// Takes the closure.
+    ///
     /// # Safety
-    /// To be called once, by the owner of a job that did not leave or by who runs one that did.
+    /// Called once: by the owner if the fork did not leave or came back, or by the worker that runs the fork if it
+    /// left.
     #[inline(always)]
     pub(super) unsafe fn take_body(&self) -> F {
         self.cell.with_mut(|content| {
-            // SAFETY: by the caller's promise nobody else is here.
+            // SAFETY: by the caller's promise nobody else accesses the cell now.
             let content = unsafe { &mut *content };
-            // SAFETY: likewise, and this is the first time, so the content is the body.
+            // SAFETY: by the caller's promise this is the first and only take, so the content is the body.
             unsafe { ManuallyDrop::take(&mut content.body) }
         })
     }
 
-    /// What the body returned elsewhere, or the payload of its panic.
+    /// Takes what the body returned elsewhere, or the payload of its panic.
     ///
     /// # Safety
-    /// The latch is set, and this is called once.
+    /// The fork left, its latch is set, and the owner calls this once.
     pub(super) unsafe fn take_result(&self) -> Result<R, Payload> {
-        // SAFETY: it is set, and this is called once, by the owner.
+        // SAFETY: the fork left, and the owner calls this once.
         unsafe { self.frame.end_latch() };
         self.cell.with_mut(|content| {
-            // SAFETY: the latch is set, so whoever ran it has let go.
+            // SAFETY: the latch is set, so the worker that ran the fork has let go of the cell.
             let content = unsafe { &mut *content };
-            // SAFETY: it was written before the latch was set, and is read once.
+            // SAFETY: the result was written before the latch was set, and is read once.
             unsafe { ManuallyDrop::take(&mut content.result) }
         })
     }

@@ -1,4 +1,4 @@
-//! Forks and joins: two sides, a scope of any number, one turn a worker.
+//! Fork and join: `join` runs two closures, `scope` any number, and `broadcast` one on each worker.
 
 pub(crate) mod broadcast;
 pub(crate) mod fork;

@@ -1,7 +1,7 @@
-//! Jobs for one worker only: what a broadcast hands out.
+//! The inbox of a worker: jobs that only this worker may run, such as its turn of a broadcast.
 //!
-//! A mutex and a queue: a broadcast wakes every worker, which costs microseconds, and a worker that has none pays
-//! for one load.
+//! An inbox is a queue behind a mutex, with the length beside it. Pushes are rare and come with the wake of a worker,
+//! which costs far more than the lock. A worker with an empty inbox pays for one load.
 
 use std::collections::VecDeque;
 
@@ -9,12 +9,12 @@ use crate::jobs::job::Job;
 use crate::sync::site::INBOX_LEN;
 use crate::sync::{AtomicUsize, Mutex, lock};
 
-/// `None` once its worker has gone, which a lent thread may do before its pool ends.
+/// `None` once the worker has gone. A lent thread may go before its pool ends.
 type Jobs = Option<VecDeque<Job>>;
 
 pub(crate) struct Inbox {
     jobs: Mutex<Jobs>,
-    /// Their number, written with the lock.
+    /// The number of jobs, written under the lock.
     len: AtomicUsize,
 }
 
@@ -23,14 +23,15 @@ impl Inbox {
         Inbox { jobs: Mutex::new(Some(VecDeque::new())), len: AtomicUsize::new(0) }
     }
 
-    /// Whether nothing came in. Exact for a worker that has taken the token which it was left after a push, and for who
-    /// finds a pool at rest: those who push leave it, or fall asleep, afterwards.
+    /// Whether the inbox is empty. The answer is exact in two cases. A worker that has taken the token that was left
+    /// for it after a push sees that push. A thread that finds the pool at rest sees every push, because a pusher
+    /// leaves the pool, or falls asleep, only after its push.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len.load(INBOX_LEN.get()) == 0
     }
 
-    /// Puts a job in; the caller must then leave the worker a token. If that has gone, the job comes back.
+    /// Appends a job. The caller must then leave the worker a token. If the worker has gone, the job comes back.
     pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
         let mut jobs = lock(&self.jobs);
         let Some(open) = jobs.as_mut() else { return Err(job) };
@@ -39,7 +40,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// The oldest one.
+    /// Takes the oldest job.
     #[inline]
     pub(crate) fn pop(&self) -> Option<Job> {
         if self.is_empty() { None } else { self.pop_some() }
@@ -54,7 +55,7 @@ impl Inbox {
         job
     }
 
-    /// Takes all, and nothing more in.
+    /// Closes the inbox and returns the jobs that it held. No push succeeds afterwards.
     pub(crate) fn close(&self) -> VecDeque<Job> {
         let mut jobs = lock(&self.jobs);
         self.len.store(0, INBOX_LEN.get());

@@ -2,17 +2,17 @@
 //!
 //! | words | content |
 //! |---|---|
-//! | 1 | its [`Kind`]: the function that knows the closure's type, and whose end waits for the job |
-//! | 4 | the closure itself if it fits, else a box of it; a job with a [`Home`] has that one's address in the first word |
+//! | 1 | the [`Kind`]: the function that knows the closure's type, and what waits for the job's end |
+//! | 4 | the closure if it fits, else a box of it; if the job has a [`Home`], the address of that home comes first |
 //!
-//! Four, so that a closure with 24 bytes of captures still fits beside the pointer to its scope.
+//! Four words, so that a closure with 24 bytes of captures still fits beside the pointer to its scope.
 //!
-//! A boxed closure that is freed on another thread than the one that made it costs 200–250 ns; five
-//! words in a deque slot cost a copy. Rejected: a fat `Box<dyn FnOnce>` (that cost), a trait object
-//! pointer with the closure elsewhere (an arena and its reclamation, for the same copy).
+//! Invariant: a job has no destructor, so the holder of a job must run it. The promise *exactly once* rests on this.
+//! For the same reason the pool accepts no job that it might not run.
 //!
-//! A job has no destructor: whoever holds one runs it. That is what *exactly once* rests on, and why
-//! nothing is accepted that might not be run.
+//! *Rejected*: a fat `Box<dyn FnOnce>`, because a box that one thread makes and another thread frees costs far more
+//! than a copy of five words into a deque slot. A pointer to a trait object with the closure elsewhere, because it
+//! needs an arena and a way to reclaim its memory, for the same copy.
 
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
@@ -22,22 +22,22 @@ use crate::sync::UnsafeCell;
 use crate::system::unwind::{self, Payload};
 use crate::waiting::latch::Latch;
 
-/// Bytes of captures that fit without allocation.
+/// Bytes of captures that fit without an allocation.
 const INLINE: usize = 32;
 
-/// What a job calls.
+/// The function that a job calls with its words.
 type Run = unsafe fn(*mut Words);
 
 pub(crate) type Words = [MaybeUninit<usize>; WORDS];
 
 const WORDS: usize = INLINE / size_of::<usize>();
 
-/// Who waits for a job's end: a frame on the stack of the worker that made the job.
+/// What waits for a job's end: a frame on the stack of the worker that made the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
-    /// Nobody, as far as the job tells.
+    /// Nothing, as far as the job tells.
     None,
-    /// The fork whose second side it is. The first word is the address of that fork's frame.
+    /// A fork, whose second side the job is. The first word is the address of the fork's frame.
     Fork,
     /// A scope. The first word is the address of the scope's base.
     Scope,
@@ -50,13 +50,13 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// Of jobs whose first word is an address; see [`Job::at`].
+    /// The kind of jobs whose first word is an address; see [`Job::at`].
     pub(crate) const fn at(home: Home, run: Run) -> Kind {
         Kind { run, home }
     }
 }
 
-/// An erased job. Invariant: its kind's `run` may be called once with `words`, on any thread.
+/// An erased job. Invariant: the `run` function of its kind may be called once with `words`, on any thread.
 #[must_use = "a job that is dropped leaks what it captured and never runs"]
 pub(crate) struct Job {
     kind: &'static Kind,
@@ -77,14 +77,15 @@ impl<F: FnOnce() -> R + Send, R: Send> Borrowed<F, R> {
     const KIND: &'static Kind = &Kind::at(Home::None, run_borrowed::<F, R>);
 }
 
-/// The kind of a scope's jobs: the address of its base, then a closure that is told it.
+/// The kind of a scope's jobs. The words hold the address of the scope's base, then a closure that takes this
+/// address.
 struct Scoped<F>(PhantomData<F>);
 
 impl<F: FnOnce(*const ())> Scoped<F> {
     const KIND: &'static Kind = &Kind { run: run_scoped::<F>, home: Home::Scope };
 }
 
-// SAFETY: both constructors demand a closure that may be sent to another thread.
+// SAFETY: each constructor demands a `Send` closure, or the promise that the call is allowed on any thread.
 unsafe impl Send for Job {}
 
 impl Job {
@@ -95,10 +96,10 @@ impl Job {
         unsafe { Job::unbounded(f) }
     }
 
-    /// As [`new`](Self::new), for a closure that borrows.
+    /// Erases a closure that may borrow; otherwise like [`new`](Self::new).
     ///
     /// # Safety
-    /// What `f` borrows must live until it has run.
+    /// What `f` borrows must live until `f` has run.
     #[inline]
     pub(super) unsafe fn unbounded<F: FnOnce() + Send>(f: F) -> Job {
         if size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>() {
@@ -114,16 +115,16 @@ impl Job {
         assert!(size_of::<F>() <= INLINE && align_of::<F>() <= align_of::<Words>());
         let mut words: Words = [MaybeUninit::uninit(); WORDS];
         let place = words.as_mut_ptr().cast::<F>();
-        // SAFETY: size and alignment were checked; the words are uninitialised and ours.
+        // SAFETY: size and alignment were checked; the words are uninitialised and belong to this call.
         unsafe { place.write(f) };
         Job { kind: Inline::<F>::KIND, words }
     }
 
-    /// A job of the scope whose base is at `base`, which `f` is told. Allocates only if the captures exceed 24 bytes or
-    /// a word's alignment.
+    /// Creates a job of the scope whose base is at `base`. The job passes this address to `f`. Allocates only if the
+    /// captures exceed 24 bytes or a word's alignment.
     ///
     /// # Safety
-    /// What `f` borrows must live until it has run.
+    /// What `f` borrows must live until `f` has run.
     #[inline]
     pub(crate) unsafe fn of_scope<F: FnOnce(*const ()) + Send>(base: *const (), f: F) -> Job {
         if size_of::<F>() <= INLINE - size_of::<usize>() && align_of::<F>() <= align_of::<Words>() {
@@ -140,29 +141,29 @@ impl Job {
         let mut words: Words = [MaybeUninit::uninit(); WORDS];
         words[0] = MaybeUninit::new(base.expose_provenance());
         let place = words[1..].as_mut_ptr().cast::<F>();
-        // SAFETY: size and alignment were checked; the words are uninitialised and ours.
+        // SAFETY: size and alignment were checked; the words are uninitialised and belong to this call.
         unsafe { place.write(f) };
         Job { kind: Scoped::<F>::KIND, words }
     }
 
-    /// A job that runs `stack` where it lies.
+    /// Creates a job that runs `stack` in place.
     ///
     /// # Safety
-    /// `stack` must stay where it is and alive until its latch is set, and this must be called at
-    /// most once for each `StackJob`.
+    /// `stack` must stay in place and alive until its latch is set. There must be at most one call for each
+    /// `StackJob`.
     pub(crate) unsafe fn borrowed<F, R>(stack: &StackJob<F, R>) -> Job
     where
         F: FnOnce() -> R + Send,
         R: Send,
     {
-        // SAFETY: `run_borrowed` wants what the caller promises.
+        // SAFETY: the caller promises what `run_borrowed` needs: the `StackJob` is alive, and runs once.
         unsafe { Job::at(Borrowed::<F, R>::KIND, ptr::from_ref(stack).cast()) }
     }
 
-    /// A job that calls what `kind` says with words of which the first is `address`; see [`address_of`].
+    /// Creates a job that calls the `run` function of `kind`, with `address` as the first word; see [`address_of`].
     ///
     /// # Safety
-    /// That call must be allowed, once, on any thread; and `address` is where the kind's home is, if it has one.
+    /// The call must be allowed, once, on any thread. If the kind has a home, `address` must be the home's address.
     #[inline(always)]
     pub(crate) unsafe fn at(kind: &'static Kind, address: *const ()) -> Job {
         let mut words: Words = [MaybeUninit::uninit(); WORDS];
@@ -170,32 +171,32 @@ impl Job {
         Job { kind, words }
     }
 
-    /// The frame that waits for the job's end: of what kind, and where. The address is 0 if there is none.
+    /// The kind and the address of the frame that waits for the job's end. The address is 0 if no frame waits.
     #[inline]
     pub(crate) fn home(&self) -> (Home, usize) {
         match self.kind.home {
             Home::None => (Home::None, 0),
             home => {
-                // SAFETY: jobs of a kind that has a home have its address in the first word.
+                // SAFETY: a job of a kind that has a home has the home's address in the first word.
                 (home, unsafe { self.words[0].assume_init() })
             }
         }
     }
 
-    /// Has nobody run it: for who owns what it would run, and does that itself.
+    /// Ends the job without a call: for an owner of what the job would run, which runs that itself.
     pub(crate) fn forget(self) {}
 
-    /// Runs it. Whatever the closure panics with goes on.
+    /// Runs the job. A panic of the closure continues in the caller.
     #[inline]
     pub(crate) fn run(mut self) {
-        // SAFETY: `self` is taken by value and jobs are neither cloned nor built elsewhere, so this
-        // is the one call.
+        // SAFETY: `self` is taken by value, and jobs are neither cloned nor built elsewhere, so this is the only
+        // call.
         unsafe { (self.kind.run)(&mut self.words) }
     }
 }
 
 /// # Safety
-/// `words` holds an `F` that nobody else will read.
+/// `words` must hold an `F` that no other call reads.
 unsafe fn run_inline<F: FnOnce()>(words: *mut Words) {
     // SAFETY: by the caller's promise; after this read the words count as uninitialised.
     let f = unsafe { words.cast::<F>().read() };
@@ -203,44 +204,43 @@ unsafe fn run_inline<F: FnOnce()>(words: *mut Words) {
 }
 
 /// # Safety
-/// `words` hold an address and, behind it, an `F` that nobody else will read.
+/// `words` must hold an address and, behind the address, an `F` that no other call reads.
 unsafe fn run_scoped<F: FnOnce(*const ())>(words: *mut Words) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: by the caller's promise, the first word is an address.
     let base: *const () = unsafe { address_of(words) };
-    // SAFETY: within the words.
+    // SAFETY: the second word lies within the words.
     let place = unsafe { words.cast::<usize>().add(1) };
     // SAFETY: by the caller's promise; after this read the words count as uninitialised.
     let f = unsafe { place.cast::<F>().read() };
     f(base);
 }
 
-/// The address that a job was made [at](Job::at).
+/// The address in the first word of a job.
 ///
 /// # Safety
-/// `words` are those of such a job.
+/// `words` must be the words of a job whose first word is an address: see [`Job::at`] and [`Job::of_scope`].
 #[inline(always)]
 pub(crate) unsafe fn address_of<T>(words: *mut Words) -> *const T {
-    // SAFETY: the words are those of the job that is being run.
+    // SAFETY: by the caller's promise these are the words of the job that is being run.
     let [address, ..] = unsafe { *words };
-    // SAFETY: `Job::at` wrote the first word.
+    // SAFETY: the job's constructor wrote an address into the first word.
     let address = unsafe { address.assume_init() };
     ptr::with_exposed_provenance(address)
 }
 
 /// # Safety
-/// The first word is the address of a live `StackJob<F, R>` that was not run.
+/// The first word must be the address of a live `StackJob<F, R>` that was not run.
 unsafe fn run_borrowed<F: FnOnce() -> R + Send, R: Send>(words: *mut Words) {
-    // SAFETY: `Job::borrowed` made it.
+    // SAFETY: `Job::borrowed` made these words, with an address.
     let stack: *const StackJob<F, R> = unsafe { address_of(words) };
-    // SAFETY: the maker keeps it alive until the latch is set, which `run` does last.
+    // SAFETY: the maker keeps the `StackJob` alive until the latch is set, which `run` does last.
     unsafe { StackJob::run(stack) };
 }
 
-/// A closure and the place for its result on the stack of a thread that waits for it.
+/// A closure and the place for its result, on the stack of the thread that waits for it.
 ///
-/// Who touches what: before the job is published, its maker. From then until the latch is set, the
-/// thread that runs it. Afterwards, the maker again; the latch's set (Release) and probe (Acquire)
-/// order the two.
+/// Access goes in turns: the maker, until it publishes the job; then the thread that runs the job, until it sets the
+/// latch; then the maker again. The latch's set (Release) and probe (Acquire) order the last two.
 pub(crate) struct StackJob<F, R> {
     latch: Latch,
     closure: UnsafeCell<Option<F>>,
@@ -248,48 +248,48 @@ pub(crate) struct StackJob<F, R> {
 }
 
 impl<F: FnOnce() -> R + Send, R: Send> StackJob<F, R> {
-    /// A job that sets `latch` when it has ended.
+    /// Creates a job that sets `latch` when `f` has ended.
     pub(crate) fn new(latch: Latch, f: F) -> Self {
         StackJob { latch, closure: UnsafeCell::new(Some(f)), result: UnsafeCell::new(None) }
     }
 
-    /// What the maker waits on.
+    /// The latch on which the maker waits.
     pub(crate) fn latch(&self) -> &Latch {
         &self.latch
     }
 
-    /// Runs the closure, stores what came of it, and sets the latch, after which `this` may be gone.
+    /// Runs the closure, stores its result or its panic, and sets the latch. `this` may be gone after that.
     ///
     /// # Safety
-    /// `this` is alive until its latch is set, and this is the one call.
+    /// `this` must be alive until its latch is set. This must be the only call.
     unsafe fn run(this: *const Self) {
-        // SAFETY: alive by the caller's promise, for as long as this reference is used: until `set`.
+        // SAFETY: alive by the caller's promise until `set`, and this reference is not used after `set`.
         let job = unsafe { &*this };
         let closure = job.closure.with_mut(|place| {
-            // SAFETY: this is the one call, so nobody else looks at the cell now.
+            // SAFETY: this is the only call, so no other thread accesses the cell now.
             let place = unsafe { &mut *place };
             place.take()
         });
         let Some(closure) = closure else { unreachable!("a stack job ran twice") };
         let result = unwind::catch(closure);
         job.result.with_mut(|place| {
-            // SAFETY: the maker reads this only after the latch is set.
+            // SAFETY: the maker reads the cell only after the latch is set.
             unsafe { *place = Some(result) };
         });
         let latch = &raw const job.latch;
-        // SAFETY: the latch is alive until it is set, and nothing here is touched afterwards.
+        // SAFETY: the latch is alive until it is set, and this call touches nothing of the job afterwards.
         unsafe { Latch::set(latch) };
     }
 
-    /// What the closure returned, or the payload of its panic.
+    /// Returns what the closure returned, or the payload of its panic.
     ///
     /// # Panics
-    /// If the latch was not set.
+    /// If the latch is not set.
     pub(crate) fn into_result(self) -> Result<R, Payload> {
         assert!(self.latch.probe(), "the job has not ended");
         self.result
             .with_mut(|place| {
-                // SAFETY: the latch is set, so the thread that ran the job has let go of it.
+                // SAFETY: the latch is set, so the thread that ran the job no longer accesses the cell.
                 let place = unsafe { &mut *place };
                 place.take()
             })

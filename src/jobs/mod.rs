@@ -1,4 +1,4 @@
-//! What is run, and where it lies until then.
+//! The jobs of a pool, and the places where jobs lie until they run.
 
 pub(crate) mod deque;
 pub(crate) mod inbox;

@@ -1,4 +1,7 @@
-//! How a pool is made from its options: the parts of its workers, what they share, their threads.
+//! Makes a pool from its options: the parts of its workers, the registry that the workers share, and their threads.
+//!
+//! If a thread does not start, the workers that were never started count as lost, and the pool is closed. So the
+//! threads that did start come to their end by themselves.
 
 use std::io;
 
@@ -21,29 +24,57 @@ use crate::waiting::latch::CountLatch;
 use crate::waiting::sleep::Sleep;
 
 impl Pool {
-    /// A pool with one worker for each core that this process may use, bound to it; fewer if a CPU quota
-    /// allows fewer.
+    /// Builds a pool with one worker for each core that this process may use, each bound to its core.
+    ///
+    /// There are fewer workers if a CPU quota allows fewer.
     ///
     /// # Errors
     /// [`BuildError::Spawn`] if the system refuses a thread.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::new()?;
+    /// assert!(pool.workers() >= 1);
+    /// assert_eq!(pool.install(|| 6 * 7), 42);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn new() -> Result<Pool, BuildError> {
         Pool::builder().build()
     }
 
-    /// A pool made to measure.
+    /// Returns a builder, for a pool with options of its own.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).name("decode").build()?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn builder() -> PoolBuilder {
         PoolBuilder::new()
     }
 }
 
 impl PoolBuilder {
-    /// Builds the pool and starts its threads. Does not wait until they run: that takes the system longer than all the
-    /// rest, and whoever has a job for them need not wait for it twice. Threads of [`spawn_with`](Self::spawn_with) are
-    /// waited for.
+    /// Builds the pool and starts its threads.
+    ///
+    /// The call does not wait until the threads run. The system takes longer for that than for all the rest, and a
+    /// caller that has a job for the pool waits for the job anyway. Threads of [`spawn_with`](Self::spawn_with) are
+    /// the exception: the call waits until each of them runs its worker.
     ///
     /// # Errors
-    /// [`BuildError`], with what was given and what is allowed. If the system refuses a thread, those started
-    /// before it are ended and joined.
+    /// [`BuildError`], which says what was given and what is allowed. If the system refuses a thread, the threads
+    /// started before it are ended and joined.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// assert_eq!(pool.install(|| 1 + 1), 2);
+    ///
+    /// let refused = filch::Pool::builder().workers(0).build();
+    /// assert!(matches!(refused, Err(filch::BuildError::ZeroWorkers)));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn build(self) -> Result<Pool, BuildError> {
         match self.start() {
             Ok((pool, awaited)) => {
@@ -56,12 +87,14 @@ impl PoolBuilder {
         }
     }
 
-    /// As [`build`](Self::build), with the threads started by `f` as for [`spawn_with`](Self::spawn_with); but `f` may
-    /// borrow, and may put a worker aside to run it later: nothing here waits for a thread.
+    /// Builds the pool as [`build`](Self::build) does, on threads that `f` starts.
+    ///
+    /// `f` does what the closure of [`spawn_with`](Self::spawn_with) does. But it may borrow, and it may put a worker
+    /// aside to run it later: this call waits for no thread.
     ///
     /// # Errors
-    /// As for [`build`](Self::build). After an error of `f`, the pool is closed and the workers that were started
-    /// leave, without being waited for; also if `f` panics, before that goes on.
+    /// As for [`build`](Self::build). After an error of `f` the pool is closed, and the workers that were started
+    /// leave; the call does not wait for them. The same happens if `f` panics, before the panic goes on.
     ///
     /// # Examples
     /// ```
@@ -86,9 +119,9 @@ impl PoolBuilder {
         }
     }
 
-    /// Starts the threads and waits for none: a wait may run jobs, and one of them may come for what the caller
-    /// holds. The latch, if any, is what the caller is to wait for then: it opens when all run. Under a checker there is
-    /// one always, so that not every model has to explore how threads come up; one that uses `build_with` does.
+    /// Starts the threads and waits for none: a wait may run jobs, and a job may want what the caller holds. The
+    /// caller waits for the returned latch, if any, later. It opens when each worker runs or is lost. Under a checker
+    /// there is always a latch, so that only models that use `build_with` explore how threads come up.
     pub(super) fn start(mut self) -> Result<(Pool, Option<Arc<CountLatch>>), Failed> {
         match self.spawn.take() {
             None => self.start_by(&mut Starter::Std).map(|(pool, started)| (pool, MODEL.then_some(started))),
@@ -119,8 +152,9 @@ impl PoolBuilder {
         }
         let mut all_parts: Vec<WorkerParts> = (0..plan.len()).map(|_| WorkerParts::new()).collect();
         if !MODEL && let Some(parts) = all_parts.first() {
-            // Has crossbeam set up what all deques share, once a process. If a thread of ours came first and somebody
-            // forked in that moment, no pool of the child could ever take a job.
+            // The first steal in a process makes crossbeam set up what all deques share. If a worker's thread did
+            // that and the process forked at that moment, no pool of the child could ever take a job. So it happens
+            // here.
             let _ = parts.deque.stealer().steal();
         }
         let peers = plan
@@ -152,7 +186,7 @@ impl PoolBuilder {
                 Ok(Err(source)) => Cause::Error(BuildError::Spawn { worker: index, source }),
                 Err(payload) => Cause::Panic(payload),
             };
-            // Those that will never run no longer hold up the end.
+            // A worker that was never started must not hold up the pool's end.
             for missing in index + 1..plan.len() {
                 registry.worker_lost(missing);
             }
@@ -165,29 +199,31 @@ impl PoolBuilder {
         let running = started.started();
         let bound = match starter {
             Starter::Std => Arc::clone(&running),
-            // Some may be put aside, for as long as the host likes.
+            // The host may put a worker aside for as long as it likes, so nothing may wait for its core.
             Starter::Host(_) => Arc::new(CountLatch::new(0)),
         };
         Ok((Pool::assemble(registry, started, bound), running))
     }
 }
 
-/// A build that came to nothing.
+/// Why a build failed, and what it leaves behind.
 pub(super) enum Failed {
-    /// Before anything was done.
+    /// Refused before any thread was started.
     Refused(BuildError),
-    /// With some of the threads started; they were told to end.
+    /// Failed with some of the threads started. Their pool is closed, so they end.
     Midway { cause: Cause, registry: Shared, started: Threads },
 }
 
+/// Why a thread did not start.
 pub(super) enum Cause {
     Error(BuildError),
-    /// Of the host's closure.
+    /// The host's closure panicked, with this payload.
     Panic(Payload),
 }
 
 impl Failed {
-    /// Waits for the end of the threads that were started, and says, or panics with, what went wrong.
+    /// Waits for the end of the threads that were started. Then returns the error, or resumes the panic, that ended
+    /// the build.
     pub(super) fn clean_up(self) -> BuildError {
         let (cause, registry, started) = match self {
             Failed::Refused(error) => return error,
@@ -198,7 +234,8 @@ impl Failed {
         cause.surface()
     }
 
-    /// Says, or panics with, what went wrong, and leaves threads that the host started to end by themselves.
+    /// Returns the error, or resumes the panic, that ended the build. Leaves the threads that the host started to end
+    /// by themselves.
     fn cause(self) -> BuildError {
         match self {
             Failed::Refused(error) => error,

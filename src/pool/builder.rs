@@ -1,4 +1,4 @@
-//! What a pool is asked to be like: its options.
+//! The options of a pool, except for the options in [`super::builder_threads`], which concern its threads.
 
 use std::fmt;
 use std::io;
@@ -7,10 +7,12 @@ use super::placement::Placement;
 use super::worker_thread::WorkerThread;
 use crate::scheduler::hooks::Hooks;
 
-/// See [`PoolBuilder::help_stack`].
+/// The default of [`PoolBuilder::help_stack`], in bytes.
 const HELP_STACK: usize = 256 << 10;
 
-/// Makes a [`Pool`](crate::Pool); from [`Pool::builder`](crate::Pool::builder).
+/// The options of a [`Pool`](crate::Pool) that is to be built; from [`Pool::builder`](crate::Pool::builder).
+///
+/// Each option has a default, which its description names. [`build`](Self::build) checks the options.
 ///
 /// # Examples
 /// ```
@@ -32,7 +34,7 @@ pub struct PoolBuilder {
     pub(super) use_current_thread: bool,
 }
 
-/// Starts the thread of a worker.
+/// The host's closure, which starts the thread of a worker.
 pub(super) type HostSpawn = dyn FnMut(WorkerThread) -> io::Result<()> + Send + Sync;
 
 impl PoolBuilder {
@@ -51,63 +53,151 @@ impl PoolBuilder {
         }
     }
 
-    /// How many workers: 1 to 4,095, spares included. If not given, one for each core that the process may use, as the first
-    /// pool found it, or fewer if a cgroup's CPU quota allows fewer.
+    /// Sets the number of workers.
+    ///
+    /// How many workers: 1 to 4,095, spares included. If not given, the pool has one worker for each core that the
+    /// process may use, as the first pool found it, or fewer if a cgroup's CPU quota allows fewer. With
+    /// [`Placement::List`] it then has one worker for each core of the list.
+    ///
+    /// # Examples
+    /// ```
+    /// // A pool for a side task, which leaves most cores to others.
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.workers(), 2);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// Which cores they are bound to; [`Placement::Cores`] if not given. A placement that the system refuses
-    /// does not fail the build: [`Pool::stats`](crate::Pool::stats) tells what was asked for and what was got.
+    /// Sets which cores the workers are bound to.
+    ///
+    /// If not given, [`Placement::Cores`] holds. A placement that the system refuses does not fail the build:
+    /// [`Pool::stats`](crate::Pool::stats) says for each worker which core was asked for and which core it got.
+    ///
+    /// # Examples
+    /// ```
+    /// // Beside other busy programs, leave the choice of cores to the system.
+    /// let pool = filch::Pool::builder().workers(2).placement(filch::Placement::Unpinned).build()?;
+    /// assert!(pool.stats().workers.iter().all(|worker| worker.asked.is_none()));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
         self
     }
 
-    /// The threads are called `name-0`, `name-1` and so on; `filch-…` if not given. Linux shows the first
-    /// 15 bytes.
+    /// Sets the name of the threads.
+    ///
+    /// The threads are called `name-0`, `name-1` and so on; if not given, `filch-0`, `filch-1` and so on. Linux shows
+    /// the first 15 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// // Tell the threads of several pools apart, in a debugger or in `top`.
+    /// let pool = filch::Pool::builder().workers(2).name("parse").build()?;
+    /// assert_eq!(pool.shutdown()?.workers[1].name, "parse-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The size of each thread's stack in bytes; `RUST_MIN_STACK`, or else 8 MiB, if not given. What is not used costs
-    /// address space only. Threads of [`spawn_with`](Self::spawn_with) have what their host gives them.
+    /// Sets the size of each thread's stack, in bytes.
+    ///
+    /// If not given, the size is `RUST_MIN_STACK`, or else 8 MiB. The part of a stack that is not used costs address
+    /// space only. Threads of [`spawn_with`](Self::spawn_with) have the stack that their host gives them.
+    ///
+    /// # Examples
+    /// ```
+    /// fn depth(levels: u32) -> u32 {
+    ///     if levels == 0 { 0 } else { 1 + depth(levels - 1) }
+    /// }
+    ///
+    /// // For jobs that recurse deeply.
+    /// let pool = filch::Pool::builder().workers(1).stack_size(64 << 20).build()?;
+    /// assert_eq!(pool.install(|| depth(100_000)), 100_000);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
     }
 
-    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
-    /// [`join`](crate::join()) or a [`scope`](crate::scope()); 256 KiB if not given. A worker needs this much and the stack of
-    /// its own recursion. With more, deeper chains of jobs that each wait for the next keep all cores busy; with
-    /// `usize::MAX` a worker that waits always helps, as rayon's do, and may overflow its stack as theirs may.
+    /// Sets how much of its stack, in bytes, a waiting worker may have used and still begin jobs that are not its
+    /// own.
+    ///
+    /// This concerns a worker that waits in a [`join`](crate::join()) or a [`scope`](crate::scope()). If it has used
+    /// more of its stack than this, it begins only jobs of its own while it waits. If not given, the limit is
+    /// 256 KiB.
+    ///
+    /// A worker needs this much stack and the stack of its own recursion. A higher limit keeps all cores busy also
+    /// with deeper chains of jobs that each wait for the next. With `usize::MAX` a waiting worker always helps, as
+    /// rayon's workers do, and may overflow its stack as rayon's may.
+    ///
+    /// # Examples
+    /// ```
+    /// fn fib(n: u32) -> u32 {
+    ///     if n < 2 {
+    ///         return n;
+    ///     }
+    ///     let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
+    ///     a + b
+    /// }
+    ///
+    /// // For deep chains of jobs with large frames: workers help for longer, on stacks with room for it.
+    /// let pool = filch::Pool::builder().workers(2).help_stack(1 << 20).stack_size(16 << 20).build()?;
+    /// assert_eq!(pool.install(|| fib(15)), 610);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn help_stack(mut self, bytes: usize) -> Self {
         self.help_stack = bytes;
         self
     }
 
-    /// How many workers with nothing to do may look for jobs at once, each for about the price of a wake, before they sleep;
-    /// half of them if not given. All of them find the parts of short parallel loops, of 20 to 100 µs, that follow each
-    /// other; a loop that finds everybody asleep is over before a second worker has come. Fewer leave the machine to
-    /// others, and cost those less who submit many small jobs.
+    /// Sets how many idle workers may search for jobs at once before they sleep.
+    ///
+    /// Each of them searches for about the price of one wake. If not given, half of the workers may search, at least
+    /// one.
+    ///
+    /// Let all workers search if short parallel loops, of 20 to 100 µs, follow each other: workers that still search
+    /// find the parts of the next loop. A loop that finds all workers asleep is over before a second worker has come.
+    /// Let fewer workers search to leave the machine to other programs, and to make many small jobs cheaper to
+    /// submit.
+    ///
+    /// # Examples
+    /// ```
+    /// // For short loops that follow each other: all four workers look for the next loop before they sleep.
+    /// let pool = filch::Pool::builder().workers(4).searchers(4).build()?;
+    /// for frame in 0..3 {
+    ///     assert_eq!(pool.join(|| frame, || frame + 1), (frame, frame + 1));
+    /// }
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn searchers(mut self, searchers: usize) -> Self {
         self.searchers = Some(searchers);
         self
     }
 
-    /// How many spare workers may stand in at once for workers that wait inside a job; 64 if not given, 0 for none.
+    /// Sets how many spare workers may stand in at once for workers that wait inside a job.
     ///
-    /// A job that waits, for a handle, a latch, a queue, a scope, keeps its thread. A spare has its worker's place
-    /// meanwhile, on a thread of its own that is bound to the same core: so a wait keeps its core busy, and whatever it
-    /// waits for can go on. Its [number](crate::current_worker) is that of the worker that it stands in for. A spare's
-    /// thread is started when one is first needed, and ends after 10 s without work. When the wait is over, the spare ends
-    /// the job that it is in, and rests; so never more workers than the pool has run for longer than a job.
+    /// If not given, up to 64 spares may stand in, or fewer if the workers leave room for fewer below the limit of
+    /// [`MAX_WORKERS`](crate::MAX_WORKERS). With 0 the pool has no spares.
     ///
-    /// Where more wait than there are spares, those that come late run other jobs of the pool while they wait, on top of
-    /// the one that waits; [`Stats::waits_helped`](crate::Stats) counts them. Such a job may come to wait for what lies
-    /// beneath it, and then neither goes on: with few spares, or none, that is to be kept in mind.
+    /// A job that waits (for a handle, a latch, a queue or a scope) keeps its thread. Meanwhile a spare takes the
+    /// worker's place, on another thread that is bound to the same core. So the core stays busy during the wait, and
+    /// whatever the job waits for can go on. A spare has the [number](crate::current_worker) of the worker that it
+    /// stands in for.
+    ///
+    /// The pool starts a spare's thread when it first needs one. The thread ends after 10 s without work. When the
+    /// wait is over, the spare finishes the job that it is in, and rests. So more threads than the pool has workers
+    /// run jobs for at most the length of one job.
+    ///
+    /// If more workers wait than there are spares, a worker that finds no spare runs other jobs of the pool while it
+    /// waits, on top of the waiting job. [`Stats::waits_helped`](crate::Stats) counts these waits. Such a job may
+    /// come to wait for the job beneath it, and then neither goes on. Keep that in mind with few spares or none.
     ///
     /// # Examples
     /// ```

@@ -1,4 +1,4 @@
-//! Why a pool did not shut down.
+//! The error of a shutdown.
 
 use std::error::Error;
 use std::fmt;
@@ -6,12 +6,23 @@ use std::fmt;
 use crate::error::ClosedReason;
 
 /// Why a shutdown did not end the pool.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// // A job cannot wait for the end of the pool that runs it.
+/// let refused = pool.install(|| pool.shutdown());
+/// assert_eq!(refused, Err(filch::ShutdownError::WouldDeadlock));
+/// // A thread outside the pool can.
+/// assert_eq!(pool.shutdown()?.run, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Called by a job of the pool, which would wait for its own end. Nothing was changed.
+    /// A job of the pool called the shutdown, and would wait for its own end. Nothing was changed.
     WouldDeadlock,
-    /// Time is up. The pool is closed and goes on draining; another shutdown can wait for the rest.
+    /// The time is up. The pool is closed and goes on draining; another shutdown can wait for the rest.
     Timeout {
         /// The names of the threads that had not ended.
         stuck: Vec<String>,

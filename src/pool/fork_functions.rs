@@ -1,4 +1,5 @@
-//! The free functions that fork and join: on the pool that the calling thread works for, or else on the global one.
+//! The free functions that fork and join. They act on the pool that the calling thread works for, or else on the
+//! global one.
 
 use super::global;
 use crate::error::Closed;
@@ -10,24 +11,28 @@ use crate::fork_join::scope::{
 };
 use crate::scheduler::worker::with_private;
 
-/// Runs two closures, maybe at the same time, and returns both results, on the pool that the calling thread
-/// works for, or else on the [global](crate::Pool::global) one.
+/// Runs two closures, maybe at the same time, and returns both results.
 ///
-/// The calling worker runs `a` and meanwhile keeps `b` for whoever has nothing to do. If nobody took it, it runs
-/// `b` itself: that costs about as much as two calls, 2 ns, so recursion need not stop early. If somebody did, it
-/// helps with what `b` forks, if it can have some of that, or leaves its place to a
-/// [spare](crate::PoolBuilder::spares) until `b` has ended.
+/// The closures run on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
 ///
-/// A worker that has nothing to do takes `b` within about 0.1 ms and a wake, however deep the fork is and whatever `a`
-/// does. Both sides may therefore be long. They may need each other only if another worker is free for `b`, now or in
-/// time: no two threads are promised.
+/// The calling worker runs `a`. Meanwhile it keeps `b` for a worker that has nothing to do. If no other worker took
+/// `b`, the calling worker runs `b` itself; that costs about as much as two calls, so recursion need not stop early.
+/// If another worker took `b`, the calling worker helps with what `b` forks, as far as it can have some of that.
+/// Otherwise it leaves its place to a [spare](crate::PoolBuilder::spares) until `b` has ended.
+///
+/// A worker that has nothing to do takes `b` within about 0.1 ms and a wake, however deep the fork is and whatever
+/// `a` does. Both sides may therefore be long. The two sides may need each other only if another worker is free for
+/// `b`, now or in time: `join` does not promise two threads.
 ///
 /// Private stacks and their exposure on demand follow Acar, Charguéraud, Rainey: "Scheduling parallel programs by
-/// work stealing with private deques" (PPoPP 2013), the way back to the own job Cilk-5's THE protocol.
+/// work stealing with private deques" (PPoPP 2013). The way in which a worker gets its own fork back follows the THE
+/// protocol of Cilk-5.
 ///
 /// # Panics
-/// With what the closures panic with, that of `a` if both do. Both always end before. If the drop of the payload
-/// that is not passed on panics, the process ends. From outside a pool, as [`Pool::install`](crate::Pool::install).
+/// Panics with the payload of the closure that panicked, and with that of `a` if both did. Both closures have always
+/// ended before. The process ends if the drop of a payload that is not passed on panics, or the drop of the result of
+/// the closure that did not panic. Called from outside a pool, it also panics as
+/// [`Pool::install`](crate::Pool::install) does.
 ///
 /// # Examples
 /// ```
@@ -51,7 +56,7 @@ where
     join_told(|_| a(), |_| b())
 }
 
-/// As [`join`], with closures that are told whether they run on another thread than this call.
+/// Runs two closures as [`join`] does, and tells each whether it runs on another thread than the caller.
 ///
 /// # Panics
 /// As [`join`].
@@ -74,6 +79,7 @@ where
     join_told(|migrated| a(FnContext::new(migrated)), |migrated| b(FnContext::new(migrated)))
 }
 
+/// Runs both closures on the current pool. Each is told whether it runs on another thread than the caller.
 #[inline(always)]
 fn join_told<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
@@ -88,7 +94,8 @@ where
     })
 }
 
-/// As [`join_from_outside`], on the pool that is current. A function of its own, so that a fork's frame has no room for it.
+/// Runs [`join_from_outside`] on the current pool. This is a separate function, so that the frame of a fork keeps no
+/// room for it.
 #[cold]
 #[inline(never)]
 fn join_from_anywhere<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
@@ -101,15 +108,19 @@ where
     join_from_outside(&global::current(), a, b)
 }
 
-/// Runs `f` on a worker and waits until all that it spawned has ended, on the pool that the calling thread works
-/// for, or else on the [global](crate::Pool::global) one.
+/// Runs `f` on a worker, waits until everything that was spawned in the scope has ended, and returns the result of
+/// `f`.
 ///
-/// While it waits, the worker runs jobs of the scope. When it has none, a [spare](crate::PoolBuilder::spares) has its place,
-/// unless it is to wait in [another way](crate::Pool::scope_with).
+/// The scope belongs to the pool that the calling thread works for, or else to the [global](crate::Pool::global) one.
+///
+/// While the worker waits, it runs jobs of the scope. When there are none for it, a
+/// [spare](crate::PoolBuilder::spares) has its place. [`Pool::scope_with`](crate::Pool::scope_with) asks for another
+/// way to wait.
 ///
 /// # Panics
-/// With the first panic of `f` or a spawned closure, after all have ended. If the drop of a later payload panics,
-/// the process ends. From outside a pool, as [`Pool::install`](crate::Pool::install).
+/// Panics with the first panic of `f` or a spawned closure, after all of them have ended. If the drop of a later
+/// payload panics, the process ends. Called from outside a pool, it also panics as
+/// [`Pool::install`](crate::Pool::install) does.
 ///
 /// # Examples
 /// ```
@@ -130,7 +141,8 @@ where
     scope_on(&global::current(), None, f)
 }
 
-/// As [`scope`], but runs `f` on the calling thread, whatever that is; it need not be `Send` then.
+/// Runs `f` on the calling thread, whatever thread that is, and otherwise does as [`scope`]. So `f` need not be
+/// `Send`.
 ///
 /// A thread outside the pool sleeps while it waits.
 ///
@@ -150,10 +162,26 @@ where
     in_place_on(&global::current(), f)
 }
 
-/// As [`scope`](crate::scope()), for a [`ScopeFifo`].
+/// Runs `f` with a [`ScopeFifo`], and otherwise does as [`scope`](crate::scope()).
 ///
 /// # Panics
 /// As [`scope`](crate::scope()).
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let order = std::sync::Mutex::new(Vec::new());
+/// pool.install(|| {
+///     filch::scope_fifo(|s| {
+///         for n in 0..3 {
+///             let order = &order;
+///             s.spawn_fifo(move |_| order.lock().unwrap().push(n));
+///         }
+///     });
+/// });
+/// assert_eq!(order.into_inner().unwrap(), [0, 1, 2]);
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 pub fn scope_fifo<'scope, F, R>(f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -162,10 +190,29 @@ where
     scope_fifo_on(&global::current(), f)
 }
 
-/// As [`in_place_scope`], for a [`ScopeFifo`].
+/// Runs `f` with a [`ScopeFifo`], and otherwise does as [`in_place_scope`].
 ///
 /// # Panics
 /// As [`scope`](crate::scope()).
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// let spawned = std::cell::Cell::new(0);
+/// let sum = AtomicU32::new(0);
+/// filch::in_place_scope_fifo(|s| {
+///     for n in 1..=10 {
+///         let sum = &sum;
+///         s.spawn_fifo(move |_| {
+///             sum.fetch_add(n, Ordering::Relaxed);
+///         });
+///         // This closure stays on this thread, so it may use what cannot be shared.
+///         spawned.set(n);
+///     }
+/// });
+/// assert_eq!((sum.into_inner(), spawned.get()), (55, 10));
+/// ```
 pub fn in_place_scope_fifo<'scope, F, R>(f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R,
@@ -173,11 +220,13 @@ where
     in_place_fifo_on(&global::current(), f)
 }
 
-/// Runs `f` once on every worker of the pool that the calling thread works for, or else of the
-/// [global](crate::Pool::global) one; see [`Pool::broadcast`](crate::Pool::broadcast).
+/// Runs `f` once on every worker of the current pool, waits, and returns the results by worker number.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. See
+/// [`Pool::broadcast`](crate::Pool::broadcast).
 ///
 /// # Panics
-/// As the method.
+/// As [`Pool::broadcast`](crate::Pool::broadcast).
 ///
 /// # Examples
 /// ```
@@ -194,10 +243,18 @@ where
     broadcast_on(&global::current(), |context| f(context.index()))
 }
 
-/// As [`broadcast`], and tells each call more about it.
+/// Runs `f` as [`broadcast`] does, and tells each call the number of workers as well.
 ///
 /// # Panics
-/// As the method.
+/// As [`Pool::broadcast`](crate::Pool::broadcast).
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(3).build()?;
+/// let last = pool.install(|| filch::broadcast_context(|worker| worker.index() + 1 == worker.num_threads()));
+/// assert_eq!(last, [false, false, true]);
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 pub fn broadcast_context<F, R>(f: F) -> Vec<R>
 where
     F: Fn(BroadcastContext<'_>) -> R + Sync,
@@ -206,11 +263,13 @@ where
     broadcast_on(&global::current(), f)
 }
 
-/// Has every worker of the pool that the calling thread works for, or else of the [global](crate::Pool::global) one, run
-/// `f` once; see [`Pool::spawn_broadcast`](crate::Pool::spawn_broadcast).
+/// Has every worker of the current pool run `f` once. Does not block.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. See
+/// [`Pool::spawn_broadcast`](crate::Pool::spawn_broadcast).
 ///
 /// # Errors
-/// As the method.
+/// As [`Pool::spawn_broadcast`](crate::Pool::spawn_broadcast).
 ///
 /// # Examples
 /// ```

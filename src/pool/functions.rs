@@ -1,4 +1,5 @@
-//! The free functions for single closures: on the pool that the calling thread works for, or else on the global one.
+//! The free functions for single closures, and what the calling thread is. They act on the pool that the calling
+//! thread works for, or else on the global one.
 
 use super::global::with_registry;
 use crate::error::Closed;
@@ -6,10 +7,13 @@ use crate::scheduler::worker::{return_host_of_dropped_pool, with_current};
 use crate::tasks::handle::JoinHandle;
 use crate::tasks::spawn as tasks;
 
-/// [`Pool::execute`](crate::Pool::execute) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
+/// Has a worker of the current pool run `f`, and forgets it. Does not block.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. See
+/// [`Pool::execute`](crate::Pool::execute).
 ///
 /// # Errors
-/// As for the method.
+/// As [`Pool::execute`](crate::Pool::execute).
 ///
 /// # Examples
 /// ```
@@ -26,10 +30,30 @@ where
     with_registry(|registry| tasks::execute(registry, f))
 }
 
-/// [`Pool::execute_fifo`](crate::Pool::execute_fifo) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
+/// Has a worker of the current pool run `f`, and forgets it. Does not block.
+///
+/// Of the closures that one worker submits by this function, the oldest runs first.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. See
+/// [`Pool::execute_fifo`](crate::Pool::execute_fifo).
 ///
 /// # Errors
-/// As for the method.
+/// As [`Pool::execute_fifo`](crate::Pool::execute_fifo).
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let (send, order) = std::sync::mpsc::channel();
+/// pool.install(|| {
+///     for n in 0..3 {
+///         let send = send.clone();
+///         filch::execute_fifo(move || send.send(n).unwrap()).unwrap();
+///     }
+/// });
+/// drop(send);
+/// assert_eq!(order.iter().collect::<Vec<_>>(), [0, 1, 2]);
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 pub fn execute_fifo<F>(f: F) -> Result<(), Closed<F>>
 where
     F: FnOnce() + Send + 'static,
@@ -37,7 +61,10 @@ where
     with_registry(|registry| tasks::execute_fifo(registry, f))
 }
 
-/// [`Pool::spawn`](crate::Pool::spawn) on the pool that the calling thread works for, or else on the [global](crate::Pool::global) one.
+/// Has a worker of the current pool run `f`, and returns a handle to its result. Does not block.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. See
+/// [`Pool::spawn`](crate::Pool::spawn).
 ///
 /// # Examples
 /// ```
@@ -52,11 +79,11 @@ where
     with_registry(|registry| tasks::spawn(registry, f)).0
 }
 
-/// The number of the worker that the calling thread is, in its pool; `None` if it is none.
+/// Returns the calling thread's number as a worker of its pool, or `None` if the thread is no worker.
 ///
-/// Two threads may have one number at once: a worker that waits in a job, or has just come back from that, and the
-/// [spare](crate::PoolBuilder::spares) that stands in for it. So what lies in a table by this number needs a lock or an
-/// atomic, however short the access.
+/// Two threads may have the same number at the same time: a worker that waits inside a job, or has just come back
+/// from the wait, and the [spare](crate::PoolBuilder::spares) that stands in for it. So an entry of a table that is
+/// indexed by this number needs a lock or an atomic, however short the access.
 ///
 /// # Examples
 /// ```
@@ -71,8 +98,10 @@ pub fn current_worker() -> Option<usize> {
     with_current(|worker| worker.map(|worker| worker.number.get()))
 }
 
-/// How many workers the pool has that the calling thread works for, or else the [global](crate::Pool::global) one,
-/// which is started if need be.
+/// Returns the number of workers of the current pool.
+///
+/// The current pool is the pool that the calling thread works for, or else the [global](crate::Pool::global) one. The
+/// global pool is started if it does not exist yet.
 ///
 /// # Examples
 /// ```

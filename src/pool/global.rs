@@ -1,5 +1,18 @@
-//! The one pool that is not somebody's: started at its first use, as rayon's is. Nothing else is global.
-//! And the free functions, which act on the pool that the calling thread works for, or else on that one.
+//! The global pool, and the pool that a free function acts on.
+//!
+//! The global pool is the only pool that no user owns. It starts at its first use, as rayon's does, unless
+//! `build_global` has built it. Nothing else is global. A free function acts on the pool that the calling thread
+//! works for, or else on the global pool.
+//!
+//! | `GLOBAL` | `BUILDING` | a thread that needs the pool |
+//! |---|---|---|
+//! | empty | `None` | builds it |
+//! | empty | a live thread | waits until that thread is through, then looks again |
+//! | empty | the same thread | gets an error or a panic: the thread needs the pool that it is about to build |
+//! | empty | a thread of the parent process | builds it: a forked child has none of its parent's other threads |
+//! | the pool | any | uses it |
+//!
+//! Invariant: at most one thread of a process builds at a time, and `GLOBAL` is set at most once.
 
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
@@ -13,15 +26,16 @@ use crate::sync::{Arc, MODEL};
 use crate::system::process;
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
-/// Who builds it, so that of two threads that want to one waits. The lock itself is held for no longer than a look.
+/// The thread that builds the pool, so that a second thread waits for it. A thread holds the lock only for a look.
 static BUILDING: Mutex<Option<Builder>> = Mutex::new(None);
-/// That somebody is through with it.
+/// Signals that a builder is through, with or without success.
 static BUILT: Condvar = Condvar::new();
 
+/// A thread that builds the global pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Builder {
     thread: ThreadId,
-    /// A forked child has none of its parent's other threads.
+    /// The thread's process. A forked child has none of its parent's other threads, so it does not wait for them.
     generation: u32,
 }
 
@@ -29,8 +43,10 @@ struct Builder {
 struct Turn;
 
 impl Turn {
-    /// Waits for it, without running jobs: one that runs on top of the builder could never get what it waits for.
-    /// `None` if there is nothing to wait for: the pool exists, or this very thread is building it.
+    /// Waits until no other thread builds, and takes the right. Returns `None` if the pool exists, or if the calling
+    /// thread itself is building it.
+    ///
+    /// The wait runs no jobs: a job that runs on top of the builder could never get the pool that it waits for.
     fn take() -> Option<Turn> {
         let me = Builder { thread: std::thread::current().id(), generation: process::generation() };
         let mut building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,13 +75,14 @@ impl Drop for Turn {
     }
 }
 
+/// Builds the global pool from `builder`, unless there is one.
 pub(super) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     if MODEL {
         panic!("under the checker there is no global pool: an execution must own all it uses");
     }
     let Some(turn) = Turn::take() else { return Err(BuildError::GlobalAlreadyBuilt) };
     let started = builder.start().map(|(pool, started)| (GLOBAL.get_or_init(|| pool), started));
-    // Before any wait: on a worker that runs jobs, and they may come for the pool.
+    // The turn ends before the wait below: a worker that waits may run jobs, and these may need the global pool.
     drop(turn);
     match started {
         Ok((pool, started)) => {
@@ -78,13 +95,14 @@ pub(super) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     }
 }
 
+/// Returns the global pool, and builds it first if need be.
 pub(crate) fn get() -> &'static Pool {
     if let Some(pool) = GLOBAL.get() {
         return pool;
     }
     match build(Pool::builder()) {
         Ok(pool) => pool,
-        // Somebody was faster.
+        // Another thread was faster, or this thread is inside the build.
         Err(BuildError::GlobalAlreadyBuilt) => {
             GLOBAL.get().expect("the global pool was used by the closure that starts its threads")
         }
@@ -92,11 +110,12 @@ pub(crate) fn get() -> &'static Pool {
     }
 }
 
-/// The pool that the calling thread works for, or else the global one.
+/// Returns the pool that the calling thread works for, or else the global one.
 pub(crate) fn current() -> Shared {
     with_registry(Arc::clone)
 }
 
+/// Calls `f` with the pool that the calling thread works for, or else with the global one.
 pub(super) fn with_registry<R>(f: impl FnOnce(&Shared) -> R) -> R {
     return_host_of_dropped_pool();
     with_current(|worker| match worker {
@@ -106,12 +125,13 @@ pub(super) fn with_registry<R>(f: impl FnOnce(&Shared) -> R) -> R {
 }
 
 impl Pool {
-    /// The pool that the free functions use outside any other: built by
-    /// [`build_global`](PoolBuilder::build_global), or at its first use as by [`new`](Self::new). It is never
-    /// shut down unless somebody does so.
+    /// Returns the global pool, which the free functions use on a thread that works for no pool.
+    ///
+    /// [`build_global`](PoolBuilder::build_global) builds it; otherwise its first use does, as [`new`](Self::new)
+    /// would. It is never shut down unless a caller does that.
     ///
     /// # Panics
-    /// If it has to be built and cannot.
+    /// Panics if the pool does not exist yet and cannot be built.
     ///
     /// # Examples
     /// ```
@@ -128,8 +148,18 @@ impl PoolBuilder {
     /// Builds the pool and makes it the [global](Pool::global) one.
     ///
     /// # Errors
-    /// As for [`build`](Self::build); and if there is a global pool already, also one that was made by its
-    /// first use.
+    /// As [`build`](Self::build). Also [`BuildError::GlobalAlreadyBuilt`] if there is a global pool already, be it
+    /// one that its first use built.
+    ///
+    /// # Examples
+    /// ```
+    /// // Early in `main`, before anything uses the global pool.
+    /// filch::Pool::builder().workers(2).build_global()?;
+    /// assert_eq!(filch::current_workers(), 2);
+    /// let again = filch::Pool::builder().build_global();
+    /// assert!(matches!(again, Err(filch::BuildError::GlobalAlreadyBuilt)));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn build_global(self) -> Result<&'static Pool, BuildError> {
         build(self)
     }

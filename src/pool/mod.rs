@@ -1,4 +1,6 @@
-//! A pool as its users have it: made, and given jobs. Its end is in [`shutdown`].
+//! The pool as a user sees it: its builder, its methods and the free functions.
+//!
+//! [`build`] makes a pool from its options, [`run`] gives it jobs, [`shutdown`] ends it.
 
 mod build;
 mod builder;
@@ -36,11 +38,13 @@ use crate::sync::{Arc, Mutex};
 use crate::waiting::latch::CountLatch;
 use worker_thread::Threads;
 
-/// A number of worker threads, each bound to a core, that run jobs and steal them from each other.
+/// A set of worker threads, each bound to a core, that run jobs and steal jobs from each other.
 ///
-/// A pool is used through `&self`; share it by reference or in an `Arc`. Dropping it
-/// [shuts it down](Self::shutdown): what was accepted runs, and the threads are joined. Dropped by one of its
-/// own jobs, it closes and lets its threads go: they finish what was accepted and end.
+/// A pool is used through `&self`: share it by reference or in an `Arc`.
+///
+/// Dropping a pool [shuts it down](Self::shutdown): all accepted jobs run, and the threads are joined. If one of the
+/// pool's own jobs drops it, the pool closes and nothing is joined: the threads finish the accepted jobs and then
+/// end.
 ///
 /// # Examples
 /// ```
@@ -54,13 +58,15 @@ use worker_thread::Threads;
 /// ```
 pub struct Pool {
     pub(crate) registry: Shared,
-    /// Taken by who joins them, or lets them go.
+    /// `None` once a caller took them, to join them or to let them go.
     pub(in crate::pool) threads: Mutex<Option<Threads>>,
-    /// Opens when they were.
+    /// Opens when the threads were joined.
     pub(crate) joined: CountLatch,
-    /// Our threads. They are so until their thread-locals are gone, when they have long ceased to be workers.
+    /// The threads that std started for this pool. A thread counts as one of them until its thread-locals are gone,
+    /// long after it ceased to be a worker.
     pub(crate) traces: Vec<Trace>,
-    /// Opens when each of our threads is on its core, or was refused it.
+    /// Opens when each thread that std started for the pool is on its core, or was refused that core. Open from the
+    /// start if the host starts the threads.
     pub(crate) bound: Arc<CountLatch>,
     pub(crate) detached: bool,
 }
@@ -82,13 +88,33 @@ impl Pool {
         &self.registry
     }
 
-    /// How many workers it has.
+    /// Returns the number of workers.
+    ///
+    /// # Examples
+    /// ```
+    /// // Cut a job into one part for each worker.
+    /// let pool = filch::Pool::builder().workers(3).build()?;
+    /// let items: Vec<u32> = (0..10).collect();
+    /// let parts = items.chunks(items.len().div_ceil(pool.workers()));
+    /// assert_eq!(parts.len(), 3);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     pub fn workers(&self) -> usize {
         self.registry.peers.len()
     }
 
-    /// The number of the worker of this pool that the calling thread is; `None` if it is none, or another pool's.
+    /// Returns the number of the calling worker. `None` if the calling thread is no worker, or is a worker of another
+    /// pool.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let other = filch::Pool::builder().workers(1).build()?;
+    /// assert_eq!(pool.current_worker(), None);
+    /// assert_eq!(pool.install(|| (pool.current_worker(), other.current_worker())), (Some(0), None));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn current_worker(&self) -> Option<usize> {
@@ -99,8 +125,10 @@ impl Pool {
         })
     }
 
-    /// What the workers did so far, and where they are. Disturbs no worker; takes a lock that only waits inside jobs take.
-    /// Right after `build` it waits until the threads that the pool started are on their cores.
+    /// Returns what the workers did so far, and the core of each.
+    ///
+    /// The call disturbs no worker. It takes a lock that workers take only for waits inside jobs. Right after `build`
+    /// it waits until the threads that the pool started are on their cores.
     ///
     /// # Examples
     /// ```

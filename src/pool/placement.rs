@@ -1,19 +1,33 @@
-//! Which worker goes to which core.
+//! The placement of workers: which worker is bound to which core.
 
 /// Which cores the workers are bound to.
 ///
 /// A thread or a process that a job starts inherits the worker's core: see
 /// [`unpin_current_thread`](crate::unpin_current_thread) and [`unpin_child`](crate::unpin_child).
+///
+/// # Examples
+/// ```
+/// use filch::{Placement, Pool};
+///
+/// let pool = Pool::builder().workers(1).placement(Placement::Cores).build()?;
+/// if let Some(core) = pool.stats().workers[0].asked {
+///     // A second pool that keeps to the same core.
+///     let second = Pool::builder().placement(Placement::List(vec![core])).build()?;
+///     assert_eq!(second.workers(), 1);
+///     assert_eq!(second.stats().workers[0].asked, Some(core));
+/// }
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
-    /// Worker *i* to the *i*-th core that the process may use. Workers beyond the last core are not bound:
-    /// two that shared a core could not make way for each other.
+    /// Binds worker *i* to the *i*-th core that the process may use. Workers beyond the last core are not bound: two
+    /// workers that shared a core could not make way for each other.
     #[default]
     Cores,
-    /// The system decides.
+    /// Binds no worker: the system decides where each runs.
     Unpinned,
-    /// Worker *i* to the *i*-th core listed, by the system's number. Without an explicit number of workers,
-    /// one a core; workers beyond the list are not bound.
+    /// Binds worker *i* to the *i*-th core of the list, by the system's numbers. If the number of workers is not
+    /// given, there is one for each core listed. Workers beyond the list are not bound.
     List(Vec<usize>),
 }

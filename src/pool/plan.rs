@@ -1,4 +1,4 @@
-//! Whether what a builder was given can be had: checked before anything is allocated or started.
+//! Checks the options of a builder, before anything is allocated or started, and assigns cores to workers.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::sync::MODEL;
 use crate::system::affinity;
 use crate::waiting::sleep::MAX_WORKERS;
 
-/// The largest stack that is asked of the system: what rounding up to a page cannot overflow.
+/// The largest stack that is asked of the system, in bytes: rounding it up to whole pages cannot overflow.
 const MAX_STACK: usize = isize::MAX as usize / 2;
 
 impl PoolBuilder {
-    /// The core for each worker.
+    /// Returns the core of each worker, by number; `None` for a worker that is not to be bound.
     pub(super) fn plan(&self) -> Result<Vec<Option<usize>>, BuildError> {
         let snapshot = affinity::snapshot();
         if self.name.contains('\0') {

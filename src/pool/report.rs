@@ -1,39 +1,65 @@
-//! What a pool reports when it has ended.
+//! The report of a pool that has ended.
 
 use crate::scheduler::registry::Registry;
 
 /// What a pool did in its life; see [`Pool::shutdown`](crate::Pool::shutdown).
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(2).build()?;
+/// pool.execute(|| ())?;
+/// pool.spawn(|| 6 * 7).join()?;
+/// let report = pool.shutdown()?;
+/// assert_eq!((report.run, report.panicked), (2, 0));
+/// let by_workers: u64 = report.workers.iter().map(|worker| worker.run).sum();
+/// assert_eq!(by_workers + report.run_by_spares, report.run);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
     /// Jobs run: closures of `execute`, `spawn` and `install`, and each job of a queue.
     pub run: u64,
-    /// Of these, panics that went to the panic handler.
+    /// Panics of these jobs that went to the panic handler.
     pub panicked: u64,
-    /// Jobs run by spares, which are in no worker's report.
+    /// Jobs run by spares. They are in no worker's report.
     pub run_by_spares: u64,
-    /// One entry a worker, by its number.
+    /// One entry for each worker, by its number.
     pub workers: Vec<WorkerReport>,
 }
 
 /// What one worker did; part of [`Shutdown`].
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).name("embed").build()?;
+/// pool.execute(|| ())?;
+/// let report = pool.shutdown()?;
+/// for worker in &report.workers {
+///     if worker.asked != worker.pinned_to {
+///         eprintln!("{} did not get its core", worker.name);
+///     }
+/// }
+/// assert_eq!((report.workers[0].name.as_str(), report.workers[0].run), ("embed-0", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerReport {
-    /// Its thread's name.
+    /// The name of the worker's thread.
     pub name: String,
-    /// Jobs it ran.
+    /// Jobs that the worker ran.
     pub run: u64,
-    /// Of these, panics that went to the panic handler.
+    /// Panics of these jobs that went to the panic handler.
     pub panicked: u64,
-    /// The core that its placement asked for, if any.
+    /// The core that the worker's placement asked for, if any.
     pub asked: Option<usize>,
-    /// The core that it was bound to, if any.
+    /// The core that the worker was bound to, if any.
     pub pinned_to: Option<usize>,
 }
 
 impl Shutdown {
-    /// The report of a pool whose workers have left.
+    /// Makes the report of a pool whose workers have left.
     pub(super) fn of(registry: &Registry) -> Shutdown {
         let workers: Vec<WorkerReport> = registry
             .peers

@@ -1,4 +1,4 @@
-//! How users give a pool something to run.
+//! The methods that give a pool jobs: single closures, and queues of typed jobs.
 
 use super::Pool;
 use crate::error::Closed;
@@ -8,11 +8,11 @@ use crate::tasks::handle::JoinHandle;
 use crate::tasks::{install, spawn as tasks};
 
 impl Pool {
-    /// Has a worker run `f`, and forgets it. Does not block.
+    /// Submits `f` for a worker to run, without a handle to it. Does not block.
     ///
-    /// Closures with up to 24 bytes of captures are not allocated. Called by a job of this pool, `f` goes to
-    /// the deque of its worker, whence the newest is run first and the oldest stolen first; called from
-    /// elsewhere, through the injector, oldest first. What `f` panics with goes to the panic handler.
+    /// Closures with up to 24 bytes of captures are not allocated. If a job of this pool calls this, `f` goes to the
+    /// deque of the job's worker: the worker runs its newest job first, and thieves steal the oldest first. From
+    /// elsewhere `f` goes through the injector, oldest first. If `f` panics, the payload goes to the panic handler.
     ///
     /// # Errors
     /// `f` back, if the pool is shut down (the pool's own jobs may submit until the drain has ended) or this is
@@ -35,7 +35,8 @@ impl Pool {
         tasks::execute(&self.registry, f)
     }
 
-    /// As [`execute`](Self::execute), but of what one worker submits so, the oldest runs first.
+    /// Submits `f` as [`execute`](Self::execute) does, but in order: of the jobs that one worker submits in this way,
+    /// the oldest runs first.
     ///
     /// # Errors
     /// As for [`execute`](Self::execute).
@@ -61,9 +62,21 @@ impl Pool {
         tasks::execute_fifo(&self.registry, f)
     }
 
-    /// Has a worker run `f`, and returns a handle to wait for what it returns or panics with. Does not block.
+    /// Submits `f` for a worker to run, and returns a handle to wait for what `f` returns or panics with. Does not
+    /// block.
     ///
-    /// If the pool does not take it, the handle says so. Costs an allocation that job and handle share.
+    /// If the pool does not take the job, the handle says so. The call costs one allocation, which job and handle
+    /// share.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let text = String::from("steal something small");
+    /// let words = pool.spawn(move || text.split(' ').count());
+    /// // This thread is free for other work until it needs the result.
+    /// assert_eq!(words.join()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -72,14 +85,15 @@ impl Pool {
         tasks::spawn(&self.registry, f).0
     }
 
-    /// Runs `f` on a worker of this pool, waits, and returns what it returned. `f` may borrow.
+    /// Runs `f` on a worker of this pool, waits for its end, and returns what `f` returned. `f` may borrow.
     ///
-    /// A worker of this pool runs it on the spot. A worker of another pool leaves its place to a
-    /// [spare](crate::PoolBuilder::spares) of its own pool while it waits; any other thread sleeps. No allocation.
+    /// A worker of this pool runs `f` on the spot. A worker of another pool leaves its place to a
+    /// [spare](crate::PoolBuilder::spares) of that pool while it waits. Any other thread sleeps. The call does not
+    /// allocate.
     ///
     /// # Panics
-    /// With what `f` panicked with; or if the pool is shut down or this is a forked child, for which there is
-    /// [`try_install`](Self::try_install).
+    /// With what `f` panicked with. Also if the pool is shut down or this is a forked child; then
+    /// [`try_install`](Self::try_install) returns an error instead.
     ///
     /// # Examples
     /// ```
@@ -100,13 +114,24 @@ impl Pool {
         }
     }
 
-    /// As [`install`](Self::install), but hands `f` back if the pool does not take it.
+    /// Runs `f` as [`install`](Self::install) does, but hands `f` back if the pool does not take it.
     ///
     /// # Errors
     /// `f` back, if the pool is shut down or this is a forked child.
     ///
     /// # Panics
     /// With what `f` panicked with.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// assert_eq!(pool.try_install(|| 6 * 7).ok(), Some(42));
+    /// pool.shutdown()?;
+    /// let refused = pool.try_install(|| 6 * 7).unwrap_err();
+    /// // The closure comes back: run it here instead.
+    /// assert_eq!(refused.into_inner()(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_install<F, R>(&self, f: F) -> Result<R, Closed<F>>
     where
         F: FnOnce() -> R + Send,
@@ -115,7 +140,8 @@ impl Pool {
         install::try_install(&self.registry, None, f)
     }
 
-    /// As [`install`](Self::install), with a say in what a worker does meanwhile: see [`Wait`].
+    /// Runs `f` as [`install`](Self::install) does; `wait` says which jobs a worker runs while it waits: see
+    /// [`Wait`].
     ///
     /// # Panics
     /// As [`install`](Self::install).
@@ -132,7 +158,8 @@ impl Pool {
     ///         let (other, total) = (&other, &total);
     ///         s.spawn(move |_| {
     ///             let mut total = total.lock().unwrap();
-    ///             // With `install`, the worker might run another of these jobs here, which wants the lock.
+    ///             // With `install`, a worker that finds no spare might run another of these jobs here, which wants
+    ///             // the lock.
     ///             *total += other.install_with(filch::Wait::Park, || n);
     ///         });
     ///     }
@@ -151,7 +178,18 @@ impl Pool {
         }
     }
 
-    /// Starts to make a bounded [`Queue`](crate::Queue) of typed jobs on this pool.
+    /// Returns a builder for a bounded [`Queue`](crate::Queue) of typed jobs on this pool.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (send, lengths) = std::sync::mpsc::channel();
+    /// // Many jobs of one kind, and a producer that waits while 16 of them lie there.
+    /// let queue = pool.queue().capacity(16).build(move |word: &'static str| send.send(word.len()).unwrap())?;
+    /// queue.submit("steal")?;
+    /// assert_eq!(lengths.recv()?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue(&self) -> QueueBuilder<'_> {
         QueueBuilder::new(&self.registry)
     }

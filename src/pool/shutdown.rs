@@ -1,4 +1,8 @@
-//! A pool's end, and what it reports.
+//! The end of a pool: the methods that shut it down, and its drop.
+//!
+//! A shutdown closes the pool, waits until all accepted jobs have run and each worker has left its main loop, and
+//! joins the threads. A lent thread that calls it runs jobs meanwhile, and is returned. A shutdown with a time limit
+//! takes the handles of the threads only when it knows that joining them takes no time.
 
 use std::time::{Duration, Instant};
 
@@ -11,26 +15,41 @@ use crate::scheduler::worker::{return_host, return_host_of_dropped_pool, with_cu
 use crate::sync::{Arc, defect, lock};
 
 impl Pool {
-    /// Shuts the pool down and reports: refuses jobs from outside, runs all that was accepted and what that
-    /// submits in turn, ends and joins the threads.
+    /// Shuts the pool down and returns its report. Blocks until the pool has ended.
     ///
-    /// May be called by several threads and again; each gets the report. A thread that was lent with
-    /// [`use_current_thread`](crate::PoolBuilder::use_current_thread) helps, and is returned; if it is the only worker and
-    /// another thread calls this, that waits until it has run what is left.
+    /// The pool refuses jobs from outside, runs all accepted jobs and what they submit in turn, and ends and joins
+    /// its threads. Several threads may call this, also again later; each call returns the report.
+    ///
+    /// A thread that was lent with [`use_current_thread`](crate::PoolBuilder::use_current_thread) and calls this
+    /// helps to run the jobs, and is returned. If a lent thread is the only worker and another thread calls this, the
+    /// call waits until the lent thread has run what is left.
     ///
     /// # Errors
-    /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked
-    /// child. Nothing is changed then.
+    /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked child.
+    /// Neither changes anything.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// pool.execute(|| ())?;
+    /// pool.execute(|| ())?;
+    /// // All accepted jobs run first.
+    /// assert_eq!(pool.shutdown()?.run, 2);
+    /// assert!(pool.execute(|| ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self) -> Result<Shutdown, ShutdownError> {
         self.shutdown_until(None, true)
     }
 
-    /// As [`shutdown`](Self::shutdown), but stops waiting after `timeout`. The pool is closed then, and drains;
-    /// a later call, or the drop of the pool, waits for the rest.
+    /// Shuts the pool down as [`shutdown`](Self::shutdown) does, but stops waiting after `timeout`.
+    ///
+    /// After a timeout the pool is closed and goes on draining; a later call, or the drop of the pool, waits for the
+    /// rest.
     ///
     /// # Errors
-    /// As for [`shutdown`](Self::shutdown); and [`ShutdownError::Timeout`] with the names of the threads that
-    /// have not ended.
+    /// As for [`shutdown`](Self::shutdown). Also [`ShutdownError::Timeout`], with the names of the threads that have
+    /// not ended.
     ///
     /// # Examples
     /// ```
@@ -50,10 +69,12 @@ impl Pool {
         self.shutdown_until(deadline(timeout), true)
     }
 
-    /// Closes the pool and lets its threads go, at once: they finish what was accepted, and end. From any thread, also one
-    /// of its own workers. A thread that was lent with [`use_current_thread`](crate::PoolBuilder::use_current_thread) is returned
-    /// if it is the calling one and in none of the pool's jobs; what it was to run goes to the others, or is run here if
-    /// there are none.
+    /// Closes the pool and lets its threads go, without a wait for them: they finish what was accepted, and end.
+    ///
+    /// Any thread may call this, also a worker of the pool. A calling thread that was lent with
+    /// [`use_current_thread`](crate::PoolBuilder::use_current_thread) is returned, unless it is in a job of the pool.
+    /// What it was to run goes to the other workers; if there are none, this call runs it. Jobs that only the lent
+    /// thread was to run, such as its turn of a broadcast, run in this call in any case.
     ///
     /// # Examples
     /// ```
@@ -69,6 +90,7 @@ impl Pool {
         self.detached = true;
     }
 
+    /// The drop of a pool that was [detached](Self::detach). The drop of the threads' handles detaches the threads.
     fn close_and_let_go(&self) {
         if let Some(threads) = lock(&self.threads).take()
             && self.registry.forked()
@@ -94,14 +116,15 @@ impl Pool {
         }
     }
 
-    /// With a report of where the workers were, if it is `read`.
+    /// Shuts the pool down, and waits until `deadline` at most. `read` says that the caller reads the
+    /// report: the call then waits first until each thread is on its core, which the report names.
     fn shutdown_until(&self, deadline: Option<Instant>, read: bool) -> Result<Shutdown, ShutdownError> {
         let registry = &self.registry;
         if registry.forked() {
             return Err(ShutdownError::ForkedProcess);
         }
         let own = |worker: &crate::scheduler::worker::Worker| Arc::ptr_eq(&worker.registry, registry);
-        // A worker in its exit hook is outside the pool, and is waited for all the same.
+        // A worker in its exit hook is outside the pool, and yet a shutdown waits for it.
         let waited_for =
             |worker: &crate::scheduler::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
         let inside = with_current(|worker| worker.is_some_and(waited_for));
@@ -110,7 +133,7 @@ impl Pool {
             return Err(ShutdownError::WouldDeadlock);
         }
         if read {
-            // A worker that comes up in a pool that is closed has no reason to go to its core.
+            // Before the pool closes: a worker that comes up in a closed pool may not go to its core.
             self.bound.wait_until(deadline, None);
         }
         registry.close();
@@ -121,7 +144,7 @@ impl Pool {
         });
         let stuck = |stuck| ShutdownError::Timeout { stuck };
         if deadline.is_some() && registry.threads() == 0 {
-            // Before the thread is returned: if time is up it is still needed.
+            // Before the lent thread is returned: if the time is up, the jobs that are left still need it.
             registry.wait_left(deadline).map_err(stuck)?;
         }
         return_host(registry);
@@ -137,8 +160,9 @@ impl Pool {
 }
 
 impl Pool {
-    /// For a thread that has nothing else to do and no limit of time: sleeps once for each thread, until that has ended,
-    /// where to wait until it has left, until its locals are gone and until it has ended takes three sleeps.
+    /// Waits for the threads' end, for a caller that is no worker and has no time limit. It sleeps once for each
+    /// thread. The other way takes three sleeps for each: until the worker has left, until the thread's locals are
+    /// gone, and until the thread has ended.
     fn join_at_once(&self) {
         let threads = lock(&self.threads).take();
         let Some(threads) = threads else {
@@ -146,19 +170,22 @@ impl Pool {
             return;
         };
         threads.join();
-        // Those of a host, and a lent one. No spare is called after that.
+        // The host's threads and a lent thread have no handle to join. Once they have left too, no spare is called
+        // any more.
         let _ = self.registry.wait_left(None);
         let _ = self.registry.spares.join(None);
         self.joined.count_down();
     }
 
-    /// Joins the threads, which have left, or waits for who does; the names of those that still run at `deadline`.
+    /// Joins the threads, whose workers have left, or waits for the other caller that does. After `deadline`: the
+    /// names of the threads that still run.
     fn join_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
         let names = |running: &dyn Fn(&Trace) -> bool| -> Vec<String> {
             let traces = self.traces.iter().filter(|trace| running(trace));
             traces.map(|trace| trace.name.clone()).collect()
         };
-        // Before their handles are taken, which only one can: what is left of a thread afterwards takes no time.
+        // Only one caller can take the handles, and a join knows no deadline. So this waits for the end of the
+        // threads' locals first: what a thread still does after that takes no time.
         if !self.traces.iter().all(|trace| trace.gone.wait_until(deadline, None)) {
             let running = names(&|trace| trace.gone.count() > 0);
             if !running.is_empty() {
@@ -192,7 +219,8 @@ impl Drop for Pool {
                 Err(_) => self.registry.close(),
             }
         }
-        // For a thread that was lent and had no part in this, or is in a job and will be returned behind it.
+        // A lent thread that is not the caller, or that is inside a job now, finds this note at a later call, and
+        // is returned then.
         self.registry.note_owner_dropped();
         return_host_of_dropped_pool();
     }

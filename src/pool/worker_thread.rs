@@ -1,4 +1,7 @@
-//! The threads that workers run on: started by std or by the host, waited for, joined.
+//! The threads that workers run on: std or the host starts them, a shutdown waits for them and joins them.
+//!
+//! The pool holds a handle and a trace of each thread that std started. The host joins its threads itself; the pool
+//! notices only that their workers have left.
 
 use std::fmt;
 use std::io;
@@ -11,20 +14,34 @@ use crate::sync::Arc;
 use crate::system::affinity;
 use crate::waiting::latch::CountLatch;
 
-/// Who starts threads.
+/// Who starts the workers' threads.
 pub(super) enum Starter<'f> {
     Std,
     Host(&'f mut dyn FnMut(WorkerThread) -> io::Result<()>),
 }
 
-/// A worker that waits for a thread: what the closure of
-/// [`PoolBuilder::spawn_with`](crate::PoolBuilder::spawn_with) gets.
+/// A worker that waits for a thread: the argument of the closure of
+/// [`PoolBuilder::spawn_with`](crate::PoolBuilder::spawn_with).
 ///
-/// If it is dropped without having [run](Self::run), the pool goes on without this worker, and is closed if it has
-/// no other; within the closure, return an error instead.
+/// If it is dropped without having [run](Self::run), the pool goes on without this worker, and is closed if it has no
+/// other. Within the closure, return an error instead.
+///
+/// # Examples
+/// ```
+/// // A program that starts all its threads itself.
+/// let mut threads = Vec::new();
+/// let pool = filch::Pool::builder().workers(2).build_with(|worker| {
+///     threads.push(std::thread::Builder::new().spawn(|| worker.run())?);
+///     Ok(())
+/// })?;
+/// assert_eq!(pool.install(|| 6 * 7), 42);
+/// drop(pool);
+/// threads.into_iter().for_each(|thread| thread.join().unwrap());
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 #[must_use = "a worker without a thread runs no jobs"]
 pub struct WorkerThread {
-    /// `None` once it runs.
+    /// `None` once the worker runs.
     start: Option<WorkerStart>,
     stack_size: Option<usize>,
     started: Arc<CountLatch>,
@@ -33,31 +50,83 @@ pub struct WorkerThread {
 }
 
 impl WorkerThread {
-    /// The worker's number.
+    /// Returns the worker's number.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut numbers = Vec::new();
+    /// let pool = filch::Pool::builder().workers(2).build_with(|worker| {
+    ///     numbers.push(worker.index());
+    ///     std::thread::Builder::new().spawn(|| worker.run()).map(drop)
+    /// })?;
+    /// assert_eq!(numbers, [0, 1]);
+    /// # drop(pool);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// What its thread should be called.
+    /// Returns the name that the worker's thread should have.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).name("host").build_with(|worker| {
+    ///     let thread = std::thread::Builder::new().name(worker.name().to_owned());
+    ///     thread.spawn(|| worker.run()).map(drop)
+    /// })?;
+    /// assert_eq!(pool.install(|| std::thread::current().name().map(str::to_owned)).as_deref(), Some("host-0"));
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What stack the pool's builder asked for, in bytes.
+    /// Returns the [stack size](crate::PoolBuilder::stack_size) that the pool's builder was given, in bytes; `None`
+    /// if it was given none.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).stack_size(1 << 20).build_with(|worker| {
+    ///     assert_eq!(worker.stack_size(), Some(1 << 20));
+    ///     let mut thread = std::thread::Builder::new();
+    ///     if let Some(bytes) = worker.stack_size() {
+    ///         thread = thread.stack_size(bytes);
+    ///     }
+    ///     thread.spawn(|| worker.run()).map(drop)
+    /// })?;
+    /// # drop(pool);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     pub fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }
 
-    /// Runs the worker on the calling thread, binds that to the worker's core, and returns when the pool has
-    /// shut down; in a forked child, at once.
+    /// Runs the worker on the calling thread, and returns when the pool has shut down.
+    ///
+    /// It binds the thread to the worker's core. In a forked child it returns at once.
     ///
     /// # Panics
     /// If the calling thread is a worker already.
+    ///
+    /// # Examples
+    /// ```
+    /// let count = std::thread::scope(|scope| {
+    ///     let pool = filch::Pool::builder().workers(1).build_with(|worker| {
+    ///         scope.spawn(|| worker.run());
+    ///         Ok(())
+    ///     })?;
+    ///     Ok::<_, filch::BuildError>(pool.install(|| 6 * 7))
+    ///     // The drop of the pool ends `run`, and the scope joins its thread.
+    /// })?;
+    /// assert_eq!(count, 42);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn run(mut self) {
-        // Before the seat is taken: if this panics, the pool is told that it has to do without the worker.
+        // Before `start` is taken: if this panics, the drop of `self` tells the pool to go on without the worker.
         assert!(with_current(|worker| worker.is_none()), "the thread is a worker already");
         let Some(start) = self.start.take_if(|start| !start.registry.forked()) else { return };
         let registry = Arc::clone(&start.registry);
@@ -72,7 +141,9 @@ impl WorkerThread {
                     registry.sleep.set_home(worker.index, core);
                 }
             };
-            // To go to another core takes longer than all the rest of a pool that was dropped before this thread ran.
+            // If the pool was dropped before this thread ran, a move to another core would take longer than all else
+            // that the thread does. So the worker of a closed and drained pool goes to its core only if a job turns
+            // up.
             let in_vain = registry.closed_and_drained() && !registry.hooks.has_start();
             if !in_vain {
                 bind();
@@ -86,10 +157,12 @@ impl WorkerThread {
             });
             worker.leave_pool();
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
-            // While this thread is the worker still: what is dropped may shut the pool down.
+            // While this thread still is the worker: a hook or handler that this drops may call a shutdown, which is
+            // refused on a worker and would wait for ever elsewhere.
             registry.worker_left(worker.index);
         }
-        // Its deque is empty and stays so; whoever waits for `running` may free everything but our `Arc`.
+        // Before `running` opens: the shutdown that waits for it may then free everything but this thread's `Arc`.
+        // The worker's deque is empty and stays empty.
         drop(worker);
         me.running.count_down();
     }
@@ -111,8 +184,8 @@ impl fmt::Debug for WorkerThread {
 }
 
 impl Registry {
-    /// Blocks until each worker has left its main loop, and a pool that has none has run what it accepted; after
-    /// `deadline`, the names of those that are to blame.
+    /// Blocks until each worker has left its main loop, and, in a pool without main loops, until all that was
+    /// accepted has run. After `deadline`: the names of the workers that this still waits for.
     pub(super) fn wait_left(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
         if !self.wait_drained(deadline) {
             return Err(vec![self.peers[0].name.clone()]);
@@ -127,7 +200,7 @@ impl Registry {
     }
 }
 
-/// The threads of one pool, as far as they are ours to join.
+/// The threads of one pool, as far as the pool joins them: the threads that std started.
 pub(super) struct Threads {
     handles: Vec<Handle>,
     traces: Vec<Trace>,
@@ -135,7 +208,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// None yet, of `expected`.
+    /// No threads yet; the pool will have `expected` of them, the host's included.
     pub(crate) fn new(expected: usize) -> Threads {
         Threads {
             handles: Vec::with_capacity(expected),
@@ -145,7 +218,7 @@ impl Threads {
     }
 
     /// Starts the thread of one worker. After an error the worker is [lost](Registry::worker_lost), unless the host
-    /// kept it in spite of the error that it returned.
+    /// returned the error and kept the worker nevertheless.
     pub(super) fn start(
         &mut self,
         starter: &mut Starter<'_>,
@@ -172,25 +245,25 @@ impl Threads {
         }
     }
 
-    /// Opens when each worker runs, or is lost.
+    /// Returns the latch that opens when each worker runs, or is lost.
     pub(super) fn started(&self) -> Arc<CountLatch> {
         Arc::clone(&self.started)
     }
 
-    /// Which threads they are.
+    /// Returns the traces of the threads that std started.
     pub(super) fn traces(&self) -> Vec<Trace> {
         self.traces.clone()
     }
 
-    /// Joins the threads, all of whose workers have [left](Registry::wait_left).
+    /// Joins the threads, each of which ends by itself once the pool is closed and drained.
     pub(crate) fn join(self) {
         for handle in self.handles {
-            // The worker caught all that jobs and hooks panicked with.
+            // The result is of no use: the worker caught all panics of jobs and hooks.
             let _ = handle.join();
         }
     }
 
-    /// Forgets the handles of threads that exist in another process only.
+    /// Forgets the handles, in a forked child: the threads exist in the parent only.
     pub(crate) fn forget(self) {
         for handle in self.handles {
             std::mem::forget(handle);

@@ -1,12 +1,13 @@
-//! What all handles and runners of a queue share: the ring, the runners' word, and one part for each mechanism around them.
+//! The part of a queue that its handles and its runners share: the ring, the runners' word, and one part for each
+//! mechanism around them.
 //!
 //! | part | is about | changed by |
 //! |---|---|---|
 //! | [`Ring`] | jobs that wait | producers push, runners pop |
-//! | [`Runners`] | how many runners there are, and what they are at | [`super::start`], [`super::runner`], [`super::standby`] |
+//! | [`Runners`] | the runners, and what they do | [`super::start`], [`super::runner`], [`super::standby`] |
 //! | [`Overflow`] | jobs beyond the capacity | [`super::start`], runners |
-//! | [`RoomWaiters`] | who waits for room | [`super::full`], runners |
-//! | [`Idle`] | who waits for the queue to be idle, and the end of its states | [`super::end`] |
+//! | [`RoomWaiters`] | the producers that wait for room | [`super::full`], runners |
+//! | [`Idle`] | waits for the queue to be idle, and the end of its states | [`super::end`] |
 //! | [`Pace`] | how long jobs take | runners |
 //! | [`Service`] | the handler and its states | [`super::states`] |
 
@@ -27,53 +28,55 @@ use crate::scheduler::worker::Worker;
 use crate::sync::{Arc, StdArc};
 use crate::system::unwind::Payload;
 
-/// What refuses a job from outside the pool, one from another job of the pool, and one from a handler of the queue.
+/// The tail's flags that refuse a job from outside the pool, a job from a worker of the pool, and a job from a
+/// handler of this queue.
 pub(super) const TO_OUTSIDE: u64 = CLOSED | OUTSIDE_CLOSED | DRAINING;
 pub(super) const TO_WORKERS: u64 = CLOSED | DRAINING;
 pub(super) const TO_OWN: u64 = CLOSED;
 
-/// How a job is run: the handler and what state it has, behind one virtual call an activation.
+/// How a job runs: the handler and its state, behind one virtual call per activation.
 pub(crate) trait Service<J>: Send + Sync {
-    /// Serves as a runner until [`CoreRef::serve`] is through.
+    /// Serves the queue as a runner, until [`CoreRef::serve`] returns.
     fn activate(&self, core: &CoreRef<J>, worker: &Worker);
 
-    /// Pops and runs one job. `false` if there is none.
+    /// Pops one job and runs it. `false` if there is none.
     fn run_one(&self, core: &CoreRef<J>, worker: &Worker) -> bool;
 
-    /// Drops the handler and its states: the pool has ended, and with it the last runner.
+    /// Drops the handler and its states. The pool has ended, and its last runner with it.
     fn drop_user_code(&self);
 
-    /// The workers that have a state which is to be ended.
+    /// The workers that have a state to be ended.
     fn owners(&self) -> Vec<usize>;
 
-    /// Ends the states of one of them, on its thread if that still runs; what that panics with is `report_panic`. Whether it was
-    /// all of them: if not, another thread is about to bring one back, and then calls `again`.
+    /// Ends the states of the worker `owner`, on that worker's thread if the thread still runs. Passes each panic to
+    /// `report_panic`. `true` if these were all states of that worker. `false` if another thread still uses one: that
+    /// thread calls `again` when it brings the last state back.
     fn end_states(&self, owner: usize, report_panic: &dyn Fn(Payload), again: Again) -> bool;
 }
 
-/// Asks for the end of a worker's states once more.
+/// Requests the end of a worker's states once more.
 pub(crate) type Again = Box<dyn FnOnce() + Send>;
 
 /// The shared part of a queue.
 pub(crate) struct Core<J> {
     pub(crate) ring: Ring<J, Note>,
-    /// Apart from what producers read with each job.
+    /// On a cache line of its own, away from the words that producers read with each job.
     pub(crate) runners: CachePadded<Runners>,
-    /// At most so many runners.
+    /// The most runners that may serve at once.
     pub(crate) limit: usize,
     pub(crate) registry: Shared,
     pub(super) room: RoomWaiters,
     pub(super) idle: Idle,
     pub(crate) service: Box<dyn Service<J>>,
     pub(super) overflow: Overflow<J>,
-    /// What each worker has counted.
+    /// The counts that each worker keeps.
     pub(super) tallies: Tallies,
     pub(super) name: Option<Box<str>>,
-    /// How long jobs take. Apart from what producers read, because runners write it.
+    /// How long jobs take. On a cache line of its own, because runners write it and producers read the rest.
     pub(crate) pace: CachePadded<Pace>,
 }
 
-/// What a queue is made of, apart from what each begins with.
+/// The given parts of a queue. [`CoreRef::new`] makes the others.
 pub(crate) struct Parts<J> {
     pub(crate) ring: Ring<J, Note>,
     pub(crate) limit: usize,
@@ -92,7 +95,7 @@ impl<J> Core<J> {
         self.ring.is_empty() && !self.runners.load().overflow()
     }
 
-    /// Whether all that was accepted has ended.
+    /// Whether all accepted jobs have ended.
     pub(crate) fn is_idle(&self) -> bool {
         self.runners.have_ended(&self.ring)
     }
@@ -101,35 +104,37 @@ impl<J> Core<J> {
         self.name.as_deref()
     }
 
-    /// What tells this queue from others.
+    /// The address that tells this queue from others.
     pub(super) fn address(&self) -> usize {
         (&raw const *self).addr()
     }
 
-    /// The words that tell of those who wait for room.
+    /// The words that announce a waiter for room.
     pub(super) fn words(&self) -> Words<'_, J> {
         Words { ring: &self.ring, runners: &self.runners, address: self.address() }
     }
 
-    /// A pop saw that somebody waits for room. Whether that was a thread from outside.
+    /// Wakes waiters, for a pop that saw `BLOCKED`. Returns whether an entry of the queue's own list was among them:
+    /// a thread from outside, or a worker of another pool.
     pub(crate) fn slot_freed(&self) -> bool {
         self.room.slot_freed(self.words())
     }
 
-    /// Refuses jobs from now on: all, those from outside the pool, or those from outside the queue. Producers that wait get
-    /// to know. Whether there are jobs.
+    /// Refuses jobs from now on, as `flag` says: all jobs, those from outside the pool, or those from outside the
+    /// queue. Wakes the producers that wait. Returns whether the ring holds jobs.
     pub(super) fn refuse(&self, flag: u64) -> bool {
         let left = self.ring.flag_tail(flag);
         self.room.refused(self.words());
         left
     }
 
-    /// Whether `worker` belongs to this queue's pool and may submit as such.
+    /// Whether `worker` belongs to this queue's pool and may submit as one of its workers.
     pub(super) fn is_inside(&self, worker: &Worker) -> bool {
         Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside()
     }
 
-    /// Whether a job of this queue is on the stack of `worker`: what it submits is the queue's own.
+    /// Whether a job of this queue is on the stack of `worker`. If so, the queue treats what `worker` submits as its
+    /// own.
     pub(super) fn is_own(&self, worker: &Worker) -> bool {
         worker.serves().contains(&self.address())
     }
@@ -142,8 +147,8 @@ impl<J> Core<J> {
     }
 }
 
-/// A counted reference to the shared part: what handles and runners hold. (A method on `Arc<Core>` would not do under the
-/// checker, whose `Arc` cannot be a receiver.)
+/// A counted reference to the shared part. Handles and runners hold one. (A method on `Arc<Core>` is not possible
+/// under loom, whose `Arc` cannot be a receiver.)
 pub(crate) struct CoreRef<J>(Arc<Core<J>>);
 
 impl<J> CoreRef<J> {

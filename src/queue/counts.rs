@@ -1,29 +1,47 @@
-//! What a queue counts.
+//! The counts of a queue.
 //!
-//! Accepted jobs are counted by the ring's tail and taken ones by its head, ended ones by the workers that ran them, each
-//! for itself: no job costs a read-modify-write more.
+//! | jobs | counted by |
+//! |---|---|
+//! | accepted | the position of the ring's tail |
+//! | taken out | the position of the ring's head |
+//! | ended, panicked | the worker that ran the job, in its own [`Tally`]; all spares share one |
+//!
+//! So counting adds no read-modify-write to a job on a worker. Only spares, which share a tally, pay one.
 
 use crossbeam_utils::CachePadded;
 
 use crate::scheduler::stats::Counter;
 
-/// A reading of a queue's counts; see [`Queue::counts`](crate::Queue::counts).
+/// A reading of a queue's counts; [`Queue::counts`](crate::Queue::counts) returns it.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(2).panic_handler(|_| ()).build()?;
+/// let queue = pool.queue().build(|n: u32| assert!(n != 3, "unlucky"))?;
+/// queue.submit_all(1..=4)?;
+/// queue.wait();
+/// let counts = queue.counts();
+/// assert_eq!((counts.accepted, counts.waiting, counts.running), (4, 0, 0));
+/// // A job that panicked has ended, too.
+/// assert_eq!((counts.done, counts.panicked), (4, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueCounts {
-    /// Jobs accepted since the queue was built: those that wait, run and have ended.
+    /// Jobs accepted since the queue was built: the waiting, the running and the ended ones.
     pub accepted: u64,
     /// Jobs that have not begun.
     pub waiting: u64,
-    /// Jobs that have begun and not ended.
+    /// Jobs that have begun and have not ended.
     pub running: u64,
     /// Jobs that have ended, those that panicked included.
     pub done: u64,
-    /// Jobs that have ended by a panic, wherever that went.
+    /// Jobs that have ended by a panic, no matter who was told of the panic.
     pub panicked: u64,
 }
 
-/// What one worker counts of a queue.
+/// One worker's counts for a queue.
 struct Tally {
     done: Counter,
     panicked: Counter,
@@ -35,11 +53,11 @@ impl Tally {
     }
 }
 
-/// What was counted for a queue.
+/// The counts of a queue's ended jobs.
 pub(super) struct Tallies {
-    /// One for each worker, which alone writes it.
+    /// One for each worker. Only the worker writes it.
     workers: Box<[CachePadded<Tally>]>,
-    /// Of all spares.
+    /// One for all spares.
     spares: CachePadded<Tally>,
 }
 
@@ -49,7 +67,7 @@ impl Tallies {
         Tallies { workers: (0..workers).map(|_| tally()).collect(), spares: tally() }
     }
 
-    /// A job has ended on that peer.
+    /// Counts a job that has ended on `peer`. An index beyond the workers is a spare's.
     #[inline(always)]
     pub(super) fn count_done(&self, peer: usize) {
         match self.workers.get(peer) {
@@ -58,7 +76,7 @@ impl Tallies {
         }
     }
 
-    /// A job has panicked on that peer.
+    /// Counts a job that has ended on `peer` by a panic.
     pub(super) fn count_panicked(&self, peer: usize) {
         self.count_done(peer);
         match self.workers.get(peer) {
@@ -67,8 +85,8 @@ impl Tallies {
         }
     }
 
-    /// What has ended. To be read before the ring's positions: what ended was taken before, and what was taken was accepted
-    /// before.
+    /// Returns how many jobs have ended. The caller reads the ring's positions afterwards: then each ended job is
+    /// among the jobs taken out, and each job taken out is among the accepted ones.
     pub(super) fn read(&self) -> Ended {
         let sum = |which: fn(&Tally) -> &Counter| self.all().map(|tally| which(tally).get()).sum();
         let panicked = sum(|tally| &tally.panicked);
@@ -80,16 +98,18 @@ impl Tallies {
     }
 }
 
-/// Jobs that had ended when it was asked.
+/// How many jobs had ended at the moment of [`Tallies::read`].
 pub(super) struct Ended {
     done: u64,
     panicked: u64,
 }
 
 impl Ended {
-    /// With those that wait and have begun since, of which at most `limit` run.
+    /// Completes the reading with the jobs that wait and the jobs that have begun, both read later than `self`. At
+    /// most `limit` jobs run at once.
     pub(super) fn with(self, waiting: u64, begun: u64, limit: u64) -> QueueCounts {
-        // Those that ended between the two looks are not running any more.
+        // The difference includes jobs that ended between the two reads. More than `limit` cannot run: the rest has
+        // ended.
         let running = begun.saturating_sub(self.done).min(limit);
         let done = begun.saturating_sub(running).max(self.done);
         let panicked = self.panicked.min(done);

@@ -1,21 +1,28 @@
-//! When a queue is idle, when it is closed, and the end of its workers' states.
+//! Finds out when a queue is idle, closes a draining queue then, and ends the states of its workers.
 //!
-//! | the queue | refuses | to be idle is |
+//! A queue is *idle* when every accepted job has ended: the ring and the overflow are empty, and no runner is active.
+//!
+//! | the queue | refuses | being idle |
 //! |---|---|---|
-//! | open | nobody | a moment |
-//! | draining, by `close_when_idle` | all but its own handlers | final: it closes |
-//! | closed | all | final: the states end |
+//! | open | nobody | lasts for a moment |
+//! | draining, after `close_when_idle` | all but its own handlers | is final: the queue closes |
+//! | closed | all | is final: the states end |
 //!
-//! *Why draining closes at the right moment.* A handler of the queue submits while its runner is active. Once nobody else
-//! may, a queue with nothing in it and no active runner stays so. Whoever looks for that takes the tail, then sees the ring
-//! empty and the counts idle, and closes by an exchange that succeeds only if nothing was pushed since. So no job that was
-//! accepted is left, and no handler's is refused before. There is somebody to look: who asks for the close says in the
-//! counts's word that somebody waits, and then looks; who becomes idle changes that word, and looks if somebody waits.
+//! *Invariant*: a draining queue closes with no accepted job left, and refuses no job of its own handlers before. A
+//! handler submits while its runner is active. Once only handlers may submit, a queue that is idle stays idle. The
+//! look reads the tail, then sees that the queue is idle, and closes by an exchange of the tail that succeeds only if
+//! nothing was pushed since the read.
 //!
-//! *The end of states.* When the queue is closed and idle, each worker that has states gets a job of its own that hands
-//! them over; the last such job wakes those who wait. Until then a runner may still be on its way out with its state: the
-//! job runs on the same thread, after it; or, if that is the worker's spare, comes again after it. A queue that is not closed when its pool has run all it took is closed then, by
-//! the pool ([`crate::scheduler::finish`]).
+//! *The race from both sides.* The thread that asks for the close, or waits for the queue, sets `awaited` in the
+//! runners' word ([`RunnerCounts`]) and then looks. The runner that leaves the queue idle changes the same word, and
+//! looks if it finds `awaited` there. So at least one of the two sees the queue idle.
+//!
+//! *The end of the states.* When the queue is closed and idle, each worker that has states gets a job that hands its
+//! states to the user's `end`. The last of these jobs wakes the waiters. A runner may still be on its way out with
+//! its state when the job comes. If both have the same thread, the job runs after the runner. If one of them is on
+//! the worker's spare, the job comes again after the runner. If a queue whose states are to be ended is still open
+//! when its pool has run everything that the pool accepted, the pool closes the queue then
+//! ([`crate::scheduler::finish`]).
 
 use super::core::{Core, CoreRef};
 use super::idle::Phase;
@@ -30,18 +37,19 @@ use crate::sync::{StdArc, defect};
 use crate::waiting::latch::{Ticket, Wake};
 use std::rc::Rc;
 
-/// What one finds who looks whether a queue is idle.
+/// The result of a look whether a queue is idle.
 enum Outlook {
-    /// It is not, or not for good.
+    /// The queue is not idle, or was idle only for a moment while it drains.
     Busy,
-    /// It is, and its states are to be ended now, or are being ended.
+    /// The queue is closed and idle, and its states must be ended now, or are being ended (`begun`).
     Ending { begun: bool },
     /// Nothing is left to wait for.
     Idle,
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// By who has locked the list of those who wait, and has said so in the counts's word or read it there.
+    /// Looks whether the queue is idle, and closes it if it drains. The caller holds the lock of the list of waiters.
+    /// A caller that goes on to wait has set `awaited` in the runners' word before.
     fn look(&self) -> Outlook {
         if !self.is_idle() || !self.ring.close_drained(|| self.is_idle()) {
             return Outlook::Busy;
@@ -53,8 +61,8 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Enters one who waits for the queue to be idle, and, if it is closed, for its states to be ended; `None` if there is
-    /// nothing to wait for.
+    /// Enters a waiter for the moment at which the queue is idle and, if it is closed, its states have ended. `None`
+    /// if there is nothing to wait for.
     pub(super) fn enter_idle(&self, wake: Wake) -> Option<Ticket> {
         let (ticket, outlook) = {
             let mut entries = self.idle.waiters.lock();
@@ -72,7 +80,7 @@ impl<J: Send + 'static> CoreRef<J> {
         Some(ticket)
     }
 
-    /// Whether one that [enters](Self::enter_idle) now would have nothing to wait for.
+    /// Whether a waiter that [enters](Self::enter_idle) now would have nothing to wait for.
     pub(super) fn is_at_rest(&self) -> bool {
         let outlook = {
             let _entries = self.idle.waiters.lock();
@@ -82,7 +90,7 @@ impl<J: Send + 'static> CoreRef<J> {
         matches!(outlook, Outlook::Idle)
     }
 
-    /// The counts has become `counts`: if that leaves the queue idle, tells those who wait.
+    /// Wakes the waiters if the runners' word, which has just become `counts`, leaves the queue idle.
     #[inline]
     pub(super) fn note_idle(&self, counts: RunnerCounts) {
         if counts.awaited() && counts.active() == 0 {
@@ -97,8 +105,9 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         let (waiters, outlook) = {
             let mut entries = self.idle.waiters.lock();
-            // The counts may have changed since: another runner may hold what the ring no longer does. And only now
-            // that the list is ours: whoever came to it after an earlier look waits for jobs that came after it.
+            // The caller's `counts` may be out of date: another runner may hold a job that the ring no longer holds.
+            // And only a look under the lock counts: a waiter that entered after an earlier look waits for jobs that
+            // were accepted after that look.
             let outlook = if defect("idle_looked_at_unlocked") { Outlook::Idle } else { self.look() };
             let waiters = match outlook {
                 Outlook::Idle => {
@@ -113,7 +122,8 @@ impl<J: Send + 'static> CoreRef<J> {
         waiters.into_iter().flatten().for_each(Wake::wake);
     }
 
-    /// Looks whether the queue, which takes no jobs any more, is idle; if not, its last runner does.
+    /// Closes a draining queue, or begins the end of a closed queue's states, if the queue is idle now. Otherwise its
+    /// last runner does. The queue already refuses all jobs, or all but those of its own handlers.
     fn await_idle(&self) {
         let waits = {
             let _entries = self.idle.waiters.lock();
@@ -130,13 +140,14 @@ impl<J: Send + 'static> CoreRef<J> {
 
     // --- states ---
 
-    /// The states are to be ended, as soon as the queue is closed and idle, or the pool at its end.
+    /// Registers the end of the states, due as soon as the queue is closed and idle, or the pool comes to its end.
     pub(super) fn end_states_at_end(&self) {
         let number = self.registry.finishers.add(StdArc::new(Ending(self.clone())));
         self.idle.set_phase(Phase::Due(number));
     }
 
-    /// Does what `outlook` asks for. Locks nothing of the caller's: a pool that is let go here may come to its end, and back.
+    /// Begins the end of the states, if `outlook` asks for it. The caller holds no lock: when the entry is dropped
+    /// here, the pool may come to its end, and then calls back into this queue.
     fn go_on(&self, outlook: &Outlook) {
         let Outlook::Ending { begun: false } = outlook else { return };
         let Phase::Due(number) = self.idle.phase() else { return };
@@ -151,7 +162,7 @@ impl<J: Send + 'static> CoreRef<J> {
         drop(entry);
     }
 
-    /// By who has claimed the finisher: gives each worker that has states the job to end them.
+    /// Gives each worker that has states the job to end them. The caller has taken the finisher off the pool's list.
     fn begin_end(&self) {
         let owners = self.service.owners();
         {
@@ -167,7 +178,7 @@ impl<J: Send + 'static> CoreRef<J> {
         self.registry.sleep.published_to_all();
     }
 
-    /// Gives a worker the job to end its states; the caller must then wake it.
+    /// Gives a worker the job to end its states. The caller must then wake the worker.
     fn hand_end_to(&self, owner: usize) {
         let core = self.clone();
         Registry::hand_to(&self.registry, owner, Job::new(move || core.end_states_of(owner)));
@@ -181,10 +192,10 @@ impl<J: Send + 'static> CoreRef<J> {
         });
         let all = with_current(|worker| {
             let Some(worker) = worker else { unreachable!("a job outside a worker") };
-            // Nobody submitted it.
+            // Counted like an activation, because no user submitted this job.
             worker.me().counters.activations.add(1);
             let report_panic = |payload| worker.report_panic(payload, self.name());
-            // So that one who waits in there for this queue is told that it cannot.
+            // Makes `end` a job of this queue: a wait for the queue inside `end` panics instead of waiting for ever.
             let nested = Rc::new(NestedQueue(self.clone()));
             worker.with_nested(nested, || self.service.end_states(owner, &report_panic, again))
         });
@@ -207,7 +218,7 @@ impl<J: Send + 'static> CoreRef<J> {
 }
 
 impl<J> Core<J> {
-    /// Refuses all jobs from now on.
+    /// Refuses all jobs from now on, and sees to it that the states end.
     pub(super) fn close(&self) {
         self.refuse(CLOSED);
         if let Phase::Due(number) = self.idle.phase()
@@ -218,7 +229,7 @@ impl<J> Core<J> {
     }
 }
 
-/// What a queue has to do before its pool ends.
+/// A queue's finisher: it ends the states before the pool ends.
 struct Ending<J>(CoreRef<J>);
 
 impl<J: Send + 'static> Finish for Ending<J> {

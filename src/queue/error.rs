@@ -1,4 +1,7 @@
-//! Why a queue did not take a job, with the job.
+//! The reasons why a queue refuses a job.
+//!
+//! [`SubmitError`] is the public form, with the job handed back. [`Refusal`] is the internal form, while the job is
+//! still in its producer's parcel: the calls in between do not pass a large job up by copies.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +9,7 @@ use std::time::Duration;
 
 use crate::jobs::ring::{Parcel, Refused};
 
-/// A job that a [`Queue`](crate::Queue) did not take, handed back.
+/// The reason why a [`Queue`](crate::Queue) did not take a job, with the job handed back.
 ///
 /// # Examples
 /// ```
@@ -33,7 +36,7 @@ use crate::jobs::ring::{Parcel, Refused};
 pub enum SubmitError<J> {
     /// The queue holds as many jobs as its capacity allows.
     Full(NoRoom<J>),
-    /// The queue was closed, or its pool shut down.
+    /// The queue was closed, or its pool was shut down.
     Closed(J),
     /// The queue stayed full for the whole time given.
     Timeout(NoRoom<J>),
@@ -41,7 +44,19 @@ pub enum SubmitError<J> {
     ForkedProcess(J),
 }
 
-/// A job for which a [`Queue`](crate::Queue) had no room, and what was asked of the queue.
+/// A job for which a [`Queue`](crate::Queue) had no room, with the queue's capacity and the time allowed.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let queue = pool.queue().capacity(1).build(|_: u8| ())?;
+/// // The only worker is busy with this closure, so nothing makes room.
+/// let refused = pool.install(|| (0..2).find_map(|job| queue.try_submit(job).err())).expect("one waits");
+/// let filch::SubmitError::Full(no_room) = refused else { panic!("not full") };
+/// assert_eq!((no_room.job, no_room.capacity), (1, 1));
+/// assert!(no_room.timeout.is_zero());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoRoom<J> {
@@ -49,11 +64,11 @@ pub struct NoRoom<J> {
     pub job: J,
     /// How many jobs may wait in the queue.
     pub capacity: usize,
-    /// For how long the call might have waited for room: zero for one try.
+    /// How long the call was allowed to wait for room: zero for one try.
     pub timeout: Duration,
 }
 
-/// As [`SubmitError`], while the job is still where its producer has it.
+/// A [`SubmitError`] without the job, which still lies in its producer's parcel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Full,
@@ -71,7 +86,8 @@ impl From<Refused> for Refusal {
 }
 
 impl Refusal {
-    /// The error, as a result, with the job out of `parcel`, which waited for `timeout`, if so, for room among `capacity`.
+    /// Takes the job out of `parcel` and returns the error, as an `Err`. `capacity` is the queue's; `timeout` is how
+    /// long the call was allowed to wait for room, and `None` if it was given no timeout.
     #[cold]
     #[inline(never)]
     pub(super) fn with<J, N, R>(
@@ -95,7 +111,17 @@ impl Refusal {
 }
 
 impl<J> SubmitError<J> {
-    /// The job, which will not run.
+    /// Returns the job, which will not run.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|_: String| ())?;
+    /// queue.close();
+    /// let job = queue.submit("late".to_owned()).unwrap_err().into_inner();
+    /// assert_eq!(job, "late");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> J {
         match self {
@@ -106,26 +132,58 @@ impl<J> SubmitError<J> {
         }
     }
 
-    /// Whether it was [`Full`](Self::Full).
+    /// Returns whether the reason is [`Full`](Self::Full).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().capacity(1).build(|_: u8| ())?;
+    /// // The only worker is busy with this closure, so nothing makes room.
+    /// let refused = pool.install(|| (0..2).find_map(|job| queue.try_submit(job).err())).expect("one waits");
+    /// assert!(refused.is_full());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, SubmitError::Full(_))
     }
 
-    /// Whether it was [`Closed`](Self::Closed).
+    /// Returns whether the reason is [`Closed`](Self::Closed).
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|_: u8| ())?;
+    /// queue.close();
+    /// assert!(queue.submit(1).unwrap_err().is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, SubmitError::Closed(_))
     }
 
-    /// Whether it was a [`Timeout`](Self::Timeout).
+    /// Returns whether the reason is a [`Timeout`](Self::Timeout).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().capacity(1).build(|_: u8| ())?;
+    /// // The only worker is busy with this closure, so nothing makes room.
+    /// let submit = |job| queue.submit_timeout(job, Duration::ZERO);
+    /// let refused = pool.install(|| (0..2).find_map(|job| submit(job).err())).expect("one waits");
+    /// assert!(refused.is_timeout());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self, SubmitError::Timeout(_))
     }
 }
 
-/// Without the job, which need not be `Debug`.
+/// Leaves the job out: `J` need not be `Debug`.
 impl<J> fmt::Debug for SubmitError<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,7 +195,7 @@ impl<J> fmt::Debug for SubmitError<J> {
     }
 }
 
-/// Without the job, which need not be `Debug`.
+/// Leaves the job out: `J` need not be `Debug`.
 impl<J> fmt::Debug for NoRoom<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("NoRoom");

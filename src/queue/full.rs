@@ -1,29 +1,33 @@
 //! A full queue: how producers wait for room, and how they learn of it.
 //!
-//! A thread from outside waits awake for a moment and then sleeps. A worker of the pool must not keep others waiting
-//! that can go on, nor wait for what only it can do. While there is no room it does the first of these that can be
-//! done:
+//! A thread outside any pool waits awake for a moment and then sleeps. A worker of the pool must not hold up others
+//! that can go on, nor wait for something that only this worker can do. While there is no room, it does the first of
+//! these that is possible:
 //!
-//! 1. run one job of the queue, if that may have one more at a time;
-//! 2. run any job of the pool, unless too many such waits are on its stack already;
-//! 3. if all who may make room wait for each other, itself among them ([`crate::waiting::wait_graph`]): take the oldest job out of a
-//!    queue that the circle goes through and whose handler it is in, and *set it aside*, to be run by that queue's
-//!    runners before anything that is in the ring;
-//! 4. sleep until there is room, or the queue may be served by one more.
+//! 1. Run one job of the queue, if the queue may have one more runner.
+//! 2. Run any job of the pool, unless too many of these waits are on its stack already.
+//! 3. Make room by an overflow, if every worker that may make room waits for room, this one included
+//!    ([`crate::waiting::wait_graph`]): it takes the oldest job out of a queue that is part of the cycle and whose
+//!    handler it is in. That queue's runners run this job before any job in the ring.
+//! 4. Sleep until there is room, or the queue may have one more runner.
 //!
-//! So the limit of a queue holds always, a job that was set aside is run in its turn, and a queue holds more than its
-//! capacity only where otherwise all of a circle would wait for ever. No clock has a say in that. Jobs of the first
-//! kind nest at most as deep as queues allow jobs at once, those of the second as [`Worker::wait_for_room`] allows.
+//! A worker that may lend its place to a spare skips the first two, because a job on top of this one might wait for
+//! it. The spare takes other jobs, and a runner elsewhere takes those of the queue.
 //!
-//! *Rejected*: to run a job of the circle's queue inside the handler that waits. It broke the order of a serial queue
-//! and its promise of one at a time, met locks that the handler held, and nested without bound where others kept the
-//! queue full. Also: to keep the room that was made for those of the circle. One of them may wait for somebody who is
-//! not, and would then be refused.
+//! So the limit of a queue always holds, a job of the overflow runs in its turn, and a queue holds more than its
+//! capacity only where otherwise a whole cycle would wait for ever. No clock plays a part. Jobs of the first kind
+//! nest at most as deep as the concurrency of the queues, jobs of the second kind as deep as
+//! [`Worker::wait_for_room`] allows.
 //!
-//! Nobody sleeps while there is something to do, but for the nap of a thread from outside that is the first to wait, at whose end
-//! it does what follows: the one that is about to sleep sets `BLOCKED` in the ring's head and
-//! `crowded` in the counts's word, then looks once more; the one that makes room or frees a place changes the same word
-//! and so either comes before that look or sees the flag.
+//! No producer sleeps while it could go on. It sets `BLOCKED` in the ring's head and, as a worker, `room_wanted` in
+//! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
+//! runners changes the same word. So its change comes before that look, or it sees the flag. One exception: a thread
+//! outside any pool may nap without a flag while it is the first in the list. It does all this at the end of its nap.
+//!
+//! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
+//! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
+//! others keep the queue full. Also rejected: to keep the new room for the workers of the cycle. One of them may wait
+//! for a thread that is not part of the cycle, and that thread would then be refused.
 
 use std::time::{Duration, Instant};
 
@@ -39,15 +43,15 @@ use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
 use crate::waiting::wait_graph::Wait;
 
-/// By how much later than asked for a sleeper comes: the system's slack for timers, and a wake.
+/// How much later than asked for a sleeper comes back: the system's slack for timers, and a wake.
 const LATE: Duration = Duration::from_micros(60);
 
-/// How long a producer naps before it has the runners wake it.
+/// The bounds of a producer's nap, after which it lets the runners wake it.
 const SHORTEST_NAP: Duration = Duration::from_micros(10);
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Waits for room, until `deadline`: [`Full`](Refusal::Full) then.
+    /// Waits for room until `deadline`; returns [`Full`](Refusal::Full) after that.
     #[cold]
     pub(super) fn submit_patiently(
         &self,
@@ -66,7 +70,7 @@ impl<J: Send + 'static> CoreRef<J> {
         })
     }
 
-    /// Tries once more. `None`: the queue is full, and there is time.
+    /// Tries once more. `None` if the queue is full and the deadline has not passed.
     fn retry(
         &self,
         job: &mut Parcel<J>,
@@ -88,8 +92,8 @@ impl<J: Send + 'static> CoreRef<J> {
         worker: &Worker,
         may_run: bool,
     ) -> Result<(), Refusal> {
-        // With a spare, what is in the queue is for a runner elsewhere, and other jobs for whoever comes: what ran on top of
-        // this one might wait for it.
+        // With a spare, jobs of the queue are left to a runner elsewhere, and other jobs to the spare: a job run on
+        // top of this one might wait for it.
         let mut lends = worker.may_lend_place();
         loop {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
@@ -119,15 +123,15 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Waits for room with a spare in the worker's place; `false` if there is none.
+    /// Waits for room with a spare in the worker's place; `false` if there is no spare.
     fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
         let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
         self.room.leave_worker(worker.key());
         waited
     }
 
-    /// `worker` announces that it waits for room. If it `lends` its place, a runner elsewhere makes that. It is told at
-    /// once if the queue refuses its job.
+    /// `worker` announces that it waits for room. With `lends` it waits while a spare has its place, and a runner
+    /// elsewhere makes the room. It does not wait if the queue refuses its job, by one of the tail's flags `refuse`.
     fn enter(&self, worker: &Worker, lends: bool, refuse: u64) -> Outlook {
         let wait = Wait {
             worker: worker.key(),
@@ -142,7 +146,8 @@ impl<J: Send + 'static> CoreRef<J> {
 
     // --- any other thread ---
 
-    /// `worker` is the one that the calling thread is, if any, with whether it may run jobs of its own pool meanwhile.
+    /// `worker` is the calling thread as a worker of another pool, if it is one, with whether it may run jobs of that
+    /// pool meanwhile.
     fn submit_outside(
         &self,
         job: &mut Parcel<J>,
@@ -155,7 +160,7 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             let polling = || self.runners.load().polling();
             let spin = self.registry.sleep.spin_outside(self.spin().keeping(), polling);
-            // The runners may work off all that there is before they offer the core back.
+            // The runners may take all jobs that there are before they offer the core back.
             spin.expecting(2 * self.pace.time_for(self.ring.capacity() as u64))
         };
         let mut awake = spin();
@@ -175,10 +180,9 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Waits awake until the queue is half free, or the time for that is up: `false` then. A producer that came back for
-    /// each single slot would go in step with the consumers, with all of them at the same few cache lines; for the same
-    /// reason the look is at a slot and not at the consumers' position. Both together halved the price of a job in a
-    /// queue of 10.
+    /// Waits awake until the queue is half free; `false` if the spin ends before. A producer that came back for each
+    /// single slot would go in step with the consumers, all of them at the same few cache lines. For the same reason
+    /// it looks at a slot and not at the consumers' position.
     fn await_some_room(&self, spin: &mut Spin) -> bool {
         let offers = spin.offers();
         let mut look = |enough| {
@@ -192,7 +196,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if !offers {
             return look(self.ring.capacity().div_ceil(2) as u64);
         }
-        // One that has offered its core runs again when others have left it, and goes on with any room.
+        // A producer that has offered its core runs again when others have left the core, and goes on with any room.
         let told = self.registry.sleep.cores() > 1;
         if told {
             self.ring.flag_head(READY);
@@ -204,9 +208,10 @@ impl<J: Send + 'static> CoreRef<J> {
         found
     }
 
-    /// Where it will take long until there is much room: until when to sleep before runners are to wake the producer, in its
-    /// slice. Each runner that takes a job wakes one that waits for room: so that would come back for each single slot. If the
-    /// jobs turn out to take longer than the last ones did, it may be as late as the nap is long, and no later.
+    /// When the producer's nap is to end: if it takes long until there is much room, the producer sleeps for a while
+    /// before it lets runners wake it, as the first in the list. For each runner that takes a job wakes one waiter:
+    /// without the nap the producer would come back for each single slot. If the jobs take longer than the last ones
+    /// did, it comes back late by the length of the nap at most.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         if self.is_race() {
             return None;
@@ -217,36 +222,36 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         let runners = self.runners.load().active();
         let time = (share / (runners.max(1) as u32)).saturating_sub(LATE).min(LONGEST_NAP);
-        // With fewer runners than are of use, others may wait for jobs already.
+        // With fewer runners than are of use, others may be waiting for jobs already.
         if time < SHORTEST_NAP || runners < self.size().useful {
             return None;
         }
-        // Under a checker, where no time passes, it is over at once.
+        // Under a checker, where no time passes, the nap is over at once.
         let end = Instant::now() + if MODEL { Duration::ZERO } else { time };
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 
-    /// By a runner that has taken a job, and found the head with `flags`.
+    /// Wakes producers, for a runner that has taken a job and found `flags` in the head.
     #[cold]
     #[inline(never)]
     pub(super) fn wake_producers(&self, flags: u64) {
         let woke = flags & BLOCKED != 0 && self.slot_freed();
         let ready = || flags & READY != 0 && self.ring.has_room(self.share());
         if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {
-            // It may have this core to run on, and no other.
+            // The woken producer may have this core to run on, and no other.
             offer(Duration::ZERO);
         }
     }
 
-    /// How much room is worth a producer's turn on a core that a runner needs as well: three quarters, but no more than takes
-    /// a fifth of a millisecond to fill again.
+    /// How much room is worth a producer's turn on a core that a runner needs as well: three quarters of the queue,
+    /// but no more than fills again within a fifth of a millisecond.
     fn share(&self) -> u64 {
         let capacity = self.ring.capacity() as u64;
         (capacity - capacity / 4).min(self.pace.jobs_in(Duration::from_micros(200)))
     }
 
-    /// On a worker of another pool, which may serve a queue that in turn waits for this one: as in the own pool. `false` if
-    /// it has no spare to lend its place to.
+    /// Waits on a worker of another pool, as a worker of this pool would. That worker may serve a queue that in turn
+    /// waits for this one. `false` if it has no spare to lend its place to.
     fn wait_abroad(&self, worker: &Worker, deadline: Option<Instant>) -> bool {
         if !worker.may_lend_place() {
             return false;
@@ -261,7 +266,8 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Until the end of the `nap` no runner needs to wake it.
+    /// Sleeps until there is room or `deadline` is past. Until the end of the `nap` no runner need wake the thread. A
+    /// `deep` worker may run no jobs meanwhile.
     fn sleep_for_room(&self, nap: Option<Instant>, deadline: Option<Instant>, deep: Option<&Worker>) {
         let enter = |wake| self.room.enter_thread(self.words(), wake, nap, TO_OUTSIDE);
         let must_wait = || self.room.end_nap(self.words(), TO_OUTSIDE);

@@ -1,21 +1,29 @@
-//! Who waits for a queue to be idle, and how far the end of its workers' states is.
+//! The list of those who wait for a queue to be idle, and the phase of the end of its workers' states.
+//!
+//! | phase | meaning | next |
+//! |---|---|---|
+//! | `Over` | the queue has no `end` for its states, or all states have ended | – |
+//! | `Due` | the states are to be ended, once the queue is closed and idle or its pool ends | `UnderWay` |
+//! | `UnderWay` | workers have the job to hand over their states | `Over`, by the last of these jobs |
+//!
+//! [`super::end`] makes the transitions.
 
 use crate::sync::{Mutex, lock};
 use crate::waiting::latch::WaitList;
 
-/// How far the end of the states is. Changes under the lock of the list of those who wait.
+/// The phase of the end of the states. Once others know the queue, it changes under the lock of the list of waiters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing is to be done.
+    /// Nothing is left to do.
     #[default]
     Over,
-    /// It is to come; the number of the finisher.
+    /// The end is still to come. The number is that of the queue's finisher in its pool.
     Due(u64),
-    /// So many workers have yet to hand over theirs.
+    /// The number of workers that have yet to hand over their states; 1 also if no worker has states.
     UnderWay(usize),
 }
 
-/// Those who wait, and the phase.
+/// The waiters, and the phase.
 pub(super) struct Idle {
     pub(super) waiters: WaitList,
     phase: Mutex<Phase>,
@@ -34,7 +42,8 @@ impl Idle {
         *lock(&self.phase) = phase;
     }
 
-    /// One worker has handed over its states. `true`: it was the last. To be called with the lock of the list.
+    /// Notes that one worker has handed over its states. Returns whether it was the last one. The caller holds the
+    /// lock of the list of waiters.
     pub(super) fn one_has_ended(&self) -> bool {
         let mut phase = lock(&self.phase);
         match *phase {

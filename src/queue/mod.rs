@@ -1,4 +1,6 @@
-//! The bounded, typed queue: the Go seed's channel of jobs, its workers and its `WaitGroup` in one.
+//! The bounded, typed queue: a channel of jobs, the handler that serves it, and the wait for its jobs, in one.
+//!
+//! [`self::core`] lists the parts that all handles and runners of a queue share, with the module of each part.
 
 mod builder;
 pub(crate) mod core;
@@ -35,19 +37,19 @@ use self::core::CoreRef;
 use crate::sync::StdArc;
 use crate::waiting::numbered::Number;
 
-/// A bounded queue of jobs of one type, served by one handler on the workers of a pool.
+/// A bounded queue of jobs of one type, which one handler serves on the workers of a pool.
 ///
-/// Made by [`Pool::queue`](crate::Pool::queue). Values go through a ring of the given capacity: nothing is
-/// allocated for a job. At most `concurrency` jobs run at once, and jobs begin in the order in which they
-/// were accepted; with a concurrency of 1 they run strictly one after the other. A job that panics goes to
-/// the pool's panic handler and those behind it run all the same.
+/// [`Pool::queue`](crate::Pool::queue) builds it. Jobs go through a ring of the given capacity: the queue allocates
+/// nothing for a job. At most `concurrency` jobs run at once, and jobs begin in the order in which the queue accepted
+/// them; with a concurrency of 1 they run strictly one after the other. The panic of a job goes to the pool's panic
+/// handler, and the jobs behind it still run.
 ///
-/// Handles are cheap to clone. Dropping the last one closes the queue; what was accepted still runs.
+/// Handles are cheap to clone. Dropping the last handle closes the queue; the accepted jobs still run.
 ///
-/// The handler and its [states](QueueBuilder::worker_state) are dropped when the last handle has gone and the last job has
-/// ended; or else when the pool has ended, by its last worker or by who shuts it down, although there are handles still. A
-/// handler that submits to its own queue does so by a [`WeakQueue`]; one that holds a `Queue` of its own keeps it open, and
-/// itself, until the pool has ended.
+/// The handler and its [states](QueueBuilder::worker_state) are dropped when the last handle is gone and the last job
+/// has ended. If there are still handles when the pool has ended, the pool's last worker drops handler and states, or
+/// the thread that shuts the pool down does. A handler that submits to its own queue does so by a [`WeakQueue`]: a
+/// handler that holds a `Queue` of its own keeps the queue open, and itself alive, until the pool has ended.
 ///
 /// # Examples
 /// ```
@@ -74,7 +76,7 @@ pub struct Queue<J> {
     handle: StdArc<Handle<J>>,
 }
 
-/// Held by all clones of a [`Queue`], and not by its runners: when it goes, nobody can submit any more.
+/// Shared by all clones of a [`Queue`], but not by its runners. When it is dropped, nobody can submit any more.
 struct Handle<J> {
     core: CoreRef<J>,
     /// The queue's number among the sources of its pool.

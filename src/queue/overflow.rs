@@ -1,8 +1,8 @@
-//! Jobs that were taken out of the ring to make room, and are to be run before those that are in it.
+//! The overflow: jobs taken out of a full ring to make room. They run before the jobs in the ring.
 //!
-//! A queue holds more than its capacity only so: where all who may make room in it wait for room themselves
-//! ([`crate::waiting::wait_graph`]). That some lie here is noted in the runners' word, which each runner that looks for a
-//! job reads anyway.
+//! A queue holds more jobs than its capacity in one case only: every worker that may make room in it waits for room
+//! itself ([`crate::waiting::wait_graph`]). The flag `overflow` in the runners' word says that there are such jobs;
+//! each runner that looks for a job reads this word anyway.
 
 use std::collections::VecDeque;
 
@@ -22,14 +22,14 @@ impl<J> Overflow<J> {
         if runners.load().overflow() { lock(&self.0).len() } else { 0 }
     }
 
-    /// Adds a job that was the oldest in the ring, and notes that there is one. The runners as they are then.
+    /// Adds a job that was the oldest in the ring, and sets the flag. Returns the runners' word after that.
     pub(super) fn push(&self, job: Parcel<J>, runners: &Runners) -> RunnerCounts {
         let mut jobs = lock(&self.0);
         jobs.push_back(job);
         if defect("aside_unnoted") { runners.load() } else { runners.note_overflow() }
     }
 
-    /// Puts the oldest of them `into` an empty place. `false` if there is none.
+    /// Moves the oldest job `into` an empty parcel. `false` if there is none.
     #[inline]
     pub(super) fn take(&self, into: &mut Parcel<J>, runners: &Runners) -> bool {
         runners.load().overflow() && self.take_oldest(into, runners)

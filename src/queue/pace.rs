@@ -1,32 +1,33 @@
-//! How long the jobs of a queue take, and whether they block: estimates that all runners share.
+//! The pace of a queue: how long its jobs take, and whether they block. All runners share these estimates.
 
-// Not the facade's: nothing relies on them, so that a checker need not explore who sees what of them.
+// Plain atomics and not the facade's: nothing relies on the estimates, so a checker need not explore them.
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::sync::site::QUEUE_PACE;
 use crate::system::switches;
 
-/// From here on jobs are not only steps of a race between a producer and a runner.
+/// Nanoseconds. Jobs below this are only steps of a race between a producer and a runner.
 const SHORT: u32 = 500;
 
-/// What waits in a half full queue must take so long for a second runner to be worth its wake.
+/// Nanoseconds. A second runner is worth its wake if the jobs in a half-full queue take at least this long.
 const WORTH: u64 = 8_000;
 
-/// From here on it is asked whether jobs block: a system call each. Asked of jobs of 10 µs, it made a queue 5 % slower.
+/// Nanoseconds. From here on a runner asks whether jobs block. Each question is a system call, too dear for shorter
+/// jobs.
 const LONG: u32 = 20_000;
 
-/// What is known of the last jobs.
+/// Estimates from the last jobs.
 pub(crate) struct Pace {
-    /// Their average time, in nanoseconds.
+    /// The average time of a job, in nanoseconds.
     nanos: AtomicU32,
-    /// The share of them that blocked, of 256.
+    /// The share of jobs that blocked, in 256ths.
     blocked: AtomicU32,
 }
 
 impl Pace {
     pub(super) fn new() -> Pace {
-        // Where the system does not say, they may all block.
+        // Where the system does not say whether jobs block, all of them may.
         Pace { nanos: AtomicU32::new(0), blocked: AtomicU32::new(if switches::KNOWN { 0 } else { 256 }) }
     }
 
@@ -34,30 +35,30 @@ impl Pace {
         self.nanos.load(QUEUE_PACE.get())
     }
 
-    /// Whether they take next to no time.
+    /// Whether the jobs take next to no time.
     pub(super) fn is_short(&self) -> bool {
         self.nanos() < SHORT
     }
 
-    /// Whether they take so long that it is worth to ask whether they block.
+    /// Whether the jobs take so long that it is worth asking whether they block.
     pub(super) fn is_long(&self) -> bool {
         self.nanos() >= LONG
     }
 
-    /// A job blocked, or did not.
+    /// Notes whether a job `blocked`.
     pub(super) fn note_blocked(&self, blocked: bool) {
         let known = self.blocked.load(QUEUE_PACE.get());
         self.blocked.store(known - known / 4 + if blocked { 64 } else { 0 }, QUEUE_PACE.get());
     }
 
-    /// Whether many of them block.
+    /// Whether many of the jobs block.
     pub(super) fn blocks(&self) -> bool {
         self.blocked.load(QUEUE_PACE.get()) >= 64
     }
 
-    /// Jobs took `spent` each. A thread that had to share its core meanwhile must not pass for one with long jobs: it would be
-    /// given a second one, to share the core with the producer. So a short time is believed at once, and a long one when
-    /// many in a row say so.
+    /// Notes that jobs took `spent` each. A short time is believed at once, a long one only when many in a row say
+    /// so. For a thread that shares its core seems to have long jobs: if that were believed, the queue would get a
+    /// second runner, which would share the core with the producer.
     pub(crate) fn note(&self, spent: Duration) {
         let known = self.nanos();
         let spent = u32::try_from(spent.as_nanos()).unwrap_or(u32::MAX);
@@ -71,17 +72,17 @@ impl Pace {
         }
     }
 
-    /// How many jobs take so long, one at least.
+    /// How many jobs take `time` together, at least one.
     pub(super) fn jobs_in(&self, time: Duration) -> u64 {
         (time.as_nanos() as u64 / u64::from(self.nanos().max(1))).max(1)
     }
 
-    /// How long so many jobs take.
+    /// How long this many jobs take.
     pub(super) fn time_for(&self, jobs: u64) -> Duration {
         Duration::from_nanos(u64::from(self.nanos()).saturating_mul(jobs))
     }
 
-    /// Whether a queue of `capacity` jobs that take so long keeps more than one runner busy.
+    /// Whether a queue of this `capacity`, with jobs of this pace, keeps more than one runner busy.
     pub(super) fn is_coarse(&self, capacity: usize) -> bool {
         let nanos = self.nanos();
         !self.is_short() && u64::from(nanos) * capacity.div_ceil(2) as u64 >= WORTH

@@ -1,9 +1,9 @@
-//! A job of a queue on its way: into the ring, or out of it and about to be run.
+//! The ring's parcel, with what a queue's job carries beside its value.
 
 use crate::jobs::ring;
 use crate::tasks::packet::Promise;
 
-/// What a job has with it on its way: whom to tell of its end, if somebody asked.
+/// The promise to tell the holder of a job's handle how the job ended. A job without a handle carries none.
 pub(super) type Note = Promise<()>;
-/// A job on its way in, or taken out and about to be run.
+/// A job on its way into the ring, or taken out and about to run.
 pub(crate) type Parcel<J> = ring::Parcel<J, Note>;

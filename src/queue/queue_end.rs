@@ -1,4 +1,4 @@
-//! How users close a queue and wait for it. What happens then is in [`super::end`].
+//! The public operations that close a queue and wait for it. [`super::end`] holds the mechanism.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,36 @@ use crate::scheduler::waiter::{deadline, on_signal};
 use crate::scheduler::worker::with_current;
 
 impl<J: Send + 'static> Queue<J> {
-    /// Refuses jobs from now on. What was accepted runs. Closing again does nothing.
+    /// Closes the queue: from now on it refuses jobs. Accepted jobs still run. Closing again does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let queue = pool.queue().build(|n: u32| assert!(n > 0))?;
+    /// queue.submit(1)?;
+    /// queue.close();
+    /// assert!(queue.submit(2).unwrap_err().is_closed());
+    /// queue.wait();
+    /// assert_eq!(queue.counts().done, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.handle.core.close();
     }
 
-    /// Refuses jobs from now on, but for those that the queue's own handlers submit, and closes the queue when nothing waits
-    /// and nothing runs: at once, if that is so now. For work that makes work: submit the seeds, call this, and
-    /// [`wait`](Self::wait).
+    /// Refuses jobs from now on, except those that the queue's own handlers submit, and closes the queue when no job
+    /// waits and none runs: at once, if that is so now.
     ///
-    /// A handler's own is what its thread submits while the job is on its stack, also when it has to wait for room, in
-    /// a `join` or a `scope` inside the handler, or in another job that is run by a wait in there. What other threads
-    /// submit is not, also if a handler has them do so. None of a handler's jobs is refused before the close.
-    /// [`close`](Self::close), the drop of the last handle and the pool's shutdown do what they do all the same: the
-    /// first two refuse also what handlers submit.
+    /// This is for work that makes work: submit the seeds, call this, and [`wait`](Self::wait).
+    ///
+    /// A job is a handler's own if the handler's thread submits it while the handler's job is on the stack. This
+    /// includes a submission that has to wait for room, a submission in a `join` or a `scope` inside the handler, and
+    /// a submission in another job that a wait inside the handler runs. Jobs that other threads submit are not the
+    /// handler's own, even if the handler makes these threads submit them. The queue refuses no handler's own job
+    /// before it closes.
+    ///
+    /// [`close`](Self::close), the drop of the last handle and the pool's shutdown have their usual effect: the first
+    /// two also refuse what handlers submit.
     ///
     /// # Examples
     /// ```
@@ -49,24 +65,43 @@ impl<J: Send + 'static> Queue<J> {
         self.handle.core.close_when_idle();
     }
 
-    /// Waits until all jobs accepted before this call have ended; if the queue is closed, also until its workers' states
-    /// [have](crate::StatefulQueueBuilder::state_end). In a job, a [spare](crate::PoolBuilder::spares) has the
-    /// worker's place meanwhile.
+    /// Waits until all jobs accepted before this call have ended. If the queue is closed, it also waits until the
+    /// [end of its workers' states](crate::StatefulQueueBuilder::state_end). In a job, a
+    /// [spare](crate::PoolBuilder::spares) has the worker's place meanwhile.
     ///
-    /// It waits for a moment at which the queue is idle, so as long as others keep submitting it may last;
-    /// [`close`](Self::close) or [`close_when_idle`](Self::close_when_idle) first to wait for the end.
+    /// The wait ends at a moment at which the queue is idle. So it may last as long as others keep submitting: call
+    /// [`close`](Self::close) or [`close_when_idle`](Self::close_when_idle) first to wait for the end of all jobs.
     ///
-    /// A handler must not wait for its own queue, nor for another job of it, by whatever means (a handle, a latch, a
-    /// channel): once as many do as the [concurrency](crate::QueueBuilder::concurrency) allows, nobody is left to run that job.
+    /// A handler must not wait for its own queue, nor for another job of its queue, by any means (a handle, a latch,
+    /// a channel). Once as many handlers wait as the [concurrency](crate::QueueBuilder::concurrency) allows, no
+    /// runner is left for the job that they wait for.
     ///
     /// # Panics
     /// In a job of this queue, which would wait for its own end, and in a forked child.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let sum = Arc::new(AtomicU64::new(0));
+    /// let total = Arc::clone(&sum);
+    /// let queue = pool.queue().build(move |n: u64| _ = total.fetch_add(n, Ordering::Relaxed))?;
+    /// queue.submit_all(1..=10)?;
+    /// // The sum is complete only after this.
+    /// queue.wait();
+    /// assert_eq!(sum.load(Ordering::Relaxed), 55);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         self.wait_until(None);
     }
 
-    /// As [`wait`](Self::wait), for `timeout` at most; `true` if that has ended. A timeout of
-    /// zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when time is up finishes that job first.
+    /// Waits as [`wait`](Self::wait) does, for at most `timeout`, and returns `true` if that wait has ended by then.
+    ///
+    /// A timeout of zero looks once; [`Duration::MAX`] waits for ever. A worker that runs a job when the time is up
+    /// finishes that job first.
     ///
     /// # Panics
     /// As [`wait`](Self::wait), also with a timeout of zero.
@@ -94,7 +129,7 @@ impl<J: Send + 'static> Queue<J> {
         self.wait_until(deadline(timeout))
     }
 
-    /// Panics where a wait would be for the caller's own end, and in a forked child.
+    /// Panics in a job of this queue, which would wait for its own end, and in a forked child.
     fn assert_may_wait(&self) {
         let core = &self.handle.core;
         assert!(!core.registry.forked(), "{}", crate::ClosedReason::ForkedProcess);

@@ -1,16 +1,22 @@
-//! Who waits for room in a queue, and how they are told.
+//! The waiters for room in a queue, and how they are woken.
 //!
-//! Threads from outside, and workers of other pools, wait in a list of the queue. Workers of its pool wait in the
-//! [graph](crate::waiting::wait_graph) of all that wait for room, where a cycle of them is seen.
+//! Two places hold them. The workers of the queue's pool, and workers of other pools that lend their place to a
+//! spare, wait in the [wait-for graph](crate::waiting::wait_graph), which sees a cycle among them. All other threads,
+//! and workers of other pools that have no spare, wait in a list of the queue.
 //!
-//! | who | announces | by | is told by |
+//! | waiter | announces itself by | with | is woken by |
 //! |---|---|---|---|
-//! | a thread that waits | `BLOCKED` in the ring's head | [`enter_thread`](RoomWaiters::enter_thread) | the next pop: [`slot_freed`](RoomWaiters::slot_freed) |
-//! | a worker that waits | that, and `room_wanted` in the runners' word | [`enter_worker`](RoomWaiters::enter_worker) | the next pop; a runner that goes: [`place_freed`](RoomWaiters::place_freed) |
+//! | in the list | `BLOCKED` | [`enter_thread`] | the next pop: [`slot_freed`] |
+//! | in the graph | `BLOCKED`, `room_wanted` | [`enter_worker`] | the next pop; a runner that goes: [`place_freed`] |
 //!
-//! Both flags are set and cleared under the lock of the list. Nobody is overlooked: who waits sets a flag, then looks once
-//! more; who makes room, or frees a place among the runners, changes the same word, and so either comes before that look
-//! or sees the flag.
+//! `BLOCKED` is in the ring's head, `room_wanted` in the runners' word. Both are set and cleared under the lock of
+//! the list. No waiter is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
+//! a place among the runners, changes the same word. So its change comes before that look, or it sees the flag.
+//!
+//! [`enter_thread`]: RoomWaiters::enter_thread
+//! [`enter_worker`]: RoomWaiters::enter_worker
+//! [`slot_freed`]: RoomWaiters::slot_freed
+//! [`place_freed`]: RoomWaiters::place_freed
 
 use std::time::Instant;
 
@@ -23,19 +29,19 @@ use crate::waiting::wait_graph::{Wait, WaitGraph};
 
 /// What a worker finds when it is about to sleep for room.
 pub(super) enum Outlook {
-    /// Something has changed already.
+    /// Something has changed already: the worker tries again.
     Changed,
-    /// It would sleep for ever, unless room is made in the queue at this address.
+    /// The worker would sleep for ever, unless room is made in the queue at this address.
     Cycle(usize),
-    /// It will be told by this signal.
+    /// This signal will wake the worker.
     Wait(Arc<Signal>),
 }
 
-/// The words of a queue that tell of those who wait.
+/// The words of a queue that announce its waiters.
 pub(super) struct Words<'q, J> {
     pub(super) ring: &'q Ring<J, Note>,
     pub(super) runners: &'q Runners,
-    /// What tells the queue from others.
+    /// The address that tells the queue from others.
     pub(super) address: usize,
 }
 
@@ -47,11 +53,12 @@ impl<J> Clone for Words<'_, J> {
 
 impl<J> Copy for Words<'_, J> {}
 
-/// Those who wait for room in one queue.
+/// The waiters for room in one queue.
 pub(super) struct RoomWaiters {
-    /// Threads that wait, but for this pool's workers.
+    /// The waiters that are not in the wait-for graph: threads outside any pool, and workers of other pools that have
+    /// no spare.
     threads: WaitList,
-    /// The workers of all pools that wait.
+    /// The wait-for graph, with the waiting workers of all pools.
     workers: StdArc<WaitGraph>,
 }
 
@@ -60,11 +67,12 @@ impl RoomWaiters {
         RoomWaiters { threads: WaitList::new(), workers }
     }
 
-    // --- those who wait ---
+    // --- the waiters ---
 
-    /// Enters a thread, until room is made or the tail has one of the flags `refuse`; `None` if there is nothing to wait for.
-    /// Until the end of the `nap` no runner needs to wake it, if it is the first in the list: it is no later than those
-    /// behind it. Whether it is so comes back.
+    /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. `None` if there
+    /// is nothing to wait for. If the thread is the first in the list, no runner need wake it until the end of the
+    /// `nap`: the thread goes on no later than those behind it. The result holds the end of the nap if this holds,
+    /// and `None` otherwise.
     pub(super) fn enter_thread<J>(
         &self,
         at: Words<'_, J>,
@@ -81,20 +89,22 @@ impl RoomWaiters {
         waits.then(|| (threads.push(wake), nap))
     }
 
-    /// At the end of the nap of a thread that was entered: has the runners wake it. `false` if there is nothing to wait
-    /// for any more.
+    /// Ends the nap of an entered thread: from now on the runners wake it. `false` if there is nothing to wait for
+    /// any more.
     pub(super) fn end_nap<J>(&self, at: Words<'_, J>, refuse: u64) -> bool {
         let _threads = self.threads.lock();
         defect("nap_ends_unflagged") || at.ring.flag_blocked(refuse)
     }
 
-    /// Takes a thread back, if nobody has taken it; whether that was so.
+    /// Takes a thread off the list. Returns whether it was still there.
     pub(super) fn leave_thread(&self, ticket: Ticket) -> bool {
         self.threads.remove(ticket)
     }
 
-    /// Enters a worker, for which `signal` was made. It is told at once if the tail has one of the flags `refuse`, and if
-    /// the queue may have one more runner, unless it [rests](Wait::rests): then a runner elsewhere makes the room.
+    /// Enters a worker into the wait-for graph, with the signal made for it. [`Changed`](Outlook::Changed) at once if
+    /// the ring has room or the tail has one of the flags `refuse`, and also if the queue may have one more runner.
+    /// The last does not hold for a worker that [rests](Wait::rests): it waits until a runner elsewhere makes the
+    /// room.
     pub(super) fn enter_worker<J>(&self, at: Words<'_, J>, wait: Wait, refuse: u64) -> Outlook {
         let (worker, rests, limit) = (wait.worker, wait.rests, wait.limit);
         let signal = Arc::clone(&wait.signal);
@@ -116,22 +126,23 @@ impl RoomWaiters {
         } else {
             return Outlook::Wait(signal);
         };
-        // The flags may stay, for the next that looks.
+        // The flags may stay, for the next thread that looks.
         workers.remove(worker);
         drop((workers, threads));
         outlook
     }
 
-    /// Takes a worker back, if nobody has taken it.
+    /// Takes a worker out of the graph, if it is still there.
     pub(super) fn leave_worker(&self, worker: usize) {
         self.workers.lock().remove(worker);
     }
 
-    // --- those who make room ---
+    // --- the threads that make room ---
 
-    /// A pop saw that somebody waits: there is room for one of them. Workers may be beaten to it, and those of other pools be
-    /// busy with another job while they wait, so all of them are told, and the first other thread as well. Whether
-    /// there was one of these.
+    /// Wakes waiters, for a pop that saw `BLOCKED` and made room for one of them. Others may be faster than a woken
+    /// worker, and a worker of another pool may be busy with another job while it waits. So this wakes all workers in
+    /// the graph that do not rest, one that rests, and from the list the first waiter that runs no jobs meanwhile,
+    /// with all workers in front of it. Returns whether an entry of the list was among them.
     #[cold]
     pub(super) fn slot_freed<J>(&self, at: Words<'_, J>) -> bool {
         let mut threads = self.threads.lock();
@@ -146,7 +157,8 @@ impl RoomWaiters {
         outside
     }
 
-    /// A place among the runners is free: a worker that waits for room may take it.
+    /// Wakes the workers that wait for room and do not rest: a place among the runners is free, and one of them may
+    /// take it.
     #[cold]
     pub(super) fn place_freed<J>(&self, at: Words<'_, J>) {
         let threads = self.threads.lock();
@@ -155,7 +167,7 @@ impl RoomWaiters {
         workers.into_iter().for_each(Wake::wake);
     }
 
-    /// The queue refuses jobs from now on, at least some: all who wait are told.
+    /// Wakes all waiters: the queue refuses jobs from now on, at least some.
     pub(super) fn refused<J>(&self, at: Words<'_, J>) {
         let mut threads = self.threads.lock();
         let woken = threads.take();
@@ -165,8 +177,9 @@ impl RoomWaiters {
         workers.into_iter().chain(woken).for_each(Wake::wake);
     }
 
-    /// Takes the workers that wait, and no more than `resting` of those that rest; and whether some are left. By who holds
-    /// the lock of `threads`, under which `room_wanted` is set and cleared.
+    /// Removes and returns the waits of workers for this queue, at most `resting` of them from workers that rest. The
+    /// flag says whether waits of workers remain. The caller holds the lock of `threads`, under which `room_wanted`
+    /// is set and cleared.
     fn take_workers<J>(&self, at: Words<'_, J>, resting: usize) -> (Vec<Wake>, bool) {
         if !at.runners.load().room_wanted() {
             return (Vec::new(), false);

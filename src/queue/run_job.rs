@@ -1,4 +1,4 @@
-//! One job of a queue: run, counted, and told to those who asked for it.
+//! Runs one job of a queue, counts it, and tells the holder of its handle.
 
 use super::core::CoreRef;
 use super::parcel::Parcel;
@@ -7,7 +7,7 @@ use crate::system::unwind::{self, Payload};
 use crate::tasks::error::JoinError;
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Runs a job that was taken out.
+    /// Runs a job that was taken out of the ring or of the overflow.
     #[inline(always)]
     pub(super) fn run_taken(&self, worker: &Worker, job: &mut Parcel<J>, run: &mut impl FnMut(&mut Parcel<J>)) {
         worker.counted_with(
@@ -23,7 +23,7 @@ impl<J: Send + 'static> CoreRef<J> {
         );
     }
 
-    /// Whoever has the handle gets to know. Their wakers are foreign code.
+    /// Tells the holder of the handle that the job has ended. This calls wakers: foreign code, which may panic.
     #[cold]
     fn tell(&self, worker: &Worker, job: &mut Parcel<J>) {
         let Some(promise) = job.note.take() else { return };
@@ -32,7 +32,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// The panic is for who has the handle; if nobody has, for the panic handler.
+    /// Gives the panic to the holder of the job's handle, or to the panic handler if nobody holds one.
     #[cold]
     fn job_panicked(&self, worker: &Worker, job: &mut Parcel<J>, payload: Payload) {
         self.tallies.count_panicked(worker.index);

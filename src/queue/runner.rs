@@ -1,14 +1,14 @@
-//! The life of a runner: run jobs, wait for more, make way for others.
+//! The life of a runner: it runs jobs, waits for more, and gives way to others.
 //!
 //! Serving | to | when
 //! ---|---|---
 //! active | active | it popped a job and ran it
-//! active | back in the injector | others wait for its worker and its [`TimeSlice`] is over
-//! active | polling | the ring is empty and not too many poll already
+//! active | back in the injector | other jobs wait for its worker and its [`TimeSlice`] is over
+//! active | polling | the ring is empty and few enough runners poll already
 //! polling | active | there is a job
-//! polling, active | on standby | its time is up, or there are too many; others are active, and nobody is on standby yet
+//! polling, active | on standby | it waited in vain or is one too many; others are active, and nobody is on standby
 //! polling, active | gone | otherwise
-//! on standby | active | jobs wait that the others do not get to
+//! on standby | active | jobs wait that the other runners do not get to
 //! on standby | gone | nothing moved for some naps: [`super::standby`]
 
 use std::rc::Rc;
@@ -24,36 +24,37 @@ use super::runner_counts::RunnerCounts;
 use super::start::NestedQueue;
 use super::time_slice::TimeSlice;
 
-/// How many jobs a runner that had to wait for the first one lets come, and for how long at most.
+/// How many jobs a runner lets come after it had to wait for the first one, and for how long it waits for them at
+/// most.
 const GATHERED: u64 = DEEP as u64;
 const GATHER: Duration = Duration::from_micros(1);
 
-/// How often one side of a shallow queue looks whether the other is done with a slot, before it goes about waiting.
-/// About half a microsecond where a pause takes 8 ns: some cache lines' way from core to core.
+/// How often one side of a shallow queue looks whether the other side is done with a slot, before it begins to wait.
+/// About half a microsecond where a pause takes 8 ns: the time that a few cache lines take from core to core.
 const LINGER: u32 = 64;
 
-/// After so many of these looks it asks whether it keeps the other side from the core.
+/// After this many looks, the side that looks asks whether it keeps the other side from the core.
 const GLANCE: u32 = 8;
 
-/// From this capacity on a queue is deep enough that one side can let the other get ahead.
+/// From this capacity on, a queue is deep enough that one side can let the other get ahead.
 const DEEP: usize = 64;
 
-/// Why a runner stops to take jobs.
+/// Why a runner stops taking jobs.
 #[derive(Clone, Copy)]
 enum Pause {
-    /// There is none.
+    /// There is no job.
     Empty,
-    /// Its worker is wanted elsewhere, and its turn is over.
+    /// Other jobs want its worker, and its time slice is over.
     Over,
-    /// More run jobs than is of use.
+    /// More runners are active than are of use.
     Surplus,
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// The life of a runner: calls `run` for jobs, as long as there are some.
+    /// The life of a runner: calls `run` for each job, as long as there are jobs.
     pub(crate) fn serve(&self, worker: &Worker, mut run: impl FnMut(&mut Parcel<J>)) {
-        // Whoever started this runner may have seen several jobs that no later push will speak for: each runner
-        // brings the next.
+        // The thread that started this runner may have seen several jobs, for which no later push starts one. So each
+        // runner starts the next.
         self.start_if_lacking(self.runners.load(), 1);
         let mut slice = TimeSlice::begin(self.limit > self.registry.sleep.cores());
         let mut pause = self.has_surplus().then_some(Pause::Surplus);
@@ -67,7 +68,7 @@ impl<J: Send + 'static> CoreRef<J> {
                     self.registry.sleep.published();
                     false
                 }
-                // While somebody watches already, one more runner does no harm.
+                // If another worker is on standby already, one more runner does no harm.
                 Pause::Surplus => self.go_on_standby(worker, false).unwrap_or(true),
                 Pause::Empty => self.poll(worker),
             };
@@ -79,7 +80,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Runs jobs until it must pause.
+    /// Runs jobs until the runner must pause.
     #[inline(always)]
     fn work_off(&self, worker: &Worker, slice: &mut TimeSlice, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
         loop {
@@ -105,7 +106,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if !news {
             return None;
         }
-        // They may have been fewer than are of use now, or more.
+        // There may be fewer runners than are of use now, or more.
         self.start_if_lacking(self.runners.load(), 0);
         self.has_surplus().then_some(Pause::Surplus)
     }
@@ -124,8 +125,8 @@ impl<J: Send + 'static> CoreRef<J> {
         true
     }
 
-    /// Waits for a job, first awake, then napping as long as others run some: `true` with the runner active if
-    /// there is one; `false` with it gone.
+    /// Waits for a job: first awake, then in naps as long as other runners are active. `true` with the runner active
+    /// if there is a job; `false` if the runner has gone.
     #[cold]
     #[inline(never)]
     fn poll(&self, worker: &Worker) -> bool {
@@ -136,7 +137,7 @@ impl<J: Send + 'static> CoreRef<J> {
             if !self.is_race() {
                 spin = self.registry.sleep.spin_inside(spin, || self.runners.load().polling());
             }
-            // Where it would take a core from the producer, one that is not needed leaves it.
+            // Where a spin would take a core from the producer, a runner that is not needed leaves it that core.
             if spin.offers()
                 && self.is_empty()
                 && let Some(back) = self.go_on_standby(worker, true)
@@ -161,9 +162,9 @@ impl<J: Send + 'static> CoreRef<J> {
         false
     }
 
-    /// Where the queue is shallow, gives the other side a moment to be done with the slot that the caller would go
-    /// for: all it looks at is that slot. To find the ring empty or full instead, it would fetch the other side's
-    /// position, which the other side then has to fetch back.
+    /// In a shallow queue, gives the other side a moment to be done with the next slot. The caller looks at nothing
+    /// but that slot: to find the ring empty or full instead, it would fetch the cache line of the other side's
+    /// position, and the other side would have to fetch it back.
     #[inline]
     pub(super) fn spin_for_slot(&self, ready: impl Fn() -> bool) {
         if MODEL || self.is_deep() {
@@ -177,15 +178,16 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Whether one side would take the core that the other needs.
+    /// Whether the caller would take the core that the other side needs.
     #[cold]
     #[inline(never)]
     fn is_crowded(&self) -> bool {
         self.registry.sleep.is_crowded(0, 1)
     }
 
-    /// Whether the two sides of the queue race each other, on several cores, with jobs of some nanoseconds and much room
-    /// between them: who is ahead then waits for some microseconds at most, and any room for one job is no reason to go on.
+    /// Whether the two sides of the queue race each other: on several cores, with jobs of some nanoseconds and much
+    /// room between the two sides. The side that is ahead then waits for some microseconds at most, and room for a
+    /// single job is no reason to go on.
     pub(super) fn is_race(&self) -> bool {
         self.is_deep() && !self.is_coarse() && self.registry.sleep.cores() > 1
     }
@@ -194,15 +196,15 @@ impl<J: Send + 'static> CoreRef<J> {
         self.ring.capacity() >= DEEP
     }
 
-    /// For how long to wait awake for the other side. Where the queue is shallow, the two must go in step, and a
-    /// sleep for each few jobs would cost more than they.
+    /// The spin that waits for the other side. In a shallow queue the two sides must go in step, and a sleep for
+    /// every few jobs would cost more than the jobs.
     pub(super) fn spin(&self) -> Spin {
         let spin = if self.is_deep() { Spin::brisk() } else { Spin::new(WAKE) };
         spin.close()
     }
 
-    /// After a wait for the first job of a deep queue: lets the producer get ahead by a few. A consumer that took each
-    /// job the moment it came would go in step with the producer, with both at the same few cache lines.
+    /// Lets the producer of a deep queue get ahead by a few jobs, after a wait for the first one. A consumer that
+    /// took each job at once would go in step with the producer, and both would fight for the same few cache lines.
     fn wait_for_batch(&self) {
         if !MODEL && self.is_deep() {
             let start = Instant::now();
@@ -219,7 +221,7 @@ impl<J: Send + 'static> CoreRef<J> {
         self.start_if_lacking(counts, 0);
     }
 
-    /// A runner has gone, and the counts is `counts` now.
+    /// A runner has gone, and the runners' word is `counts` now.
     pub(super) fn note_gone(&self, counts: RunnerCounts) {
         self.note_idle(counts);
         if counts.room_wanted() {
@@ -227,7 +229,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// On a worker that waits for room: serves for one job, if that does not exceed the limit.
+    /// Serves one job, on a worker that waits for room, if the limit allows one more runner.
     pub(super) fn help(&self, worker: &Worker) -> bool {
         if self.is_empty() || !self.runners.attach(self.limit) {
             return false;

@@ -1,24 +1,25 @@
-//! How many workers serve a queue, and what they are at.
+//! The runners' word: how many workers serve a queue, and what they do.
 //!
 //! | bits | field | counts |
 //! |---|---|---|
 //! | 0–15 | `attached` | runners: activations of the queue, and workers that help, while they run |
-//! | 16–31 | `polling` | those of them that wait awake for a job |
+//! | 16–31 | `polling` | the attached runners that wait awake for a job |
 //! | 32–47 | `called` | activations that lie somewhere in the pool and have not begun |
-//! | 48 | `standby` | a worker that naps and looks now and then whether the runners keep up |
-//! | 49 | `awaited` | somebody waits for the queue to be idle |
-//! | 50 | `overflow` | jobs were taken out of the ring to make room and are yet to be run |
+//! | 48 | `standby` | a worker naps and looks now and then whether the runners keep up |
+//! | 49 | `awaited` | a thread waits for the queue to be idle |
+//! | 50 | `overflow` | jobs were taken out of the ring to make room and have not run yet |
 //! | 51 | `room_wanted` | a worker waits for room, and would rather help if there may be one more runner |
 //!
-//! An attached runner that does not poll is *active*: it may hold a job. It says so before it takes one,
-//! so "the ring is empty, and then nobody is active and nothing is set aside" means that all jobs taken have ended.
+//! An attached runner that does not poll is *active*: it may hold a job. A runner becomes active before it takes a
+//! job. So if the ring is empty, and after that no runner is active and `overflow` is clear, then all jobs taken have
+//! ended.
 //!
-//! A *call* reserves no place: whoever is there first takes it, and an activation that finds no place when it begins
+//! A *call* reserves no place. The first that comes takes the place, and an activation that finds none when it begins
 //! ends at once. So a worker that waits for room is kept out only by workers that really run jobs of the queue, never
 //! by an activation that lies behind other jobs.
 //!
-//! Attached runners and, apart from them, calls are never more than the pool has workers, at most 4,095, so no
-//! field can bleed.
+//! No field can overflow into the next: there are never more attached runners than the pool has workers, and never
+//! more calls than that either, and a pool has at most 4,095 workers.
 
 use crate::jobs::ring::Ring;
 use crate::sync::site::{
@@ -38,9 +39,10 @@ const FIELD: u64 = (1 << 16) - 1;
 /// How many runners a queue may have and can use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// At most so many.
+    /// The most runners.
     pub(crate) limit: usize,
-    /// So many, one at least, are needed at once where jobs wait. Beyond that one watches whether more are.
+    /// How many runners, at least one, are started at once where jobs wait. When there are this many, a worker on
+    /// standby watches whether more are needed.
     pub(crate) useful: usize,
 }
 
@@ -62,7 +64,7 @@ impl RunnerCounts {
         ((self.0 / CALLED) & FIELD) as usize
     }
 
-    /// Runners, those called included.
+    /// The attached runners and the called ones.
     pub(super) fn expected(self) -> usize {
         self.attached() + self.called()
     }
@@ -88,8 +90,8 @@ impl RunnerCounts {
         self.0 & ROOM_WANTED != 0
     }
 
-    /// Whether a push must start a runner: nobody polls, there may be more, and nobody watches those that there are, or
-    /// they are too few to be watched.
+    /// Whether a push must start a runner: no runner polls, the limit allows one more, and no worker on standby
+    /// watches as many runners as are of use.
     pub(super) fn lacks(self, size: Size) -> bool {
         self.polling() == 0
             && self.expected() < size.limit
@@ -105,20 +107,20 @@ impl Runners {
         Runners(AtomicU64::new(0))
     }
 
-    /// The word as it was not long ago.
+    /// A recent value of the word.
     #[inline]
     pub(super) fn load(&self) -> RunnerCounts {
         RunnerCounts(self.0.load(RUNNERS_HINT.get()))
     }
 
-    /// Whether all that was taken out of `ring` has ended, and nothing is left.
+    /// Whether all jobs taken out of `ring` have ended, and none is left.
     pub(crate) fn have_ended<T, N>(&self, ring: &Ring<T, N>) -> bool {
         if defect("crew_before_ring") {
             let counts = RunnerCounts(self.0.load(RUNNERS_LOAD.get()));
             return counts.active() == 0 && !counts.overflow() && ring.is_empty();
         }
-        // In this order: what was popped before the first look was popped by runners that were active then, and that
-        // have noted in the same word what they set aside.
+        // The order matters: the jobs popped before the look at the ring were popped by runners that were active
+        // then. These runners note their overflow in the word that is read second.
         ring.is_empty() && {
             let counts = RunnerCounts(self.0.load(RUNNERS_LOAD.get()));
             counts.active() == 0 && !counts.overflow()
@@ -136,12 +138,12 @@ impl Runners {
         }
     }
 
-    /// One more is called, if one is lacking. The value after.
+    /// Calls one more runner, if one is lacking. Returns the value after.
     pub(crate) fn call(&self, size: Size) -> Option<RunnerCounts> {
         self.change(RUNNERS_CALL, |counts| counts.lacks(size).then_some(counts.0 + CALLED))
     }
 
-    /// One that was called begins: whether there is a place for it.
+    /// A called runner begins. Returns whether there is a place for it.
     pub(crate) fn begin(&self, limit: usize) -> bool {
         let mut has_place = false;
         self.change(RUNNERS_COME, |counts| {
@@ -151,34 +153,35 @@ impl Runners {
         has_place
     }
 
-    /// One more runner uncalled, unless there are `limit`.
+    /// Attaches a runner that was not called, unless `limit` runners are attached.
     pub(crate) fn attach(&self, limit: usize) -> bool {
         self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 + ATTACHED)).is_some()
     }
 
-    /// An active runner goes, to come back. The value after.
+    /// An active runner goes and is called again in the same step. Returns the value after.
     pub(super) fn call_back(&self) -> RunnerCounts {
         let delta = CALLED - ATTACHED;
         RunnerCounts(self.0.fetch_add(delta, RUNNERS_GO.get()) + delta)
     }
 
-    /// An active runner polls, unless `cap` do. The value after.
+    /// An active runner begins to poll, unless `cap` runners poll. Returns the value after.
     pub(super) fn start_polling(&self, cap: usize) -> Option<RunnerCounts> {
         self.change(RUNNERS_GO, |counts| (counts.polling() < cap).then_some(counts.0 + POLLING))
     }
 
-    /// A polling runner is active again. The value after.
+    /// A polling runner is active again. Returns the value after.
     pub(super) fn stop_polling(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_sub(POLLING, RUNNERS_NOTE.get()) - POLLING)
     }
 
-    /// A runner goes. The value after.
+    /// A runner goes. Returns the value after.
     pub(crate) fn detach(&self, polling: bool) -> RunnerCounts {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
         RunnerCounts(self.0.fetch_sub(delta, RUNNERS_GO.get()) - delta)
     }
 
-    /// A runner steps back and watches, if as many others as are `useful` run jobs and nobody watches yet. The value after.
+    /// A runner goes on standby, if at least `useful` other runners are active and nobody is on standby. Returns the
+    /// value after.
     pub(super) fn start_standby(&self, polling: bool, useful: usize) -> Option<RunnerCounts> {
         let delta = ATTACHED + if polling { POLLING } else { 0 };
         self.change(RUNNERS_GO, |counts| {
@@ -187,12 +190,12 @@ impl Runners {
         })
     }
 
-    /// The one that watched is a runner again, if there may be one more. The value after.
+    /// The worker on standby becomes a runner again, if the limit allows one more. Returns the value after.
     pub(super) fn standby_becomes_runner(&self, limit: usize) -> Option<RunnerCounts> {
         self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 - STANDBY + ATTACHED))
     }
 
-    /// The one that watched goes. The value after.
+    /// The worker on standby goes. Returns the value after.
     pub(super) fn end_standby(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_sub(STANDBY, RUNNERS_NOTE.get()) - STANDBY)
     }
@@ -201,7 +204,7 @@ impl Runners {
         self.0.fetch_or(AWAITED, RUNNERS_AWAIT.get());
     }
 
-    /// The value after.
+    /// Returns the value after.
     pub(super) fn note_overflow(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_or(OVERFLOW, RUNNERS_NOTE.get()) | OVERFLOW)
     }
@@ -210,7 +213,7 @@ impl Runners {
         self.0.fetch_and(!OVERFLOW, RUNNERS_NOTE.get());
     }
 
-    /// The value after.
+    /// Returns the value after.
     pub(super) fn note_room_wanted(&self) -> RunnerCounts {
         RunnerCounts(self.0.fetch_or(ROOM_WANTED, RUNNERS_NOTE.get()) | ROOM_WANTED)
     }

@@ -1,9 +1,9 @@
-//! One worker that watches whether the runners keep up.
+//! The standby: one worker that watches whether the runners keep up.
 //!
-//! With jobs that take nanoseconds one runner does, and another would only contend with it and with the producer for the
-//! ring and the cores. With longer ones each core is to have a runner. More of them than cores only take the cores from
-//! each other, unless the jobs block: wait for a lock, a file, a timer. What the jobs are like is in [`super::pace`]; what
-//! they turn out to be like is what this worker is for.
+//! With jobs that take nanoseconds one runner is enough: a second one would contend with the first and with the
+//! producer for the ring and the cores. With longer jobs each core should have a runner. More runners than cores only
+//! take the cores from each other, unless the jobs block: on a lock, a file, a timer. [`super::pace`] knows what the
+//! last jobs were like. The worker on standby finds out when the jobs change.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,21 @@ use super::runner_counts::Size;
 use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
 
-/// How long a worker on standby sleeps between looks, and so for how long a job may wait behind one that turns
-/// out to be long while a worker and a core are free.
+/// How long a worker on standby sleeps between two looks. So a job may wait this long behind a job that turns out to
+/// be long, although a worker and a core are free.
 const NAP: Duration = Duration::from_micros(100);
 
-/// The longest that it sleeps where there are runners for all cores. There a job waits for a core and not for a worker, but
-/// for jobs that begin to block; and each look costs the others some microseconds.
+/// The longest nap where all cores have runners. There a job waits for a core and not for a worker, unless jobs begin
+/// to block; and each look costs the runners some microseconds.
 const LONG_NAP: Duration = Duration::from_millis(2);
 
-/// After so many looks at which nothing had moved it leaves the watch to the next push.
+/// After this many looks without any progress the worker leaves, and the next push starts a runner instead.
 const NAPS: u32 = if MODEL { 1 } else { 10 };
 
 impl<J: Send + 'static> super::core::Core<J> {
-    /// How many runners the queue may have and can use. Jobs of some nanoseconds keep one runner and a producer busy, and
-    /// more would only be in each other's way; jobs that take longer keep all cores busy; those that block need no core.
+    /// How many runners the queue may have and can use. Jobs of some nanoseconds keep one runner and a producer busy,
+    /// and more runners would be in each other's way. Jobs that take longer keep all cores busy. Jobs that block need
+    /// no core.
     pub(super) fn size(&self) -> Size {
         let useful = match () {
             () if !self.is_coarse() => 1,
@@ -35,27 +36,28 @@ impl<J: Send + 'static> super::core::Core<J> {
         Size { limit: self.limit, useful }
     }
 
-    /// Whether what waits is worth a runner more: the jobs take long enough, and enough of them fit in.
+    /// Whether the waiting jobs are worth one more runner: the jobs take long enough, and enough of them fit into the
+    /// queue.
     pub(super) fn is_coarse(&self) -> bool {
         self.pace.is_coarse(self.ring.capacity())
     }
 
-    /// Whether there are more runners than cores, and than the queue can use.
+    /// Whether more runners are active than there are cores, and more than the queue can use.
     pub(super) fn has_surplus(&self) -> bool {
         let cores = self.registry.sleep.cores().max(2);
         !MODEL && self.limit > cores && self.run_more_than(cores.max(self.size().useful))
     }
 
-    /// Whether more than so many runners have jobs, and so many workers something to do: a handler may wait for room, or for
-    /// another job.
+    /// Whether more than `count` runners are active, and more than `count` workers are busy. Both, because an active
+    /// runner need not be busy: its handler may wait for room, or for another job.
     fn run_more_than(&self, count: usize) -> bool {
         self.runners.load().active() > count && self.registry.sleep.busy() > count
     }
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// A runner that is not needed now watches, if nobody does: whether it is a runner again then, or has gone. `None` if it
-    /// is still what it was.
+    /// A runner that is not needed now goes on standby, if nobody is. Returns whether it became a runner again
+    /// (`true`) or has gone (`false`). `None` if it remained what it was.
     #[cold]
     #[inline(never)]
     pub(super) fn go_on_standby(&self, worker: &Worker, polls: bool) -> Option<bool> {
@@ -69,7 +71,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Looks now and then whether the other runners keep up.
     ///
-    /// Kept out of the loop that serves: with the nap inside, each job of a queue of 10 cost 8 ns more.
+    /// Not inlined into the loop that serves: the nap's code there makes each job slower.
     #[cold]
     #[inline(never)]
     fn nap_on_standby(&self, worker: &Worker) -> bool {
@@ -105,24 +107,25 @@ impl<J: Send + 'static> CoreRef<J> {
         false
     }
 
-    /// Whether jobs wait that one more runner would get to: the others took so many since the last nap `begun`, and the last
-    /// one when something `moved`. While a core is without a runner, what waits is compared with what was taken, so that a
-    /// job that would wait for longer than a nap does not.
+    /// Whether jobs wait that one more runner would get to. The other runners took `taken` jobs since `begun`, the
+    /// start of the last nap; `moved` is when they last took one. While a core is without a runner, the number of
+    /// waiting jobs is compared with `taken`, so that no job waits for longer than about a nap.
     fn falls_behind(&self, taken: u64, begun: Instant, moved: Instant) -> bool {
         let waiting = self.ring.len() as u64;
         if waiting == 0 {
             return false;
         }
         if !MODEL && self.has_all_cores() {
-            // They wait for a core like those that run, unless one of these does not run: then fewer jobs were taken than all
-            // cores get through, or none for long.
+            // The waiting jobs need a core, like those that run, unless a running job blocks. A blocked job shows in
+            // one of two ways: the runners took fewer jobs than all cores get through, or none for long.
             let (runners, time) = (self.runners.load().active(), begun.elapsed());
             let running = runners.min(self.registry.sleep.cores()) as u32;
             let due = time.saturating_mul(running).saturating_sub(time / 2);
             let short = self.pace.time_for(taken + runners as u64) < due;
             let stuck = short || moved.elapsed() > NAP + self.pace.time_for(4).min(LONG_NAP);
             if stuck {
-                // Jobs that block are known by it when they end; there may be as many as runners.
+                // Jobs that block are only known as such when they end. Until then this lets the queue have as many
+                // runners as the limit allows.
                 self.pace.note_blocked(true);
             }
             return stuck;
@@ -131,7 +134,7 @@ impl<J: Send + 'static> CoreRef<J> {
         waiting > taken || self.ring.is_blocked() || too_few()
     }
 
-    /// Whether as many run jobs as there are cores, or as are of use, if that is more.
+    /// Whether as many runners are active as there are cores, or as are of use, if that is more.
     fn has_all_cores(&self) -> bool {
         self.run_more_than(self.registry.sleep.cores().max(self.size().useful) - 1)
     }

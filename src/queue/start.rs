@@ -1,17 +1,19 @@
 //! How runners start.
 //!
-//! A *runner* is an activation of the queue on a worker: an ordinary job of the pool that pops values and calls the handler
-//! until the ring is empty, then polls for about the price of one wake, then leaves, or goes on *standby*: one worker naps
-//! for as long as others are busy, and is a runner again when they do not keep up.
+//! A *runner* is an activation of the queue on a worker: an ordinary job of the pool that pops jobs and calls the
+//! handler until the ring is empty. Then it polls for about the price of one wake. Then it leaves or goes on
+//! *standby*: one worker naps as long as other runners are busy, and becomes a runner again when they do not keep up.
 //!
 //! The invariant that keeps jobs from being overlooked:
 //!
-//! > While nobody polls, nobody is on standby beside busy runners, and there are fewer runners than allowed, the ring's
-//! > `NEEDS_RUNNER` flag is set, or somebody is on the way to set it and will look into the ring afterwards.
+//! > While no runner polls, there are fewer runners than the limit, and no worker on standby watches as many runners
+//! > as are of use, the ring's `NEEDS_RUNNER` flag is set; or a thread is about to set it and looks into the ring
+//! > afterwards.
 //!
-//! So each push is noticed by a runner that polls, by the one on standby within a nap, or by the flag that comes back from
-//! the push itself; or else all the workers that may serve the queue do so already, and each of them looks again before
-//! it leaves.
+//! The race has two sides. A producer pushes, then reads the flag: the push itself brings the flag back. A runner
+//! leaves, then sets the flag, then looks into the ring. So each push is noticed by a runner that polls, by the
+//! worker on standby within one nap, or by the flag. In the remaining case all workers that may serve the queue do so
+//! already, and each of them looks once more before it leaves.
 
 use std::rc::Rc;
 
@@ -25,13 +27,14 @@ use crate::scheduler::worker::{Nested, with_current};
 use crate::sync::defect;
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// A push found `NEEDS_RUNNER`, or a runner left jobs behind: starts a runner, unless there are enough.
+    /// Starts a runner, unless there are enough. Called by a push that found `NEEDS_RUNNER`, and by a runner that
+    /// leaves jobs behind.
     #[cold]
     pub(super) fn start_runner(&self) {
         with_current(|worker| match worker {
             Some(worker) if self.is_inside(worker) => self.call_runner(|job| worker.push(job)),
             _ => {
-                // If the pool is closed to us, whoever closed it saw our push and started a runner.
+                // If the pool refuses the entry, the thread that closed it saw our push and started a runner.
                 if let Ok(entry) = self.registry.enter() {
                     self.call_runner(|job| entry.inject(job));
                 }
@@ -49,7 +52,7 @@ impl<J: Send + 'static> CoreRef<J> {
                     return;
                 }
             }
-            // Enough for now: pushes need not come here. But a runner may have left since the look above,
+            // Enough runners for now, so pushes need not come here. But a runner may have left since the look above,
             // and the flag cleared here may be the one that it set.
             self.ring.unflag_tail(NEEDS_RUNNER);
             let counts = self.runners.load();
@@ -59,8 +62,8 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// The runners have become `counts`: if some are lacking now, sees to it that the next push starts one, or starts one
-    /// itself if more jobs wait than the `own` that the caller is about to take.
+    /// The runners' word has become `counts`. If runners are lacking now, sets the flag, so that the next push starts
+    /// one. Starts one itself if more jobs wait than the `own` jobs that the caller is about to take.
     pub(super) fn start_if_lacking(&self, counts: RunnerCounts, own: usize) {
         if counts.lacks(self.size())
             && self.ring.flag_tail(NEEDS_RUNNER) | counts.overflow()
@@ -71,7 +74,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// The job that is a runner.
+    /// The job that runs as a runner.
     pub(super) fn activation(&self) -> Job {
         let core = self.clone();
         Job::new(move || {
@@ -79,7 +82,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 let Some(worker) = worker else { unreachable!("a runner outside a worker") };
                 worker.me().counters.activations.add(1);
                 if !core.runners.begin(core.limit) {
-                    // Each of those that have the places will look again before it leaves.
+                    // Each runner that has a place looks again before it leaves.
                     return;
                 }
                 let nested = Rc::new(NestedQueue(core.clone()));
@@ -88,14 +91,15 @@ impl<J: Send + 'static> CoreRef<J> {
         })
     }
 
-    /// By a runner whose job waits in vain: takes the oldest job out of the ring without running it.
+    /// Takes the oldest job out of the ring without running it. Called by a runner whose handler is part of a cycle
+    /// of waits.
     #[cold]
     pub(crate) fn overflow_oldest(&self) {
         let mut job = Parcel::empty();
         let Some(flags) = self.ring.pop(&mut job) else { return };
         let counts = self.overflow.push(job, &self.runners);
         if !defect("aside_unlooked") {
-            // Another runner may have gone while the job was neither in the ring nor noted.
+            // Another runner may have left while the job was neither in the ring nor noted as overflow.
             self.start_if_lacking(counts, 0);
         }
         if flags & BLOCKED != 0 {
@@ -104,7 +108,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 }
 
-/// A queue as a worker knows it that runs its jobs.
+/// A queue as seen by a worker that runs its jobs.
 pub(super) struct NestedQueue<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Nested for NestedQueue<J> {
@@ -117,13 +121,13 @@ impl<J: Send + 'static> Nested for NestedQueue<J> {
     }
 }
 
-/// A queue as the registry knows it.
+/// A queue as seen by the registry.
 pub(super) struct QueueSource<J>(pub(super) CoreRef<J>);
 
 impl<J: Send + 'static> Source for QueueSource<J> {
     fn close_outside(&self) {
         if self.0.refuse(OUTSIDE_CLOSED) && !defect("closed_unkicked") {
-            // A producer that was faster may not have come to start a runner, and is about to find the
+            // A producer may have pushed before the flag without having started a runner yet; it is about to find the
             // pool closed.
             self.0.start_runner();
         }

@@ -1,12 +1,21 @@
-//! A queue's handler and the states that its workers keep for it.
+//! A queue's handler, and the states that the workers keep for the handler.
 //!
-//! A mutex a worker, locked twice an activation and hardly ever by two at once: it says in safe code that the
-//! state moves with the runner. With the state moves a count of the handler, so that to let go of both when the pool has
-//! ended costs no activation anything, and a runner that is under way has what it needs.
+//! | type | holds | held by |
+//! |---|---|---|
+//! | [`Code`] | the user's closures: `make`, `handler`, `end` | all places and all tools, by counted references |
+//! | [`Tools`] | a reference to the code, and one state | one runner while it serves; otherwise its worker's place |
+//! | [`Place`] | the tools that no runner uses | [`Stateful`]: one place for each worker, behind a mutex |
 //!
-//! A worker and the [spare](crate::scheduler::spares) that has stood in for it may both be at the place for a moment: the spare ends the
-//! job that it is in, and the worker is back. So the end of the states may come upon one that is in use by the other
-//! thread. It then leaves word at the place, and whoever brings the last one back asks for the end again.
+//! *Invariant*: at most one runner uses a state. A runner takes its tools out of the place and brings them back, and
+//! the mutex says in safe code that the state moves with the runner. An activation locks the mutex twice, and two
+//! threads hardly ever want it at once. The reference to the code moves with the state. So an activation changes no
+//! count, although the end of the pool can drop both, and a runner that is under way then still has what it needs.
+//!
+//! *The race at the end of the states.* A worker and the [spare](crate::scheduler::spares) that stood in for the
+//! worker may both use the worker's place for a moment: the worker is back, while the spare ends the job that it is
+//! in. So the job that ends the states may run on one thread while the other thread uses a state. The job then leaves
+//! an [`Again`] at the place. The runner that brings the last tools back calls the [`Again`], which asks for the end
+//! of the states once more.
 
 use std::mem;
 
@@ -16,32 +25,32 @@ use crate::scheduler::worker::Worker;
 use crate::sync::{Mutex, StdArc, defect, lock};
 use crate::system::unwind::{self, Payload};
 
-/// Called with a worker's number and a state of it.
+/// The user's closure that gets a worker's number and a state of that worker.
 pub(super) type StateEnd<S> = Box<dyn Fn(usize, S) + Send + Sync>;
 
-/// What the user wrote.
+/// The user's closures.
 struct Code<M, H, S> {
     make: M,
     handler: H,
     end: Option<StateEnd<S>>,
 }
 
-/// What a runner works with.
+/// A runner's handler and state.
 struct Tools<M, H, S> {
     code: StdArc<Code<M, H, S>>,
     /// `None` until the first job.
     state: Option<S>,
 }
 
-/// What a worker keeps between activations.
+/// A worker's tools, between activations.
 struct Place<M, H, S> {
     /// `None` once the pool has ended.
     code: Option<StdArc<Code<M, H, S>>>,
-    /// Those that no runner uses.
+    /// The tools that no runner uses.
     idle: Vec<Tools<M, H, S>>,
-    /// How many runners have come for some and not gone.
+    /// How many runners have taken tools and not brought them back.
     in_use: usize,
-    /// For whoever brings the last one back: the end of the states has found some in use.
+    /// Set if the end of the states found tools in use. The runner that brings the last tools back calls it.
     again: Option<Again>,
 }
 
@@ -58,7 +67,8 @@ impl<M, H, S> Stateful<M, H, S> {
         Stateful { places: (0..workers).map(|_| place()).collect() }
     }
 
-    /// Calls `f` with tools of `worker` that nobody else uses. They are kept afterwards, even if `f` unwinds.
+    /// Calls `f` with tools of `worker` that nobody else uses. The place keeps the tools afterwards, even if `f`
+    /// unwinds.
     fn with_tools<R>(&self, worker: &Worker, f: impl FnOnce(&mut Tools<M, H, S>) -> R) -> R {
         let place = &self.places[worker.number.get()];
         let tools = lock(place).take();
@@ -71,7 +81,7 @@ impl<M, H, S> Stateful<M, H, S> {
 }
 
 impl<M, H, S> Place<M, H, S> {
-    /// Those of a runner that has gone, or new ones.
+    /// Takes the tools that an earlier runner left, or makes new ones; `None` once the pool has ended.
     fn take(&mut self) -> Option<Tools<M, H, S>> {
         let fresh = || Some(Tools { code: StdArc::clone(self.code.as_ref()?), state: None });
         let tools = self.idle.pop().or_else(fresh);
@@ -79,7 +89,8 @@ impl<M, H, S> Place<M, H, S> {
         tools
     }
 
-    /// Keeps them for the next runner; hands them back if the pool has ended. Also what is to be called.
+    /// Keeps `tools` for the next runner, or hands them back if the pool has ended. Also returns the [`Again`] that
+    /// the caller must call, if these were the last tools in use and the end of the states has left one.
     fn keep(&mut self, tools: Tools<M, H, S>) -> (Option<Tools<M, H, S>>, Option<Again>) {
         self.in_use -= 1;
         let again = if self.in_use == 0 { self.again.take() } else { None };
@@ -91,6 +102,7 @@ impl<M, H, S> Place<M, H, S> {
     }
 }
 
+/// Brings tools back to their place when it is dropped.
 struct Keep<'s, M, H, S> {
     place: &'s Mutex<Place<M, H, S>>,
     tools: Option<Tools<M, H, S>>,
@@ -99,7 +111,7 @@ struct Keep<'s, M, H, S> {
 impl<M, H, S> Drop for Keep<'_, M, H, S> {
     fn drop(&mut self) {
         let Some(tools) = self.tools.take() else { return };
-        // What comes back is dropped, and called, without the lock.
+        // Foreign code: the refused tools are dropped, and `again` is called, without the lock.
         let (refused, again) = lock(self.place).keep(tools);
         drop(refused);
         if let Some(again) = again {
@@ -112,7 +124,7 @@ impl<M, H, S> Tools<M, H, S>
 where
     M: Fn(usize) -> S,
 {
-    /// Runs one job. The state is made here, so that a panic of its maker counts as the job's.
+    /// Runs one job. Makes the state here, so that a panic of `make` counts as the job's panic.
     #[inline(always)]
     fn run<J>(&mut self, worker: &Worker, job: &mut Parcel<J>)
     where
@@ -147,7 +159,7 @@ where
     }
 
     fn end_states(&self, owner: usize, report_panic: &dyn Fn(Payload), again: Again) -> bool {
-        // Foreign code is called without the lock.
+        // Each turn locks anew, because `end` is foreign code and runs without the lock.
         let mut again = Some(again);
         let mut next = || {
             let mut place = lock(&self.places[owner]);

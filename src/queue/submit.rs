@@ -1,4 +1,4 @@
-//! Putting jobs in, one or many. What happens where there is no room is in [`super::full`].
+//! Submits one job or many to a queue. [`super::full`] takes over where there is no room.
 
 use std::mem::forget;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::parcel::{Note, Parcel};
 pub(super) enum Patience {
     /// Not at all.
     None,
-    /// For so long.
+    /// For this time.
     Of(Duration),
     /// For ever.
     Endless,
 }
 
 impl<J: Send + 'static> CoreRef<J> {
-    /// Pushes one job for a caller outside the pool, or for the worker that it is.
+    /// Pushes one job. `inside` is the caller, if it is a worker of the queue's pool that may submit as one.
     #[inline]
     pub(super) fn push(&self, job: &mut Parcel<J>, inside: Option<&Worker>) -> Result<(), Refusal> {
         let refuse = if inside.is_some() { TO_WORKERS } else { TO_OUTSIDE };
@@ -37,7 +37,7 @@ impl<J: Send + 'static> CoreRef<J> {
         Ok(())
     }
 
-    /// While the queue drains, it takes what its own handlers submit.
+    /// Pushes a job that [`push`](Self::push) found refused: a queue that drains still takes its handlers' jobs.
     #[cold]
     fn push_own(&self, job: &mut Parcel<J>, inside: Option<&Worker>) -> Result<u64, Refused> {
         if inside.is_some_and(|worker| self.is_own(worker)) {
@@ -60,7 +60,7 @@ impl<J: Send + 'static> CoreRef<J> {
         self.with_caller(|worker| self.push(job, worker))
     }
 
-    /// Puts a job in, with `note`, and returns `done`.
+    /// Submits a job, with `note`, and returns `done`.
     #[inline]
     pub(super) fn submit_with<R>(
         &self,
@@ -72,7 +72,7 @@ impl<J: Send + 'static> CoreRef<J> {
         let mut job = Parcel::new(job, note);
         match self.try_push(&mut job) {
             Ok(()) => {
-                // It is empty; that saves a look.
+                // The push has emptied the parcel. To forget it saves the check in its drop.
                 forget(job);
                 Ok(done)
             }

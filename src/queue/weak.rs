@@ -1,14 +1,14 @@
-//! A handle that keeps nothing: for a handler that submits to its own queue.
+//! A handle that keeps neither the queue open nor its handler alive: for a handler that submits to its own queue.
 
 use std::fmt;
 
 use super::{Handle, Queue};
 use crate::sync::{StdArc, StdWeak};
 
-/// A handle of a [`Queue`] that does not keep the queue open, nor its handler alive; from [`Queue::downgrade`].
+/// A handle of a [`Queue`] that keeps neither the queue open nor its handler alive; [`Queue::downgrade`] creates it.
 ///
-/// For a handler that submits to its own queue. With a [`Queue`] of its own, a handler would keep itself and its queue until
-/// the pool has ended, and dropping all other handles would not close the queue.
+/// It is for a handler that submits to its own queue. A handler that holds a [`Queue`] of its own would keep itself
+/// and its queue until the pool has ended, and dropping all other handles would not close the queue.
 ///
 /// # Examples
 /// ```
@@ -38,9 +38,23 @@ pub struct WeakQueue<J> {
 }
 
 impl<J> WeakQueue<J> {
-    /// A handle of the queue; `None` once its last one has gone, and so the queue was closed for good. A queue that was
-    /// closed otherwise, by [`close`](Queue::close) or a shutdown, still has its handles. Does not block; one atomic
-    /// exchange.
+    /// Returns a handle of the queue; `None` once the last handle is gone, which closed the queue for good.
+    ///
+    /// A queue that was closed otherwise, by [`close`](Queue::close) or a shutdown, still has its handles. Does not
+    /// block; costs one atomic exchange.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|n: u32| assert!(n > 0))?;
+    /// let weak = queue.downgrade();
+    /// queue.close();
+    /// // Closed, but not gone.
+    /// assert!(weak.upgrade().is_some_and(|queue| queue.is_closed()));
+    /// drop(queue);
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn upgrade(&self) -> Option<Queue<J>> {
         self.handle.upgrade().map(|handle| Queue { handle })
@@ -48,7 +62,20 @@ impl<J> WeakQueue<J> {
 }
 
 impl<J> Queue<J> {
-    /// A handle that keeps neither the queue open nor its handler alive. Does not block; one atomic addition.
+    /// Returns a handle that keeps neither the queue open nor its handler alive. Does not block; costs one atomic
+    /// addition.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let queue = pool.queue().build(|n: u32| assert!(n > 0))?;
+    /// let weak = queue.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// // The last handle: this closes the queue.
+    /// drop(queue);
+    /// assert!(weak.upgrade().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "this makes a handle and changes nothing"]
     pub fn downgrade(&self) -> WeakQueue<J> {
         WeakQueue { handle: StdArc::downgrade(&self.handle) }

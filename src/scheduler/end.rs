@@ -1,4 +1,16 @@
-//! How a pool comes to its end, and who may still submit on the way there.
+//! How a pool ends, and which threads may still submit on the way there.
+//!
+//! | step | functions | effect |
+//! |---|---|---|
+//! | close | `close` | the pool refuses jobs from outside: first its sources, then its injector |
+//! | finish | `conclude`, `finish_alone` | nothing is left to run: the finishers are called, and may start jobs |
+//! | end | `end_if`, `look_for_end` | nothing is left to finish either: the workers leave |
+//! | let go | `drop_user_code` | the last thread that stays drops the handlers of the queues and the hooks |
+//!
+//! While an [`Entry`] exists, the pool does not end.
+//!
+//! A thread that changes the pool's word looks whether its change brought the pool to rest. The changes are totally
+//! ordered, so the thread that makes the last of them sees all others: see "The end" in [`crate::waiting::sleep`].
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -16,7 +28,8 @@ use crate::waiting::numbered::Number;
 use crate::waiting::sleep::Snapshot;
 
 impl Registry {
-    /// Goes on without a worker that never ran. Without any worker, the pool is closed.
+    /// Removes a worker from the pool's counts. The worker never ran, and the pool goes on without it. If no worker
+    /// is left, and no lent thread, the pool is closed.
     pub(crate) fn worker_lost(&self, index: usize) {
         let last = self.staying.fetch_sub(1, STAYING.get()) == 1;
         let left = self.threads.fetch_sub(1, THREADS.get()) - 1;
@@ -24,27 +37,30 @@ impl Registry {
         if left == 0 && !self.lent {
             self.close();
         }
-        // The others may all be asleep already, and the pool closed.
+        // The pool may be closed and all other workers asleep already. With the smaller number of threads it may be
+        // at rest, so they have to look again.
         self.sleep.nudge_all();
         self.look_for_end();
         if last && left > 0 {
-            // The others have left meanwhile, and took this one for one that stays.
+            // The other workers left before the count fell. Each of them found that this worker stays, so none
+            // dropped the user's code.
             self.drop_user_code(None);
         }
     }
 
-    /// Whether nobody owns the pool any more.
+    /// Whether the last owner has let go of the pool.
     pub(super) fn owner_dropped(&self) -> bool {
         self.owner_dropped.load(ABANDONED.get())
     }
 
-    /// Nobody owns the pool any more.
+    /// Notes that the last owner has let go of the pool.
     pub(crate) fn note_owner_dropped(&self) {
         self.owner_dropped.store(true, ABANDONED.get());
     }
 
-    /// In a pool without a thread of its own there is no main loop that notices the end: whoever may have brought it
-    /// about looks. Once closed, nobody about to submit, the lent thread in no job and nothing left, it stays so.
+    /// Looks for the end of a pool without a thread of its own, where no main loop notices it. Each thread that may
+    /// have brought the end about calls this. The pool is at its end when it is closed, no outside thread is about
+    /// to submit, the lent thread is in no job, and nothing is left. This state is final.
     fn look_for_end(&self) {
         if self.threads() > 0 {
             return;
@@ -54,19 +70,19 @@ impl Registry {
             let before = std::mem::replace(&mut lock(&self.sources).drained, true);
             if !before {
                 self.drained.count_down();
-                // For the threads of spares.
+                // The threads of spares wait for this.
                 self.sleep.end();
             }
         }
     }
 
-    /// For a pool without a thread of its own: blocks until all that was accepted has run, or until `deadline`:
-    /// `false` then.
+    /// In a pool without a thread of its own: blocks until all accepted jobs have run, or until `deadline`. Returns
+    /// `false` if the deadline came first.
     pub(crate) fn wait_drained(&self, deadline: Option<Instant>) -> bool {
         self.threads() > 0 || self.drained.wait_until(deadline, None)
     }
 
-    /// Lets the calling outside thread submit, for as long as the entry lives.
+    /// Lets the calling outside thread submit for as long as the entry lives.
     #[inline]
     pub(crate) fn enter(&self) -> Result<Entry<'_>, ClosedReason> {
         if self.forked() {
@@ -75,25 +91,26 @@ impl Registry {
         if self.sleep.enter() {
             return Ok(Entry { registry: self });
         }
-        // For a moment we looked like somebody about to submit.
+        // The attempt counted as an entry for a moment, and may have delayed the end. The drop gives the entry back
+        // and looks for the end.
         drop(Entry { registry: self });
         Err(ClosedReason::Shutdown)
     }
 
-    /// As [`enter`](Self::enter), even if the pool is closed: for a thread that works off what the pool
-    /// holds, and that delays its end in that time.
+    /// Makes an entry like [`enter`](Self::enter), even if the pool is closed. It is for a thread that runs what
+    /// the pool still holds; the thread delays the end of the pool until it drops the entry.
     pub(crate) fn hold(&self) -> Entry<'_> {
         self.sleep.hold();
         Entry { registry: self }
     }
 
-    /// Ends a [`hold`](Self::hold) whose entry was forgotten.
+    /// Ends a [`hold`](Self::hold) whose entry was passed to `mem::forget`.
     pub(super) fn end_hold(&self) {
         drop(Entry { registry: self });
     }
 
-    /// By whoever may have brought the pool to rest: its last change of the word left `state`. If all are at rest and
-    /// nothing is left, lets the workers leave.
+    /// Lets the workers leave if all of them are at rest and nothing is left. To be called by each thread that may
+    /// have brought the pool to rest. `state` is the value of the pool's word after that thread's change.
     pub(crate) fn end_if(&self, state: Snapshot) {
         let threads = self.threads();
         if threads == 0 {
@@ -103,7 +120,8 @@ impl Registry {
         }
     }
 
-    /// Whether the pool is at its end, as `is_over` says, and nothing is left to finish. Calls the finishers otherwise.
+    /// Whether the pool is at its end, as `is_over` says, with no finisher left. If only finishers are left, calls
+    /// them and looks again.
     pub(super) fn conclude(&self, is_over: impl Fn(Snapshot) -> bool) -> bool {
         loop {
             let mut last = Last::Wait;
@@ -121,8 +139,8 @@ impl Registry {
         }
     }
 
-    /// By the only worker of a closed pool, when nobody can submit any more and nothing is left: calls the finishers. Whether
-    /// there were some.
+    /// Calls the finishers, and returns whether there were any. To be called by the only worker of a closed pool,
+    /// when no other thread can submit any more and nothing is left to run.
     pub(super) fn finish_alone(&self) -> bool {
         match self.finishers.last() {
             Last::Nothing | Last::Wait => false,
@@ -133,7 +151,7 @@ impl Registry {
         }
     }
 
-    /// Registers a source. `None` if the pool is closed.
+    /// Registers a source and returns its number. Returns `None` if the pool is closed.
     pub(crate) fn add_source(&self, source: Box<dyn Source>) -> Option<Number> {
         let mut sources = lock(&self.sources);
         if sources.closed {
@@ -142,19 +160,19 @@ impl Registry {
         Some(sources.members.push(source))
     }
 
-    /// Forgets a source.
+    /// Removes a source from the list.
     pub(crate) fn remove_source(&self, number: Number) {
         let removed = lock(&self.sources).members.remove(number);
-        // Dropped without the lock: the source may be the last to hold something of the user's.
+        // Dropped without the lock: the source may hold the last reference to a value of the user's.
         drop(removed);
     }
 
-    /// Closes the pool to the outside: first the sources, so that all they took has jobs under way,
-    /// then the injector.
+    /// Closes the pool to the outside. The sources close first, so that each job they accepted is on its way to the
+    /// workers; then the injector closes.
     pub(crate) fn close(&self) {
         {
-            // Under the lock, so that a second caller cannot close the injector before the first is
-            // through: a source needs it to get jobs under way. No foreign code runs in there.
+            // Under the lock, so that a second caller cannot close the injector before the first caller has closed
+            // all sources: a source needs the injector to start its jobs. No foreign code runs under the lock.
             let mut sources = lock(&self.sources);
             if !std::mem::replace(&mut sources.closed, true) {
                 sources.members.iter().for_each(|source| source.close_outside());
@@ -163,29 +181,31 @@ impl Registry {
         self.end_if(self.sleep.close());
     }
 
-    /// The calling worker, with this number, has left its main loop and called its hook. The last one lets go of what is the
-    /// user's.
+    /// Notes that the calling worker, number `index`, has left its main loop and called its exit hook. The last
+    /// thread that stays drops the user's code.
     pub(crate) fn worker_left(&self, index: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && !defect("kept_for_ever") {
             self.drop_user_code(Some(index));
         }
     }
 
-    /// A spare's thread was started, whose hooks are still to be called.
+    /// Counts the new thread of a spare as one that stays. Its hooks are still to be called.
     pub(super) fn spare_stays(&self) {
         self.staying.fetch_add(1, STAYING.get());
     }
 
-    /// As [`worker_left`](Self::worker_left), by a spare that stood in for `worker` last. In a pool without a thread of its
-    /// own somebody else sees to the end.
+    /// Does what [`worker_left`](Self::worker_left) does, for a spare that stood in for `worker` last. In a pool
+    /// without a thread of its own, another thread drops the user's code: see
+    /// [`drop_user_code_alone`](Self::drop_user_code_alone).
     pub(super) fn spare_left(&self, worker: usize) {
         if self.staying.fetch_sub(1, STAYING.get()) == 1 && self.threads() > 0 {
             self.drop_user_code(Some(worker));
         }
     }
 
-    /// As [`let_go`](Self::drop_user_code), for a pool without a thread of its own, which would see to it. The pool is closed and has
-    /// run what it accepted; who is still about to find it closed is waited for.
+    /// Does what [`drop_user_code`](Self::drop_user_code) does, for a pool without a thread of its own that would
+    /// do it. The pool is closed and has run what it accepted. Waits for outside threads that are about to find the
+    /// pool closed.
     pub(crate) fn drop_user_code_alone(&self) {
         if self.threads() == 0 {
             if !defect("end_unawaited") {
@@ -197,9 +217,12 @@ impl Registry {
         }
     }
 
-    /// The pool has ended: drops the handlers of its queues and its hooks, on the calling thread, that of `worker` if it
-    /// is one. It must hold no lock and have no frame below that goes on as a worker. A handler or a hook that holds a handle
-    /// of its own pool would keep it for ever, and itself.
+    /// Drops the handlers of the queues and the hooks, on the calling thread: the pool has ended. `worker` is the
+    /// number of the calling thread, if it is a worker. The caller must hold no lock, and must have no frame below
+    /// it that goes on as a worker.
+    ///
+    /// Without this, a handler or a hook that holds a handle of its own pool would keep the pool, and so itself,
+    /// alive for ever.
     fn drop_user_code(&self, worker: Option<usize>) {
         let sources = lock(&self.sources).members.take();
         for source in sources {
@@ -214,13 +237,13 @@ impl Registry {
     }
 }
 
-/// The right of an outside thread to submit. While one lives the pool does not end.
+/// The right of an outside thread to submit. While an entry lives, the pool does not end.
 pub(crate) struct Entry<'r> {
     registry: &'r Registry,
 }
 
 impl Entry<'_> {
-    /// Puts a job where workers look, and wakes one if need be.
+    /// Puts a job where workers look for it, and wakes a worker if otherwise none might look.
     #[inline]
     pub(crate) fn inject(&self, job: Job) {
         self.registry.injector.push(job);
@@ -229,8 +252,8 @@ impl Entry<'_> {
 }
 
 impl Entry<'_> {
-    /// As [`inject`](Self::inject), for a thread that then waits for the job: whether it should sleep at once, on a
-    /// core that a worker is waiting for.
+    /// Does what [`inject`](Self::inject) does, for a thread that then waits for the job. Returns whether the
+    /// thread should sleep at once, because the worker that it woke is bound to its core.
     pub(crate) fn inject_and_wait(&self, job: Job) -> bool {
         self.registry.injector.push(job);
         self.registry.sleep.published_by_waiter()

@@ -1,19 +1,29 @@
-//! What is still to be done when a pool has nothing left to do, before it ends: the ends of its queues' states.
+//! Finishers: what queues still have to do before their pool ends, which is to end the states of their workers.
 //!
-//! A finisher is called once, by whoever takes it off the list: the one that finds the pool at its end, or its owner,
-//! which comes earlier. The owner [holds](super::registry::Registry::hold) the pool before it looks, so that it either comes before
-//! the pool is at its end, which then waits for what the owner gets under way, or finds that its finisher was taken.
+//! | a finisher | is | next |
+//! |---|---|---|
+//! | waiting | on the list | taken, by its owner or by the thread that finds the pool at its end |
+//! | taken | off the list; the thread that took it does the work, once | – |
+//!
+//! The owner, a queue, takes its finisher when it is closed and idle; that is usually before the pool's end. The
+//! race, from both sides:
+//!
+//! * The owner [holds](super::registry::Registry::hold) the pool before it looks at the list. If the hold comes
+//!   before the pool is at its end, the pool waits for the jobs that the owner starts. Otherwise the owner finds
+//!   its finisher taken, and does nothing.
+//! * The thread that finds the pool at its end takes the whole list, and looks for the end again after it has
+//!   called the finishers.
 
 use std::collections::BTreeMap;
 
 use crate::sync::{Mutex, StdArc, lock};
 
-/// Something that has jobs for a pool that is about to end.
+/// Something that still has jobs for a pool that is about to end.
 pub(crate) trait Finish: Send + Sync {
-    /// Its owner takes no jobs any more.
+    /// Called when the owner refuses all jobs from now on.
     fn closed(&self);
 
-    /// The pool has run all that it accepted. Gets under way what is still to be run.
+    /// Called when the pool has run all that it accepted: starts the jobs that are still to be run.
     fn finish(&self);
 }
 
@@ -21,7 +31,7 @@ pub(crate) trait Finish: Send + Sync {
 struct List {
     next: u64,
     waiting: BTreeMap<u64, StdArc<dyn Finish>>,
-    /// Those who are calling what they took.
+    /// How many threads are calling finishers that they took off the list.
     calling: usize,
 }
 
@@ -29,16 +39,16 @@ struct List {
 #[derive(Default)]
 pub(crate) struct Finishers(Mutex<List>);
 
-/// What there is to do at the end of a pool.
+/// What remains to be done at the end of a pool.
 pub(super) enum Last {
     Nothing,
-    /// Somebody else is at it, and will look again.
+    /// Another thread is calling finishers. It looks for the end again afterwards.
     Wait,
     Call(BTreeMap<u64, StdArc<dyn Finish>>),
 }
 
 impl Finishers {
-    /// Adds one; its number.
+    /// Puts a finisher on the list and returns its number.
     pub(crate) fn add(&self, finisher: StdArc<dyn Finish>) -> u64 {
         let mut list = lock(&self.0);
         let number = list.next;
@@ -47,15 +57,18 @@ impl Finishers {
         number
     }
 
+    /// Returns the finisher, if it is still on the list. It stays there.
     pub(crate) fn find(&self, number: u64) -> Option<StdArc<dyn Finish>> {
         lock(&self.0).waiting.get(&number).cloned()
     }
 
-    /// Takes it off the list. `None` if somebody else did.
+    /// Takes the finisher off the list. Returns `None` if another thread took it before.
     pub(crate) fn claim(&self, number: u64) -> Option<StdArc<dyn Finish>> {
         lock(&self.0).waiting.remove(&number)
     }
 
+    /// Takes all finishers off the list, unless another thread is calling some. The caller must pass them to
+    /// [`call`](Self::call).
     pub(super) fn last(&self) -> Last {
         let mut list = lock(&self.0);
         if list.calling > 0 {
@@ -68,6 +81,7 @@ impl Finishers {
         }
     }
 
+    /// Calls the finishers that [`last`](Self::last) took off the list.
     pub(super) fn call(&self, finishers: BTreeMap<u64, StdArc<dyn Finish>>) {
         finishers.values().for_each(|finisher| finisher.finish());
         lock(&self.0).calling -= 1;

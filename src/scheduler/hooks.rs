@@ -1,7 +1,8 @@
-//! What the embedder wants to be called for, and until when a pool keeps it.
+//! The embedder's callbacks (start and exit hooks, panic handler), and how long a pool keeps them.
 //!
-//! A hook or a panic handler may hold a handle of its own pool. So the pool lets go of them when it has ended, or the two
-//! would keep each other for ever. Each call is made without the lock, by a count of its own.
+//! A callback may hold a handle of its own pool. So the pool drops the callbacks when it has ended; otherwise each
+//! would keep the other alive for ever. Each call holds a reference count instead of the lock, because a callback
+//! is foreign code and may come back here.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,12 +10,12 @@ use crate::scheduler::panic_at::PanicAt;
 use crate::sync::{MODEL, Mutex, StdArc, lock};
 use crate::system::unwind::{self, AbortOnUnwind, Payload};
 
-/// Called with a worker's number.
+/// A start or exit hook, called with a worker's number.
 pub(super) type Hook = Box<dyn Fn(usize) + Send + Sync>;
-/// Called with the payload of a panic that has no other place to go, and where that was.
+/// Called with the payload of a panic that has no other receiver, and with the place of the panic.
 pub(super) type PanicHandler = Box<dyn Fn(Payload, &PanicAt<'_>) + Send + Sync>;
 
-/// What is called.
+/// The callbacks of one pool.
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) on_start: Option<Hook>,
@@ -22,9 +23,9 @@ pub(crate) struct Hooks {
     pub(crate) panic_handler: Option<PanicHandler>,
 }
 
-/// A pool's hold on it.
+/// A pool's reference to its callbacks, which it gives up when it has ended.
 pub(crate) struct HeldHooks {
-    /// Whether there is anything: no lock is taken otherwise.
+    /// Whether there is any callback. If not, no call takes the lock.
     any: bool,
     /// `None` once the pool has ended.
     held: Mutex<Option<StdArc<Hooks>>>,
@@ -41,12 +42,13 @@ impl HeldHooks {
         if self.any { lock(&self.held).clone() } else { None }
     }
 
-    /// Whether a worker's start is to be told.
+    /// Whether there is a start hook to call.
     pub(crate) fn has_start(&self) -> bool {
         self.get().is_some_and(|hooks| hooks.on_start.is_some())
     }
 
-    /// Calls a hook; what it panics with goes to the panic handler.
+    /// Calls the hook that `which` selects, if there is one. If the hook panics, the payload goes to the panic
+    /// handler.
     pub(crate) fn call(&self, which: impl FnOnce(&Hooks) -> &Option<Hook>, index: usize) {
         if let Some(hooks) = self.get()
             && let Some(hook) = which(&hooks)
@@ -56,13 +58,14 @@ impl HeldHooks {
         }
     }
 
-    /// Takes what a job panicked with to the handler. A handler that panics itself ends the process.
+    /// Passes the payload of a job's panic to the panic handler. If the handler panics, the process ends.
     pub(super) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         let hooks = self.get();
         match hooks.as_ref().and_then(|hooks| hooks.panic_handler.as_ref()) {
-            // A check that goes on would pass: nobody hears of what a job asserted.
+            // Without a handler nothing else reports a failed assertion in a job, so under a checker the model
+            // would pass.
             None if MODEL => unwind::panic_unheard(),
-            // The panic hook has reported it by now; a pool keeps its worker.
+            // std's panic hook has reported the panic already. The worker goes on.
             None => unwind::discard(payload),
             Some(handler) => {
                 let guard = AbortOnUnwind("the panic handler panicked");
@@ -72,8 +75,9 @@ impl HeldHooks {
         }
     }
 
-    /// The pool has ended: drops them, on the calling thread, which must hold no lock and have no frame below that goes
-    /// on as a worker. A drop that panics has been reported by the panic hook, and nobody else is left to tell.
+    /// Drops the callbacks on the calling thread: the pool has ended. The caller must hold no lock, and must have
+    /// no frame below it that goes on as a worker. A panic of the drop goes nowhere: std's panic hook has reported
+    /// it, and there is no handler left to tell.
     pub(super) fn drop_user_code(&self) {
         let hooks = if self.any { lock(&self.held).take() } else { None };
         if let Err(payload) = unwind::catch(|| drop(hooks)) {

@@ -1,4 +1,5 @@
-//! The scheduler: what the workers of a pool share, the workers, and how a thread waits for them.
+//! The scheduler: the state that the workers of a pool share, the workers themselves, and how threads wait for
+//! them.
 
 pub(crate) mod end;
 pub(crate) mod finish;

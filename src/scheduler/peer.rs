@@ -1,4 +1,4 @@
-//! One worker as the others see it, and the parts that it is made of.
+//! A peer, which is a worker as the other workers see it, and the parts that a worker is made of.
 
 use crossbeam_utils::CachePadded;
 
@@ -11,7 +11,7 @@ use crate::sync::Arc;
 use crate::system::parker::Parker;
 use crate::waiting::latch::CountLatch;
 
-/// What a worker is made of, before its thread has it.
+/// The parts of a worker, before its thread takes them.
 pub(crate) struct WorkerParts {
     pub(crate) deque: Deque<Job>,
     pub(crate) stack: private::Stack,
@@ -24,19 +24,20 @@ impl WorkerParts {
     }
 }
 
-/// One worker as the others see it.
+/// A worker as the other workers see it.
 pub(crate) struct Peer {
     pub(crate) stealer: Stealer<Job>,
-    /// What the worker keeps in front of its deque.
+    /// The jobs and forks that the worker keeps in front of its deque.
     pub(crate) private: Arc<private::Shared>,
     /// Jobs that only this worker may run.
     pub(super) inbox: Inbox,
-    /// Written with each job, apart from what thieves read.
+    /// The worker writes these with each job, so they lie on cache lines apart from what thieves read.
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,
     /// The core that the placement asks for.
     pub(crate) asked: Option<usize>,
-    /// At zero when the worker has left its main loop for good.
+    /// Reaches zero when the worker has left its main loop for good. Zero from the start for a worker without a
+    /// main loop and for a spare.
     pub(crate) running: CountLatch,
 }
 

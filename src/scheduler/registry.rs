@@ -1,4 +1,5 @@
-//! What all workers of a pool share: the injector, the deques' far ends, who sleeps, what was counted.
+//! The state that all workers of a pool share: the injector, the far ends of the deques, the sleep protocol, the
+//! counters.
 
 use crossbeam_utils::CachePadded;
 
@@ -25,23 +26,23 @@ pub(crate) struct Registry {
     pub(crate) injector: Injector<Job>,
     pub(crate) sleep: Sleep,
     pub(crate) hooks: HeldHooks,
-    /// How much of its stack a worker may have used and still begin a job that is not its own while it waits in a
-    /// join or a scope.
+    /// How many bytes of its stack a worker may have used and still begin a job that is not its own, while it waits
+    /// in a join or a scope.
     pub(super) help_stack: usize,
-    /// Workers that wait for room in a queue.
+    /// The wait-for graph of the workers that wait for room in a queue.
     pub(crate) wait_graph: StdArc<WaitGraph>,
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
     pub(crate) finishers: Finishers,
-    /// Workers that have a main loop: all but a thread that the host lent.
+    /// How many workers have a main loop: all but the thread that the host lent.
     pub(super) threads: AtomicUsize,
-    /// Those of them whose thread has not come to its end.
+    /// How many threads of the pool, workers with a main loop and spares, have not come to their end.
     pub(super) staying: AtomicUsize,
-    /// Whether there is such a thread.
+    /// Whether the host lent a thread to the pool.
     pub(super) lent: bool,
     /// Whether the last owner has let go of the pool.
     pub(super) owner_dropped: AtomicBool,
-    /// At zero when a pool without a thread of its own has closed and run all that it accepted.
+    /// Reaches zero when a pool without a thread of its own is closed and has run all that it accepted.
     pub(super) drained: CountLatch,
     pub(super) sources: Mutex<Sources>,
     generation: u32,
@@ -81,18 +82,18 @@ impl Registry {
         self.threads.load(THREADS.get())
     }
 
-    /// Which process built the pool.
+    /// The fork generation of the process that built the pool.
     pub(crate) fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// Whether this process is a forked child of the one that built the pool.
+    /// Whether this process is a forked child of the process that built the pool.
     #[inline(always)]
     pub(crate) fn forked(&self) -> bool {
         self.generation != process::current()
     }
 
-    /// A worker or a spare, as the others see it.
+    /// The peer with this number, a worker or a spare.
     #[inline]
     pub(super) fn peer(&self, index: usize) -> &Peer {
         match self.peers.get(index) {
@@ -101,27 +102,32 @@ impl Registry {
         }
     }
 
-    /// How many workers and spares there are. Some spares may rest, and have nothing.
+    /// How many workers and spares there are. Some of the spares may rest, and have no jobs.
     #[inline]
     pub(super) fn all(&self) -> usize {
         self.peers.len() + self.spares.made()
     }
 
-    /// The workers, and all spares that were ever made.
+    /// The peers of the workers, and of all spares that were ever made.
     pub(crate) fn all_peers(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().map(|peer| &**peer).chain(self.spares.peers())
     }
 
-    /// Whether any queue holds a job. Exact for jobs published before a SeqCst fence that precedes it.
+    /// Whether the injector or any deque holds a job. Exact for jobs published before a SeqCst fence that precedes
+    /// the call.
     pub(crate) fn has_work(&self) -> bool {
         !self.injector.is_empty() || self.all_peers().any(|peer| !peer.stealer.is_empty())
     }
 
-    /// The last look before a sleep, or before a search ends while others sleep: whether somebody has private jobs. If
-    /// not, whoever pushes next sees that jobs are wanted. `idle` workers have none.
+    /// Leaves a demand with every peer, and returns whether any peer has private jobs. A worker calls this at its
+    /// last look before it sleeps, or before it ends a search while others sleep.
+    ///
+    /// If the result is `false`, the next push of each peer sees the demand. `idle` is the number of workers that
+    /// have nothing to do, and so no private jobs.
     pub(super) fn others_keep_jobs(&self, idle: usize) -> bool {
         self.all_peers().for_each(|peer| peer.private.demand());
-        // Spares that are relieved and on their way to rest are idle beside as many workers as the pool has.
+        // A spare that is relieved and on its way to rest counts as idle beside as many workers as the pool has. So
+        // the count proves nothing once spares were made.
         let all_idle = idle >= self.peers.len() && self.spares.made() == 0;
         if all_idle || !membarrier::available() {
             return false;
@@ -130,23 +136,24 @@ impl Registry {
         self.all_peers().any(|peer| peer.private.has_some())
     }
 
-    /// Whether no job is left, those included that only one worker may run, and those that a lent thread kept for
-    /// itself in a job and left there. To be asked with all asleep.
+    /// Whether no job is left anywhere. This includes jobs that only one worker may run, and private jobs that a
+    /// lent thread left behind when its job ended. Meaningful only while all workers sleep.
     pub(super) fn is_drained(&self) -> bool {
         let keeps = |peer: &Peer| peer.private.has_some() && !defect("private_forgotten");
         !self.has_work() && self.all_peers().all(|peer| peer.inbox.is_empty() && !keeps(peer))
     }
 
-    /// Whether the pool takes nothing more and no queue holds a job. Some worker may still be in one that submits others.
+    /// Whether the pool takes no more jobs from outside and no job waits. A worker may still run a job that submits
+    /// others.
     pub(crate) fn closed_and_drained(&self) -> bool {
         self.sleep.snapshot().closed() && self.is_drained()
     }
 
-    /// Takes what a job panicked with to the handler.
+    /// Passes the payload of a job's panic to the panic handler.
     pub(super) fn handle_panic(&self, payload: Payload, at: &PanicAt<'_>) {
         self.hooks.handle_panic(payload, at);
     }
 }
 
-/// The registry and everything in it, held by each worker, handle and queue.
+/// A counted reference to the registry. Each worker, handle and queue holds one.
 pub(crate) type Shared = Arc<Registry>;

@@ -1,22 +1,22 @@
-//! Random numbers for choosing whom to steal from.
+//! Random numbers for the choice of a victim.
 //!
-//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): one
-//! addition and two multiplications, any seed works. Quality beyond "peers are not all tried in the
-//! same order" is not needed, so no dependency is.
+//! The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): one
+//! addition and two multiplications, and any seed works. The only demand on its quality is that thieves do not all
+//! try their peers in the same order. So the crate needs no dependency for it.
 
 use std::cell::Cell;
 
-/// One worker's generator.
+/// The generator of one worker.
 #[derive(Debug)]
 pub(crate) struct Rng(Cell<u64>);
 
 impl Rng {
-    /// A generator whose sequence is fixed by `seed`.
+    /// Creates a generator whose sequence `seed` determines.
     pub(crate) fn new(seed: u64) -> Rng {
         Rng(Cell::new(seed))
     }
 
-    /// A number in `0..bound`; `bound` must not be 0. The bias is at most `bound / 2^32`.
+    /// Returns a number in `0..bound`. `bound` must not be 0. The bias is at most `bound / 2^32`.
     pub(crate) fn below(&self, bound: usize) -> usize {
         let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
         self.0.set(state);

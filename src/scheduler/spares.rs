@@ -1,5 +1,6 @@
-//! The spares of a pool as all see them: which were made, which rest, whose thread is where. What they are for, and their
-//! states: [`super::worker::standin`].
+//! The spares of a pool as all threads see them: which spares exist, which of them rest, where their threads are.
+//!
+//! [`super::worker::standin`] says what spares are for, and has the table of their roles and the races.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -12,55 +13,57 @@ use crate::sync::site::SPARES_MADE;
 use crate::sync::{AtomicU32, AtomicUsize, MODEL, Mutex, lock};
 use crate::waiting::sleep::MAX_WORKERS;
 
-/// How many spares a pool has at most, if its builder does not say. Under a checker none: each is a thread more to
-/// explore.
+/// The largest number of spares if the builder sets none. Under a checker a pool has no spares, because each is one
+/// more thread to explore.
 const DEFAULT: usize = 64;
 
-/// The same beside so many workers.
+/// The default number of spares in a pool with `workers` workers.
 pub(crate) fn default_beside(workers: usize) -> usize {
     if MODEL { 0 } else { DEFAULT.min(MAX_WORKERS - workers) }
 }
 
+// The four roles of a spare: see [`super::worker::standin`].
 pub(super) const RESTING: u32 = 0;
 pub(super) const CALLED: u32 = 1;
 pub(super) const TAKEN: u32 = 2;
 pub(super) const RELIEVED: u32 = 3;
 
-/// A spare as all see it.
+/// A spare as all threads see it.
 pub(super) struct Spare {
     pub(super) peer: CachePadded<Peer>,
     pub(super) role: AtomicU32,
-    /// The worker that it stands in for.
+    /// The number of the worker that it stands in for.
     pub(super) slot: AtomicUsize,
 }
 
-/// The spares of a pool. The numbers of their peers follow those of the workers.
+/// The spares of a pool. Their peers' numbers follow those of the workers.
 pub(crate) struct Spares {
-    /// The number of the first.
+    /// The number of the first spare's peer.
     pub(super) first: usize,
     pub(super) all: Box<[OnceLock<Box<Spare>>]>,
-    /// How many of them were ever made.
+    /// How many spares were ever made: the cells of `all` below this number are set.
     pub(super) made: AtomicUsize,
     pub(super) threads: Mutex<Threads>,
-    /// What their threads are to be like.
+    /// The pool's name, which begins the names of the spares' threads.
     pub(super) name: String,
+    /// The size of their stacks in bytes, if the builder sets one.
     pub(super) stack_size: Option<usize>,
 }
 
 #[derive(Default)]
 pub(super) struct Threads {
-    /// Spares that rest.
+    /// The numbers of the spares that rest.
     pub(super) resting: Vec<usize>,
-    /// Spares without a thread, with what they are made of.
+    /// The spares without a thread, with their parts.
     pub(super) vacant: Vec<(usize, WorkerParts)>,
     pub(super) handles: Vec<(Handle, Option<Trace>)>,
-    /// Calls that found no spare.
+    /// How many calls found no spare.
     pub(super) refused: u64,
-    /// Calls that found one.
+    /// How many calls found a spare.
     pub(super) called: u64,
 }
 
-/// What happened so far, for [`Stats`](crate::Stats).
+/// A reading of the counters, for [`Stats`](crate::Stats).
 pub(crate) struct Counts {
     pub(crate) called: u64,
     pub(crate) refused: u64,
@@ -79,23 +82,23 @@ impl Spares {
         }
     }
 
-    /// How many there may be.
+    /// The largest number of spares.
     pub(super) fn max(&self) -> usize {
         self.all.len()
     }
 
-    /// How many were ever made.
+    /// How many spares were ever made.
     #[inline]
     pub(super) fn made(&self) -> usize {
         self.made.load(SPARES_MADE.get())
     }
 
-    /// Those that were ever made, as others see them.
+    /// The peers of all spares that were ever made.
     pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
         (0..self.made()).map(|number| &*self.spare(number).peer)
     }
 
-    /// The one with that number, which was made.
+    /// The peer with number `index`, which must be that of a spare that was made.
     pub(super) fn peer(&self, index: usize) -> &Peer {
         &self.spare(index - self.first).peer
     }
@@ -113,8 +116,8 @@ impl Spares {
         Counts { called: threads.called, refused: threads.refused, now }
     }
 
-    /// Joins the threads, which are about to end because the pool has ended; the names of those that still run at
-    /// `deadline`.
+    /// Joins the threads, which are about to end because the pool has ended. After `deadline`, returns the names of
+    /// the threads that still run.
     pub(crate) fn join(&self, deadline: Option<Instant>) -> Result<(), Vec<String>> {
         let traces = |threads: &Threads| -> Vec<Trace> {
             threads.handles.iter().filter_map(|(_, trace)| trace.clone()).collect()
@@ -130,13 +133,13 @@ impl Spares {
         }
         let handles = std::mem::take(&mut lock(&self.threads).handles);
         for (handle, _) in handles {
-            // What jobs and hooks panicked with was caught.
+            // Panics of jobs and hooks were caught on the thread.
             let _ = handle.join();
         }
         Ok(())
     }
 
-    /// Forgets threads that exist in another process only.
+    /// Forgets the handles in a forked child: the threads exist in the parent only.
     pub(crate) fn forget(&self) {
         let handles = std::mem::take(&mut lock(&self.threads).handles);
         handles.into_iter().for_each(std::mem::forget);

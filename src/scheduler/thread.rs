@@ -1,4 +1,4 @@
-//! A thread that this crate starts, and how its end is noticed.
+//! A thread that this crate starts, and how others notice its end.
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 use std::cell::RefCell;
@@ -10,27 +10,31 @@ use crate::waiting::latch::CountLatch;
 
 pub(crate) type Handle = JoinHandle<()>;
 
-/// The stack of a thread that std starts for us, in bytes: as much as main threads have, because what recurses there
-/// by calls recurses here by forks. Pages are committed as they are used. Under a checker each execution has new ones.
+/// The stack size, in bytes, of a thread that std starts for the pool. It is that of most main threads, because
+/// code that recurses there by calls recurses here by forks. The system commits pages as they are used. Under a
+/// checker the stacks are small, because each execution starts new threads.
 const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 
-/// One of our threads, as those see it that wait for its end. Not its `JoinHandle`: that can be joined by one thread
-/// only, knows no time limit, and takes a thread for finished whose thread-locals still have their destructors to run.
+/// A thread of the pool, for those who wait for its end.
+///
+/// A `JoinHandle` does not do: only one thread can join it, it knows no deadline, and it takes a thread for
+/// finished whose thread-locals still have destructors to run.
 #[derive(Clone)]
 pub(crate) struct Trace {
     pub(crate) id: ThreadId,
     pub(crate) name: String,
-    /// Opens when its thread-locals are gone.
+    /// Opens when the destructors of the thread-locals have run.
     pub(crate) gone: Arc<CountLatch>,
 }
 
+/// Starts a thread that calls `run`, and returns its handle and its trace.
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
     run: impl FnOnce() + Send + 'static,
 ) -> io::Result<(Handle, Option<Trace>)> {
-    /// Opens the latch when it goes.
+    /// Opens the latch when it is dropped.
     struct Last(Arc<CountLatch>);
 
     impl Drop for Last {
@@ -40,14 +44,14 @@ pub(crate) fn spawn_thread(
     }
 
     thread_local! {
-        /// The first of its thread's locals, and so the last to go.
+        /// The first thread-local that its thread sets, and so the last to be destroyed.
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
 
     let gone = Arc::new(CountLatch::new(1));
     let last = Last(Arc::clone(&gone));
     let mut builder = ThreadBuilder::new().name(name.clone());
-    // std knows what the environment asks for.
+    // If `RUST_MIN_STACK` is set, std takes the size from there.
     let default = || std::env::var_os("RUST_MIN_STACK").is_none().then_some(DEFAULT_STACK);
     if let Some(bytes) = stack_size.or_else(default) {
         builder = builder.stack_size(bytes);
@@ -60,7 +64,7 @@ pub(crate) fn spawn_thread(
     Ok((handle, Some(Trace { id, name, gone })))
 }
 
-/// Under a checker a thread has no end but its handle's.
+/// Starts a thread that calls `run`. Under a checker there is no trace: the handle alone tells of the thread's end.
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) fn spawn_thread(
     name: String,

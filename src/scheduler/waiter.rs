@@ -1,5 +1,12 @@
-//! Blocking the calling thread, whatever it is: a worker lends its place to a spare, or runs jobs of its pool meanwhile; any
-//! other thread sleeps. Here, and not in [`crate::waiting::latch`], because waiting on a worker needs the scheduler.
+//! Blocking the calling thread, whatever thread it is.
+//!
+//! | the calling thread | while it waits |
+//! |---|---|
+//! | a worker inside a job | lends its place to a spare; without a spare, runs jobs, as far as its [`Wait`] allows |
+//! | a lent thread outside any job | runs jobs of its pool |
+//! | any other thread | sleeps |
+//!
+//! The module is here, and not in [`crate::waiting::latch`], because a wait on a worker needs the scheduler.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,21 +23,22 @@ use crate::system::spin::{Spin, WAKE};
 use crate::waiting::latch::{CountLatch, Latch, Seen, Signal, Wake};
 
 thread_local! {
-    /// The parker of a thread that is no worker, made when it first blocks, and the process that made it. A forked child makes
-    /// another one: who woke the thread in the parent may have been about to, with the parker locked, and is not there.
+    /// The parker of a thread that is no worker, with the fork generation of the process that made it. The thread
+    /// makes it when it first blocks. A forked child makes another one: a thread of the parent may have held the
+    /// old parker's lock at the fork, to wake this thread, and does not exist in the child.
     static PARKER: RefCell<(u32, Rc<Parker>)> = RefCell::new((process::current(), adopted()));
 }
 
-// Not the facade's: under a checker nobody comes here.
+// Not the facade's macro: under a checker no thread comes here.
 std::thread_local! {
-    /// When this thread last waited for an answer on the core of a worker that was awake.
+    /// When this thread last waited for an answer while it was on the core of a worker that was awake.
     static BESIDE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Two such waits within so short a time are taken for the beginning of many.
+/// If two waits beside a worker come within this time of each other, many more are expected.
 const SOON: Duration = Duration::from_micros(50);
 
-/// The calling thread's parker.
+/// Returns the calling thread's parker.
 fn own_parker() -> Rc<Parker> {
     let own = PARKER.try_with(|own| {
         let mut own = own.borrow_mut();
@@ -39,7 +47,7 @@ fn own_parker() -> Rc<Parker> {
         }
         Rc::clone(&own.1)
     });
-    // A thread in teardown, whose locals are gone, gets one for this wait only.
+    // A thread in teardown has lost its locals: it gets a parker for this wait only.
     own.unwrap_or_else(|_| adopted())
 }
 
@@ -49,7 +57,7 @@ fn adopted() -> Rc<Parker> {
     Rc::new(parker)
 }
 
-/// The calling thread, as one that is about to wait.
+/// The calling thread, as a thread that is about to wait.
 pub(crate) enum Waiter<'w> {
     Worker(&'w Worker),
     Thread(Rc<Parker>),
@@ -58,7 +66,8 @@ pub(crate) enum Waiter<'w> {
 impl Waiter<'_> {
     /// Calls `f` with the calling thread as a waiter.
     pub(crate) fn with<R>(f: impl FnOnce(Waiter<'_>) -> R) -> R {
-        /// One of the jobs that were run meanwhile may have dropped the pool that this thread was lent to.
+        /// Runs at the end. A job that ran during the wait may have dropped the pool that this thread was lent to;
+        /// the thread then ceases to be a worker of that pool.
         struct Return;
         impl Drop for Return {
             fn drop(&mut self) {
@@ -68,14 +77,14 @@ impl Waiter<'_> {
         let _return = Return;
         with_current(|worker| {
             f(match worker {
-                // In a forked child its jobs are the parent's to run.
+                // In a forked child the worker's jobs are the parent's to run, so the thread only sleeps.
                 Some(worker) if !worker.registry.forked() => Waiter::Worker(worker),
                 _ => Waiter::Thread(own_parker()),
             })
         })
     }
 
-    /// What wakes it.
+    /// Returns the handle that wakes this waiter.
     pub(crate) fn unparker(&self) -> Unparker {
         match self {
             Waiter::Worker(worker) => worker.unparker(),
@@ -83,9 +92,11 @@ impl Waiter<'_> {
         }
     }
 
-    /// Waits until `latch`, made with [`unparker`](Self::unparker), is set. A worker lends its place to a spare or runs
-    /// jobs meanwhile, as `wait` says: none of them is what it waits for. Another thread, which waits for the pool of
-    /// `registry`, spins first, unless it is to `make_way`.
+    /// Waits until `latch`, which was made with [`unparker`](Self::unparker), is set.
+    ///
+    /// A worker lends its place to a spare or runs jobs meanwhile, as `wait` says. None of these jobs is what it
+    /// waits for. Any other thread waits for the pool of `registry`: it spins before it sleeps, unless it is to
+    /// `make_way`.
     pub(crate) fn wait(&self, registry: &Registry, latch: &Latch, wait: Option<Wait>, make_way: bool) {
         match self {
             Waiter::Worker(worker) => wait_on_worker(worker, latch, wait),
@@ -106,7 +117,7 @@ impl Waiter<'_> {
         }
     }
 
-    /// Waits until `signal`, made with [`unparker`](Self::unparker), has fired or `deadline` is past.
+    /// Waits until `signal`, which was made with [`unparker`](Self::unparker), has fired or `deadline` has passed.
     fn wait_signal(&self, signal: &Signal, deadline: Option<Instant>, wait: Option<Wait>) {
         match self {
             Waiter::Worker(worker) => wait_on_worker(worker, &UntilSignal { signal, deadline }, wait),
@@ -120,10 +131,11 @@ impl Waiter<'_> {
     }
 }
 
-/// The spin of a thread from outside that waits for an answer of the pool.
+/// Returns the spin of an outside thread that waits for an answer of the pool.
 ///
-/// On the core of a worker that is awake it offers the core to that worker, which is quick, and they stay where they are; if
-/// it was so a moment ago, it sleeps, which moves it to a core that is free, where later answers take a tenth of the time.
+/// If the thread is on the core of a worker that is awake, it first offers the core to that worker. That is quick,
+/// and both stay where they are. If such a wait came a moment ago, the thread soon sleeps instead. Its wake then
+/// moves it to a free core, where later answers come much faster.
 fn spin_for_answer(registry: &Registry) -> Spin {
     let spin = Spin::new(WAKE).beside();
     if MODEL || !registry.sleep.is_beside_a_worker() {
@@ -149,14 +161,16 @@ fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
     }
 }
 
-/// The moment `timeout` from now; `None`, for ever, if that is further away than time can tell, and under a checker.
+/// Returns the moment `timeout` from now. Returns `None`, which means for ever, if time cannot represent that
+/// moment, and under a checker.
 pub(crate) fn deadline(timeout: Duration) -> Option<Instant> {
     if MODEL { None } else { Instant::now().checked_add(timeout) }
 }
 
-/// Blocks until a signal fires, or until `deadline`. `enter` hands the signal to whoever will fire it,
-/// or returns `None` if there is nothing to wait for any more. `leave` takes it back with what `enter`
-/// returned, and says whether it was still there. `true` unless time was up first.
+/// Blocks until a signal fires, or until `deadline`. Returns `false` only if the deadline came first.
+///
+/// `enter` hands the signal to the thread that will fire it, or returns `None` if there is nothing to wait for any
+/// more. `leave` gets what `enter` returned, takes the signal back, and says whether it was still there.
 pub(crate) fn on_signal<T>(
     deadline: Option<Instant>,
     wait: Option<Wait>,
@@ -166,8 +180,8 @@ pub(crate) fn on_signal<T>(
     on_signal_after_nap(deadline, wait, |wake| Some((enter(wake)?, None)), || true, leave)
 }
 
-/// As [`on_signal`], but `enter` may also say when the caller is to look by itself: if the signal has not fired by then,
-/// it asks whether it `must_wait` on.
+/// Does what [`on_signal`] does, but `enter` may also return a moment at which the caller looks by itself. If the
+/// signal has not fired by then, the caller asks `must_wait` whether to wait on.
 pub(crate) fn on_signal_after_nap<T>(
     deadline: Option<Instant>,
     wait: Option<Wait>,
@@ -188,19 +202,35 @@ pub(crate) fn on_signal_after_nap<T>(
         if nap.is_none() || !signal.fired() && must_wait() {
             waiter.wait_signal(&signal, deadline, wait);
         }
-        // Fired, or taken off the list by somebody who is about to fire it.
+        // Either it has fired, or another thread took it off the list and is about to fire it.
         signal.fired() || !leave(entered)
     })
 }
 
 impl CountLatch {
-    /// Blocks until the count is zero, or was at some moment since the call. In a job, a
-    /// [spare](crate::PoolBuilder::spares) has the worker's place meanwhile; elsewhere, the thread sleeps.
+    /// Blocks until the count is zero, or was zero at some moment since the call.
+    ///
+    /// In a job, a [spare](crate::PoolBuilder::spares) has the worker's place meanwhile. A thread that was lent
+    /// with [`use_current_thread`](crate::PoolBuilder::use_current_thread) and is in no job runs jobs of its pool.
+    /// Any other thread sleeps.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let done = std::sync::Arc::new(filch::CountLatch::new(4));
+    /// for _ in 0..4 {
+    ///     let done = done.clone();
+    ///     pool.execute(move || done.count_down())?;
+    /// }
+    /// done.wait();
+    /// assert_eq!(done.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         self.wait_until(None, None);
     }
 
-    /// As [`wait`](Self::wait), with a say in what a worker does meanwhile: see [`Wait`].
+    /// Waits like [`wait`](Self::wait), and lets the caller choose what a worker does meanwhile: see [`Wait`].
     ///
     /// # Examples
     /// ```
@@ -221,8 +251,20 @@ impl CountLatch {
         self.wait_until(None, Some(wait));
     }
 
-    /// As [`wait`](Self::wait), for `timeout` at most; `true` if the count was zero at some moment since the call. A
-    /// timeout of zero looks once; [`Duration::MAX`] waits for ever.
+    /// Waits like [`wait`](Self::wait), but for at most `timeout`. Returns `true` if the count was zero at some
+    /// moment since the call.
+    ///
+    /// A timeout of zero looks once and does not block. [`Duration::MAX`] waits for ever.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let done = filch::CountLatch::new(1);
+    /// assert!(!done.wait_timeout(Duration::ZERO));
+    /// done.count_down();
+    /// assert!(done.wait_timeout(Duration::MAX));
+    /// ```
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         if timeout.is_zero() { self.count() == 0 } else { self.wait_until(deadline(timeout), None) }
@@ -232,7 +274,8 @@ impl CountLatch {
         self.wait_since(self.look(), deadline, wait)
     }
 
-    /// Waits until the count is zero, or was at some moment since the look that found `since`.
+    /// Waits until the count is zero, or was zero at some moment since the look that returned `since`. Returns
+    /// `false` if `deadline` came first.
     pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
         let outside = with_current(|worker| worker.is_none());
         let mut spin = Spin::new(WAKE).beside();

@@ -1,4 +1,4 @@
-//! The model-checked build: loom's types behind the same names.
+//! The build that loom checks: loom's types behind the names of [`super`].
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::hint::spin_loop;
@@ -14,30 +14,30 @@ use std::time::Duration;
 
 use super::site::{Site, Strength};
 
-/// A memory fence of the strength that `site` names; a mutant may have removed it.
+/// A memory fence of the strength that `site` names. A mutant may have removed it.
 pub(crate) fn fence(site: Site) {
     if let Strength::Fence(order) = site.weakened() {
         loom::sync::atomic::fence(order);
     }
 }
 
-/// Goes through the rest of this execution, but does not explore what else could come of it.
+/// Runs the rest of this execution, but does not explore its other outcomes.
 pub(crate) use loom::skip_branch as prune;
 
-/// Both halves of an asymmetric fence are fences here.
+/// In this build both halves of an asymmetric fence are full fences.
 pub(crate) use fence as light_fence;
 
-/// A lock and a condition: loom's `park` would make the sleeper see everything the waker did, and
-/// so would hide a missing ordering in the parker's own state.
+/// A lock and a condition. Not loom's `park`: with it the sleeper would see everything that the waker did, which
+/// would hide a missing ordering in the parker's state.
 #[derive(Debug)]
 pub(crate) struct Blocker {
-    /// Stands for the owner's handle: written by `adopt`, and to be seen by who wakes it.
+    /// Stands for the owner's handle: `adopt` writes it, and a waker must see it.
     owner: UnsafeCell<()>,
     woken: Mutex<bool>,
     condition: Condvar,
 }
 
-// SAFETY: the cell holds nothing; it is there to have accesses reported that are not ordered.
+// SAFETY: the cell holds no data. It is there so that loom reports accesses that are not ordered.
 unsafe impl Sync for Blocker {}
 
 impl Default for Blocker {
@@ -51,7 +51,8 @@ impl Blocker {
         self.owner.with_mut(|_| ());
     }
 
-    /// Timeouts never fire under the checker: a program must not need them to make progress.
+    /// Blocks until [`wake`](Self::wake). Timeouts never fire under the checker: no program may need them to make
+    /// progress.
     pub(crate) fn block(&self, _timeout: Option<Duration>) {
         let mut woken = super::lock(&self.woken);
         while !*woken {
@@ -74,8 +75,8 @@ macro_rules! local {
 }
 pub(crate) use local;
 
-/// A cell that each use of an object reads and its drop writes: loom reports a use that is not ordered
-/// before the drop as the race that it is.
+/// A cell that each use of an object reads and the object's drop writes. If a use is not ordered before the drop,
+/// loom reports it as a race.
 #[derive(Debug)]
 pub(crate) struct Life(UnsafeCell<()>);
 

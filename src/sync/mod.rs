@@ -1,12 +1,12 @@
-//! The only place that chooses between `std` and the checkers, loom and shuttle.
+//! The only module that chooses between `std` and the checkers, loom and shuttle.
 //!
-//! Everything above names atomics, cells, locks and threads through this module, so that the code
-//! which they explore is the code that ships. The choice is gated on the cfg `loom` (`shuttle`) *and* the
-//! feature of that name: the cfg alone would change builds of other crates that use it, the feature alone
-//! would break a normal build that happens to unify it. `cfg(test)` plays no part.
+//! All other modules name atomics, cells, locks and threads through this module, so that the checkers explore the
+//! code that ships. A checker is chosen by the cfg `loom` (or `shuttle`) *and* the feature of the same name. The cfg
+//! alone would change builds of other crates that use the cfg. The feature alone would break a normal build in which
+//! feature unification turns it on. `cfg(test)` plays no part.
 //!
-//! Orderings do not appear outside this module either: each access names a [`site`], so that a
-//! model can weaken one of them and must then fail.
+//! Orderings do not appear outside this module either. Each access names a [`site`], so that a mutant can weaken one
+//! ordering, and a model must then fail.
 
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 mod defect;
@@ -29,28 +29,28 @@ mod backend;
 
 pub(crate) use backend::*;
 
-/// What may be held weakly as well, or is no model's subject: std's count in each build, because loom's knows no weak
-/// one. A checker takes it for no edge; nothing in a model may rely on it for one.
+/// `std`'s counted pointers in each build: for what is also held weakly, which loom's `Arc` does not offer, and for
+/// what no model is about. A checker sees no happens-before edge in them, so nothing in a model may rely on one.
 pub(crate) use std::sync::{Arc as StdArc, Weak as StdWeak};
 
 use std::sync::{PoisonError, TryLockError};
 
-/// `true` where a checker runs the show: timeouts never fire, windows shrink, nothing is pinned.
+/// `true` in the build for a checker: timeouts never fire, windows shrink, no thread is bound to a core.
 pub(crate) const MODEL: bool = cfg!(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")));
 
-/// `true` where the checker explores all executions, and so each step that can be spared is: no spinning, no
-/// choice of victims, no batches.
+/// `true` where the checker explores all executions. The code then spares each step that it can: it does not spin,
+/// does not choose victims, and moves no batches.
 pub(crate) const EXHAUSTIVE: bool = cfg!(all(loom, feature = "loom"));
 
 /// Locks `mutex`, whether or not a holder panicked.
 ///
-/// Every critical section in this crate leaves its data valid at each point where it could unwind,
-/// so poisoning carries no information here.
+/// Every critical section in this crate leaves its data valid at each point where it could unwind. So poisoning
+/// carries no information here.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As [`lock`], unless another thread has it.
+/// As [`lock`], but returns `None` if another thread holds the lock.
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),

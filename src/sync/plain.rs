@@ -1,6 +1,6 @@
-//! What needs no checker's help: a cell of `std`'s in the checker's shape, and an object whose life nobody follows.
+//! Types for builds without loom: `std`'s cell in the shape of loom's, and an empty [`Life`].
 
-/// `std::cell::UnsafeCell` with the closure-shaped access of loom's.
+/// `std::cell::UnsafeCell` with access through closures, as loom's cell has it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -22,8 +22,8 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-/// Where loom is told that an object is alive: a touch that is not ordered before the drop is reported.
-/// Nothing here.
+/// Tells loom of each use of an object, so that loom reports a use that is not ordered before the drop. Does nothing
+/// in this build.
 #[derive(Debug)]
 pub(crate) struct Life;
 

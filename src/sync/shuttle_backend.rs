@@ -1,7 +1,7 @@
-//! The build for schedules drawn at random: shuttle's types behind the same names.
+//! The build for schedules drawn at random: shuttle's types behind the names of [`super`].
 //!
-//! shuttle runs all threads as coroutines of one, and takes every access for sequentially consistent: fences are
-//! nothing to it, and the orderings that [`site`](super::site) names do not reach it.
+//! shuttle runs all threads as coroutines of one thread, and treats every access as sequentially consistent. So
+//! fences do nothing here, and the orderings that [`site`](super::site) names do not reach shuttle.
 
 pub(crate) use shuttle::hint::spin_loop;
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
@@ -18,19 +18,20 @@ use std::time::Duration;
 
 use super::site::Site;
 
-/// Nothing: there is one order of all accesses.
+/// Does nothing: all accesses have one order.
 pub(crate) fn fence(_site: Site) {}
 
 pub(crate) use fence as light_fence;
 
-/// Nothing: each execution is drawn by itself.
+/// Does nothing: shuttle draws each execution separately.
 pub(crate) fn prune() {}
 
-/// One of so many calls of [`Blocker::block`] returns for no reason.
+/// On average one of this many calls of [`Blocker::block`] returns for no reason.
 const SPURIOUS: u32 = 16;
 
-/// A lock and a condition. shuttle's `park` may return spuriously at each step, so that most steps of a pool at
-/// rest would go to workers that look and park again; here the schedule says once a sleep whether it does.
+/// A lock and a condition. Not shuttle's `park`: it may return spuriously at each step, and most steps of a pool at
+/// rest would go to workers that look and park again. Here the schedule decides once for each sleep whether it ends
+/// spuriously.
 #[derive(Debug)]
 pub(crate) struct Blocker {
     woken: Mutex<bool>,
@@ -46,7 +47,8 @@ impl Default for Blocker {
 impl Blocker {
     pub(crate) fn adopt(&self) {}
 
-    /// Timeouts never fire under the checker: a program must not need them to make progress.
+    /// Blocks until [`wake`](Self::wake), or not at all. Timeouts never fire under the checker: no program may need
+    /// them to make progress.
     pub(crate) fn block(&self, _timeout: Option<Duration>) {
         if shuttle::rand::thread_rng().gen_ratio(1, SPURIOUS) {
             yield_now();

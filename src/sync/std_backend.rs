@@ -1,4 +1,4 @@
-//! The normal build: `std`, with thin wrappers to match the shape of the checkers' types.
+//! The normal build: the types of `std`, with thin wrappers that match the shape of the checkers' types.
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
@@ -19,23 +19,24 @@ pub(crate) fn fence(site: Site) {
     std::sync::atomic::fence(site.get());
 }
 
-/// The cheap half of an asymmetric fence: it holds the compiler back; the other half is a system call that
-/// makes every core of the process fence.
+/// The cheap half of an asymmetric fence: it holds back only the compiler. The other half is a system call that makes
+/// every core of the process fence.
 #[inline(always)]
 pub(crate) fn light_fence(site: Site) {
     std::sync::atomic::compiler_fence(site.get());
 }
 
-/// Nothing is explored here.
+/// Does nothing: this build explores nothing.
 pub(crate) fn prune() {}
 
-/// What a parker blocks on: the thread that owns it.
+/// What a parker blocks on: the thread that owns the parker.
 ///
-/// `std::thread::park` may return early, and user code on the same thread may consume or send its
-/// token. The parker keeps its own state for that reason and uses this only to give up the core.
+/// `std::thread::park` may return early, and user code on the same thread may consume or send its token. For that
+/// reason the parker keeps a state beside it, and uses the blocker only to give up the core.
 #[derive(Debug, Default)]
 pub(crate) struct Blocker {
-    /// A lock, because a parker may outlive its owner and get another. Whoever comes here is about to make a system call.
+    /// Behind a lock, because a parker may outlive its owner and get another. The lock costs little: its caller is
+    /// about to make a system call.
     owner: Mutex<Option<Thread>>,
 }
 
@@ -45,7 +46,7 @@ impl Blocker {
         *super::lock(&self.owner) = Some(std::thread::current());
     }
 
-    /// Blocks the owner until [`wake`](Self::wake), a timeout, or for no reason at all.
+    /// Blocks the owner until [`wake`](Self::wake) or the end of `timeout`. It may also return early for no reason.
     pub(crate) fn block(&self, timeout: Option<Duration>) {
         match timeout {
             None => std::thread::park(),
@@ -61,7 +62,7 @@ impl Blocker {
     }
 }
 
-/// A thread-local constant-initialised cell: no lazy state, no destructor, one instruction to read.
+/// A constant-initialised thread-local: no lazy state, no destructor, one instruction to read.
 macro_rules! local {
     ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
         thread_local! { $(#[$meta])* static $name: $ty = const { $init } }
@@ -69,7 +70,7 @@ macro_rules! local {
 }
 pub(crate) use local;
 
-/// Deliberate defects exist only under a checker.
+/// Always `false`: deliberate defects exist only under a checker.
 #[inline(always)]
 pub(crate) const fn defect(_name: &str) -> bool {
     false

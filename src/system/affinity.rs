@@ -1,9 +1,10 @@
-//! Which cores the process may use, and binding threads to them.
+//! Finds which cores the process may use, and binds threads to them.
 //!
-//! The mask is read once, by the first pool: a worker's own mask holds one core, and a pool built
-//! from a worker would otherwise believe that the machine has one. `core_affinity` reads and sets
-//! masks; it indexes out of bounds for a core id of 1,024 or more, so no id goes to it that did not
-//! come from it.
+//! The first pool reads the process's mask, once. A worker is bound to one core, so a pool that a worker builds would
+//! otherwise believe that the machine has one core.
+//!
+//! `core_affinity` reads and sets masks. It indexes out of bounds for a core id of 1,024 or more, so this module
+//! gives it only ids that came from it.
 
 use std::io;
 use std::process::Command;
@@ -13,43 +14,42 @@ use core_affinity::CoreId;
 
 use crate::sync::MODEL;
 
-/// What the process had when the first pool asked.
+/// What the process may use, as the first pool found it.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// Cores the mask allowed, ascending. Empty where the system does not say.
+    /// The cores that the mask allows, ascending. Empty where the system does not tell.
     pub(crate) cores: Vec<usize>,
-    /// How many threads can run at once: the mask and the cgroup's CPU quota, whichever is less.
+    /// How many threads can run at once: the lower of the mask's number of cores and the cgroup's CPU quota.
     pub(crate) parallelism: usize,
 }
 
-/// The snapshot; taken at the first call.
+/// Returns the snapshot. The first call takes it.
 pub(crate) fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
         let mut cores: Vec<usize> =
             core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
         cores.sort_unstable();
-        // std reads the same mask and, on Linux, cgroup v1 and v2 quotas; it tolerates malformed files.
+        // std reads the same mask and, on Linux, cgroup v1 and v2 quotas. It tolerates malformed files.
         let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
         Snapshot { cores, parallelism }
     })
 }
 
-/// Binds the calling thread to `core`, which must come from the [`snapshot`]. Says whether the
-/// system agreed.
+/// Binds the calling thread to `core`, which must come from the [`snapshot`]. Returns whether the system agreed.
 pub(crate) fn pin(core: usize) -> bool {
     debug_assert!(snapshot().cores.contains(&core));
     core_affinity::set_for_current(CoreId { id: core })
 }
 
-/// The core that the calling thread is on at this moment, where the system says so cheaply.
+/// Returns the core that the calling thread is on now, where the system tells so cheaply.
 #[cfg(target_os = "linux")]
 pub(crate) fn current_core() -> Option<usize> {
     if MODEL {
-        // Under a checker all threads are on core 0, where no worker is bound but those that a model binds there.
+        // Under a checker all threads are on core 0. Only a model binds workers to that core.
         return Some(0);
     }
-    // SAFETY: no arguments, no preconditions; a negative number is an error.
+    // SAFETY: the call takes no arguments and has no preconditions. A negative number means an error.
     let core = unsafe { libc::sched_getcpu() };
     usize::try_from(core).ok()
 }
@@ -61,12 +61,12 @@ pub(crate) fn current_core() -> Option<usize> {
 
 /// Lets the calling thread run on every core that the process had when its first pool was built.
 ///
-/// A thread inherits the mask of the thread that starts it, so one started from a job is bound to the
-/// core of its worker. Call this first thing in such a thread. Not to be called by a job itself: it
-/// would unpin the worker. For a process that a job starts there is [`unpin_child`].
+/// A thread inherits the mask of the thread that starts it. So a thread that a job starts is bound to the core of the
+/// job's worker. Call this function first thing in the new thread. A job must not call it on its worker: that would
+/// unpin the worker. For a process that a job starts there is [`unpin_child`].
 ///
 /// # Errors
-/// The system's, or `Unsupported` where it has no such call.
+/// The system's error, or `Unsupported` where the system has no such call.
 ///
 /// # Examples
 /// ```
@@ -88,16 +88,18 @@ pub fn unpin_current_thread() -> io::Result<()> {
 
 /// Lets the processes that `command` starts run on every core that this process had when its first pool was built.
 ///
-/// A process inherits the mask of the thread that starts it, so one that a job starts is bound to the core of its worker,
-/// with all its threads. A program that counts its cores then finds one. Call this before `spawn`, `status` or `output`,
-/// on any thread; it holds for each process that `command` starts. The calling thread stays bound.
+/// A process inherits the mask of the thread that starts it. So a process that a job starts is bound, with all its
+/// threads, to the core of the job's worker, and a program that counts its cores finds one. Call this function before
+/// `spawn`, `status` or `output`, on any thread. It holds for each process that `command` starts. The calling thread
+/// stays bound.
 ///
-/// It does not block. The mask is made here; the child sets it with one system call before it becomes the other program. If
-/// the system refuses the mask, the program starts with the worker's. As with any
-/// `pre_exec` closure, std then forks instead of the cheaper `posix_spawn`.
+/// The function does not block. It makes the mask; the child sets the mask with one system call before it becomes the
+/// other program. If the system refuses the mask, the program starts with the worker's mask. As with any `pre_exec`
+/// closure, std then forks instead of using the cheaper `posix_spawn`.
 ///
-/// On Linux. On other systems it does nothing, as [`unpin_current_thread`] does; where a child inherits a thread's mask there,
-/// [`Placement::Unpinned`](crate::Placement::Unpinned) is for pools whose jobs start processes.
+/// This works on Linux. On other systems the function does nothing, just as [`unpin_current_thread`] changes nothing
+/// there. If a child inherits a thread's mask on such a system, use
+/// [`Placement::Unpinned`](crate::Placement::Unpinned) for pools whose jobs start processes.
 ///
 /// # Examples
 /// ```
@@ -123,18 +125,19 @@ pub fn unpin_child(command: &mut Command) {
 #[cfg(target_os = "linux")]
 const BITS: usize = libc::c_ulong::BITS as usize;
 
-/// A set of cores, as the system takes it. Plain data, so that a child may set it between `fork` and `exec`.
+/// A set of cores in the form that the system takes. Plain data, so that a child can set it between `fork` and
+/// `exec`.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy)]
 struct Mask([libc::c_ulong; 1024 / BITS]);
 
 #[cfg(target_os = "linux")]
 impl Mask {
-    /// `None` if there is no core.
+    /// A mask of `cores`; `None` if there are none.
     fn of(cores: &[usize]) -> Option<Mask> {
         let mut mask = Mask([0; 1024 / BITS]);
         for &core in cores {
-            // The snapshot's reader cannot return more than 1,024 cores; `get_mut` keeps that assumption honest.
+            // The reader of the snapshot returns no id above 1,023. `get_mut` does not rely on that.
             if let Some(word) = mask.0.get_mut(core / BITS) {
                 *word |= 1 << (core % BITS);
             }
@@ -142,30 +145,30 @@ impl Mask {
         (!cores.is_empty()).then_some(mask)
     }
 
-    /// Sets the calling thread's.
+    /// Sets the mask of the calling thread.
     fn apply(&self) -> io::Result<()> {
-        // SAFETY: the pointer and the size describe the array, which the call only reads; thread 0 is the
-        // calling one.
+        // SAFETY: the pointer and the size describe the array, which the call only reads. Thread 0 is the calling
+        // thread.
         let code = unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), self.0.as_ptr().cast()) };
         if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Has each child of `command` set it.
+    /// Makes each child of `command` set the mask.
     fn give_to(self, command: &mut Command) {
         use std::os::unix::process::CommandExt;
 
         let set = move || {
-            // A refusal is no reason not to start: the child keeps the mask that it has.
+            // If the system refuses, the child starts all the same and keeps the mask that it has.
             let _ = self.apply();
             Ok(())
         };
-        // SAFETY: between `fork` and `exec` the closure makes one system call and reads `errno`. It reads memory of its own
-        // only, takes no lock, and neither allocates nor frees: an error of the system's is a number.
+        // SAFETY: between `fork` and `exec` the closure makes one system call and reads `errno`. It reads only the
+        // mask, which it owns. It takes no lock, and neither allocates nor frees: a system error is a number.
         unsafe { command.pre_exec(set) };
     }
 }
 
-/// Not known how to set.
+/// No mask exists: on this system it is not known how to set one.
 #[cfg(not(target_os = "linux"))]
 enum Mask {}
 

@@ -1,17 +1,17 @@
 //! The expensive half of an asymmetric fence.
 //!
-//! Two threads that each write one word and then read the other's need a fence between the two on both sides.
-//! Where one side does so a thousand times as often as the other, that side keeps the compiler in order only
-//! ([`light_fence`](crate::sync::light_fence)) and the other has the system run a fence on every core that runs a
-//! thread of this process: `membarrier(2)`, private and expedited. The cheap side's two accesses are then ordered
-//! as if it had fenced, because that fence comes either before the first or after the second, or between them.
-//! (Dice, Huang, Yang: "Asymmetric Dekker synchronization", 2001; the crate `seize` uses it likewise.)
+//! Two threads that each write one word and then read the other thread's word both need a fence between write and
+//! read. Suppose one thread does so a thousand times as often as the other. Then the frequent side only holds back
+//! the compiler ([`light_fence`](crate::sync::light_fence)). The rare side makes the system run a fence on every core
+//! that runs a thread of this process: `membarrier(2)`, private and expedited. That fence comes before the frequent
+//! side's two accesses, after them, or between them. So these accesses are ordered as if the frequent side had fenced
+//! itself. (Dice, Huang, Yang: "Asymmetric Dekker synchronization", 2001. The crate `seize` uses the same fence.)
 //!
-//! Where there is no such call, [`available`] says so and whoever relies on it must do without.
+//! Where the system has no such call, [`available`] returns `false`, and callers must do without the fence.
 //!
-//! A process has to register for it, once. As soon as it has a second thread the kernel takes 5 to 20 ms for that, which no
-//! pool waits for: a thread of its own registers, and until it is through [`available`] says no. Whoever asks may so get a
-//! yes where it got a no before, but never the other way round.
+//! A process must register for the call, once. In a process with a second thread the kernel takes milliseconds for
+//! that, and no pool waits for it: a separate thread registers. Until that thread is done, [`available`] returns
+//! `false`. So the answer may change from `false` to `true`, but never back.
 
 use crate::sync::site::FORK_HEAVY;
 use crate::sync::{MODEL, fence};
@@ -23,11 +23,11 @@ mod imp {
 
     use crate::system::process;
 
-    /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` and the call that announces its use, as `linux/membarrier.h` has them.
+    /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED`, and the command that registers its use, from `linux/membarrier.h`.
     const EXPEDITED: libc::c_int = 1 << 3;
     const REGISTER: libc::c_int = 1 << 4;
 
-    /// What is known, in the low bits, and in which generation of the process it was asked, above them.
+    /// Low bits: what is known. Bits above: the generation of the process that asked.
     static STATE: AtomicU64 = AtomicU64::new(UNASKED);
     const UNASKED: u64 = 0;
     const ASKED: u64 = 1;
@@ -37,14 +37,14 @@ mod imp {
     const GENERATION_SHIFT: u32 = 2;
 
     fn membarrier(command: libc::c_int) -> bool {
-        // SAFETY: the call takes three numbers and touches no memory of ours.
+        // SAFETY: the call takes three numbers, and touches no memory of this process.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
     pub(super) fn prepare() {
         let generation = u64::from(process::generation()) << GENERATION_SHIFT;
         let seen = STATE.load(Ordering::Relaxed);
-        // A forked child inherits the registration, but not the thread that was about it.
+        // A forked child inherits a finished registration, but not the thread that was about to register.
         let is_due = seen == UNASKED || seen & KNOWN == ASKED && seen != generation | ASKED;
         let asked = generation | ASKED;
         if !is_due || STATE.compare_exchange(seen, asked, Ordering::Relaxed, Ordering::Relaxed).is_err() {
@@ -54,15 +54,16 @@ mod imp {
             let works = membarrier(REGISTER) && membarrier(EXPEDITED);
             STATE.store(generation | if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
         };
-        // Without a thread for it the caller has to wait.
+        // If the system starts no thread, the caller registers itself and waits.
         if thread::Builder::new().name("filch-fence".into()).stack_size(64 << 10).spawn(register).is_err() {
             register();
         }
     }
 
-    /// Relaxed: whoever relies on the answer has fenced before it asks. A worker that is about to sleep counts itself as
-    /// idle, fences, and gets a no; an owner fences, sees nobody idle, and keeps a job because it got a yes before. Then
-    /// its fence came first, and the worker would have got the yes as well.
+    /// Relaxed is enough, because each thread that relies on the answer fences before it asks. Suppose a worker that
+    /// is about to sleep counts itself as idle, fences, and gets `false`, while an owner got `true`, fences, sees no
+    /// idle worker, and keeps its job. The owner saw no idle worker, so its fence came first; but then the worker
+    /// would have got `true` as well.
     pub(super) fn available() -> bool {
         STATE.load(Ordering::Relaxed) & KNOWN == AVAILABLE
     }
@@ -86,21 +87,22 @@ mod imp {
     }
 }
 
-/// Has the process registered, if that was not done before. Does not wait.
+/// Starts to register the process, unless that was done before. Does not wait for the registration.
 pub(crate) fn prepare() {
     if !MODEL {
         imp::prepare();
     }
 }
 
-/// Whether [`heavy`] works.
+/// Returns whether [`heavy`] works.
 pub(crate) fn available() -> bool {
     MODEL || imp::available()
 }
 
-/// Fences on every core that runs a thread of this process. Costs some microseconds. Under a checker, a fence.
+/// Runs a fence on every core that runs a thread of this process. Costs some microseconds. Under a checker it is a
+/// plain fence.
 pub(crate) fn heavy() {
-    // The call fences this thread, too; said again where the compiler and a reader see it.
+    // The system call fences this thread, too. This fence shows that to the compiler and to the reader.
     fence(FORK_HEAVY);
     if !MODEL {
         imp::heavy();

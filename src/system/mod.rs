@@ -1,4 +1,4 @@
-//! What the machine and the system give: cores, fences, threads that sleep, spins, processes, panics.
+//! What the machine and the operating system give: cores, fences, parking, spinning, processes, panics.
 
 pub(crate) mod affinity;
 pub(crate) mod membarrier;

@@ -6,13 +6,11 @@
 //! | `PARKED` | no token; the owner sleeps or is about to | owner |
 //! | `NOTIFIED` | one token waits | anyone |
 //!
-//! `unpark` leaves at most one token; `park` takes it or waits for it. A parker may also return
-//! without reason to callers that raced with an old token, so each caller checks its own condition
-//! again: the token says "look", never "it is done".
+//! `unpark` leaves at most one token; `park` takes the token or waits for it. `park` may also return because of an
+//! old token. So each caller of `park` checks its condition again: the token says "look", never "it is done".
 //!
-//! Why not `std::thread::park` alone: its token belongs to the thread, and a job may consume or send
-//! it. Why not a mutex and a condition: `std`'s park is one futex word, and one system call on either
-//! side is what a wake costs.
+//! Why not `std::thread::park` alone: its token belongs to the thread, and a job may consume or send it. Why not a
+//! mutex and a condition: `std`'s park is one futex word, so that a wake costs one system call on either side.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -20,13 +18,14 @@ use std::time::Instant;
 use crate::sync::site::{PARK_ARM, PARK_TAKE, PARK_TAKE_FAIL, UNPARK};
 use crate::sync::{Arc, AtomicU32, Blocker, MODEL};
 
-// Not the facade's: under a checker nobody comes here.
+// `std`'s macro and not that of `crate::sync`: under a checker no thread uses this variable.
 std::thread_local! {
-    /// Whether the calling thread has woken another one.
+    /// Whether this thread has woken another thread since the last call of [`has_woken`].
     static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the calling thread has woken another one since the last call, which may wait for its core.
+/// Returns whether the calling thread has woken another thread since the last call. The woken thread may wait for the
+/// caller's core.
 pub(crate) fn has_woken() -> bool {
     HAS_WOKEN.replace(false)
 }
@@ -41,8 +40,8 @@ struct Inner {
     blocker: Blocker,
 }
 
-/// The sleeping side. Only one thread may call [`park`](Parker::park): the one that
-/// called [`adopt`](Parker::adopt).
+/// The sleeping side. Only its owner may call [`park`](Parker::park): the thread that called
+/// [`adopt`](Parker::adopt).
 #[derive(Debug)]
 pub(crate) struct Parker {
     inner: Arc<Inner>,
@@ -55,29 +54,29 @@ pub(crate) struct Unparker {
 }
 
 impl Parker {
-    /// A parker without a token and without an owner.
+    /// Creates a parker without a token and without an owner.
     pub(crate) fn new() -> Parker {
         Parker { inner: Arc::new(Inner { state: AtomicU32::new(EMPTY), blocker: Blocker::default() }) }
     }
 
-    /// Makes the calling thread the owner. To be called before the first `park`.
+    /// Makes the calling thread the owner. Call it before the first `park`.
     pub(crate) fn adopt(&self) {
         self.inner.blocker.adopt();
     }
 
-    /// The handle that wakes the owner.
+    /// Returns a handle that wakes the owner.
     pub(crate) fn unparker(&self) -> Unparker {
         Unparker { inner: Arc::clone(&self.inner) }
     }
 
-    /// Takes the token, or blocks until there is one or `deadline` has passed.
-    /// What was written before the `unpark` whose token is taken is visible afterwards.
+    /// Takes the token, or blocks until there is one or `deadline` has passed. What a thread wrote before the
+    /// `unpark` that left the token is visible afterwards.
     pub(crate) fn park(&self, deadline: Option<Instant>) {
         let inner = &*self.inner;
         if self.take() {
             return;
         }
-        // EMPTY -> PARKED fails only if a token arrived since: nobody else touches EMPTY.
+        // EMPTY -> PARKED fails only if a token arrived since: other threads change the state only to NOTIFIED.
         if inner.state.compare_exchange(EMPTY, PARKED, PARK_ARM.get(), PARK_TAKE_FAIL.get()).is_err() {
             self.take();
             return;
@@ -89,7 +88,7 @@ impl Parker {
                 Some(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
             };
             if left.is_some_and(|left| left.is_zero()) {
-                // A token that came together with the timeout is taken: its sender is done with it.
+                // Also takes a token that came together with the timeout: its sender does not need it any more.
                 inner.state.swap(EMPTY, PARK_TAKE.get());
                 return;
             }
@@ -100,7 +99,7 @@ impl Parker {
         }
     }
 
-    /// NOTIFIED -> EMPTY.
+    /// NOTIFIED -> EMPTY. Returns whether there was a token.
     fn take(&self) -> bool {
         self.inner.state.compare_exchange(NOTIFIED, EMPTY, PARK_TAKE.get(), PARK_TAKE_FAIL.get()).is_ok()
     }
@@ -109,7 +108,7 @@ impl Parker {
 impl Unparker {
     /// Leaves a token and wakes the owner if it sleeps.
     pub(crate) fn unpark(&self) {
-        // Only the transition from PARKED pays for a system call, and only one caller makes it.
+        // Only the change from PARKED costs a system call, and only one caller makes that change.
         if self.inner.state.swap(NOTIFIED, UNPARK.get()) == PARKED {
             self.inner.blocker.wake();
             if !MODEL {

@@ -1,9 +1,10 @@
-//! Telling a forked child from its parent.
+//! Tells a forked child from its parent.
 //!
-//! `fork` copies the pool's memory but none of its threads: in the child each wait would last for
-//! ever. A `pthread_atfork` handler counts generations, and each pool remembers the one it was built
-//! in. `getpid` at each call would be a system call (glibc stopped caching it); this is one load of a
-//! line that is never written in a process that does not fork.
+//! `fork` copies the pool's memory but none of its threads: in the child each wait would last for ever. A
+//! `pthread_atfork` handler counts generations, and each pool remembers the generation in which it was built. The
+//! check is one load of a cache line that is never written in a process that does not fork.
+//!
+//! *Rejected*: `getpid` at each check. It is a system call, which glibc does not cache.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,16 +13,16 @@ use crate::sync::MODEL;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// How often this process image was forked. Starts watching at the first call.
+/// Returns how often this process image was forked since the first call, which installs the handler.
 pub(crate) fn generation() -> u32 {
     static WATCH: Once = Once::new();
     WATCH.call_once(watch);
     current()
 }
 
-/// As [`generation`], for those who hold a number that it gave out.
+/// As [`generation`], for callers that hold a number that [`generation`] returned.
 ///
-/// Relaxed: the only write happens in a child that has, at that moment, a single thread.
+/// Relaxed: the only write happens in a child while that child has a single thread.
 #[inline(always)]
 pub(crate) fn current() -> u32 {
     GENERATION.load(Ordering::Relaxed)
@@ -35,10 +36,10 @@ fn watch() {
     if MODEL {
         return;
     }
-    // SAFETY: the handler is a plain function that lives as long as the program and does nothing
-    // but an atomic addition, which is safe in a child between `fork` and whatever follows.
+    // SAFETY: the handler is a plain function that lives as long as the program. It only does an atomic addition,
+    // which is async-signal-safe, and so allowed in a child right after `fork`.
     let code = unsafe { libc::pthread_atfork(None, None, Some(child)) };
-    // The only error is ENOMEM; then a forked child would not be recognised. Not worth ending a host.
+    // The only error is ENOMEM. A forked child is then not recognised, which is no reason to end the host program.
     debug_assert_eq!(code, 0, "pthread_atfork");
 }
 

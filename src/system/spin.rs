@@ -1,54 +1,59 @@
-//! Waiting awake, for a bounded time.
+//! Spins: waits awake for a bounded time.
 //!
-//! Whoever waits may as well look again for as long as a wake would take: it then loses at most as much
-//! as it could have saved (the argument of competitive spinning: Karlin, Manasse, McGeoch, Owicki, 1990).
-//! The bound is time, not rounds, because a round costs anything between a nanosecond and a
-//! microsecond. After a first, short stretch each round offers the core to other threads, so that on a
-//! full machine whoever is being waited for gets to run.
+//! A waiter may look again for as long as a wake would take. It then loses at most as much time as it could have
+//! saved (the argument of competitive spinning: Karlin, Manasse, McGeoch, Owicki, 1990). The bound is a time and not
+//! a number of rounds, because the price of a round varies by orders of magnitude.
+//!
+//! After a first, short stretch the spin offers its core to other threads now and then. So on a full machine the
+//! thread that the waiter waits for gets to run.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
 
-/// About what one wake costs from the waker's call to the sleeper's first instruction: 5 µs on a core
-/// that is awake, up to 50 µs on one that must be brought back from idle.
+/// About the price of one wake, from the waker's call to the sleeper's first instruction. It is lower on a core that
+/// is awake, and higher on a core that must be brought back from idle.
 pub(crate) const WAKE: Duration = Duration::from_micros(20);
 
-/// For how long a spin keeps its core to itself.
+/// For how long a spin keeps its core before it offers the core to others.
 const BRISK: Duration = Duration::from_micros(5);
 
-/// The same for a thread beside a pool.
+/// As [`BRISK`], for a thread beside a pool: [`Spin::beside`].
 const BESIDE: Duration = Duration::from_nanos(500);
 
-/// Pauses between looks at the clock, and in a round that is not a close one.
+/// How many pauses lie between two looks at the clock.
 const PAUSES: u32 = 64;
+/// How many pauses an ordinary round has.
 const ROUND: u32 = 8;
-/// In a close one. A pause takes 8 ns on one Xeon.
+/// How many pauses a close round has: [`Spin::close`].
 const CLOSE: u32 = 2;
 
-/// Rounds of a spin under shuttle, where no time passes.
+/// How many rounds a spin has under shuttle, where no time passes.
 const MODEL_ROUNDS: u32 = 2;
 
-/// How often one that keeps no core to itself offers it to others before it gives up. Each offer costs about as much as a
-/// fourth of a sleep and a wake; the first is taken by whoever is next on this core, and that may not be the one that is
-/// waited for.
+/// How often an offering spin offers its core before it gives up. Each offer costs about a fourth of a sleep and a
+/// wake. More than one, because the next thread on this core takes the first offer, and may not be the awaited
+/// thread.
 const OFFERS: u32 = 3;
 
-/// Who gets the core for longer than this when it is offered was not meant: somebody who never waits, and keeps it for all of
-/// the system's slice, some milliseconds. A sleeper gets the core back from such a one when it is woken.
+/// A thread that keeps an offered core for longer than this is not the awaited thread: it never waits, and keeps the
+/// core for the whole of the system's time slice, some milliseconds. A sleeper gets the core back from this thread
+/// when it is woken.
 const PATIENCE: Duration = Duration::from_micros(100);
 
-/// So many offers are left out after one that took so long, and twice as many each time, up to the second number.
+/// How many offers a thread leaves out after an offer that took longer than [`PATIENCE`]. The number doubles with
+/// each further long offer, from the first value up to the second.
 const LEFT_OUT: (u32, u32) = (32, 4096);
 
-// Not the facade's: under a checker nobody comes here.
+// `std`'s macro and not that of `crate::sync`: under a checker no thread uses this variable.
 std::thread_local! {
-    /// How many offers the calling thread is to leave out, and how many after the next long one.
+    /// How many offers this thread still leaves out, and how many it leaves out after the next long offer.
     static LEFT: Cell<(u32, u32)> = const { Cell::new((0, LEFT_OUT.0)) };
 }
 
-/// Offers the core to others, unless that has lately taken much longer than `within`. Whether it did.
+/// Offers the core to other threads, unless an offer has lately taken much longer than `within`. Returns whether it
+/// offered the core.
 pub(crate) fn offer(within: Duration) -> bool {
     let (left, next) = LEFT.get();
     if left > 0 {
@@ -65,72 +70,75 @@ pub(crate) fn offer(within: Duration) -> bool {
     true
 }
 
-/// A bounded spin.
+/// A wait awake, bounded in time.
 pub(crate) struct Spin {
     budget: Duration,
-    /// For how long it keeps its core to itself.
+    /// For how long it keeps its core.
     keep: Duration,
-    /// Pauses a round.
+    /// How many pauses a round has.
     round: u32,
     pauses: u32,
     started: Option<Instant>,
-    /// Offers of the core that are left to one that keeps none to itself, and how long they may take.
+    /// In an offering spin: how many offers of the core are left, and how long an offer may take.
     offers: Option<(u32, Duration)>,
 }
 
 impl Spin {
-    /// A spin for `budget` at most.
+    /// Creates a spin that lasts `budget` at most.
     pub(crate) fn new(budget: Duration) -> Spin {
         Spin { budget, keep: BRISK, round: ROUND, pauses: 0, started: None, offers: None }
     }
 
-    /// A spin that never gives up its core, and so ends early: for those who, if they have waited in vain for so
-    /// long, do better to sleep. Whoever wakes them does so where a core is free; `sched_yield` does not move
-    /// anybody, and two threads that share a core and wait for each other by it may do so for long.
+    /// Creates a short spin that never offers its core. For waiters that do better to sleep if this time was not
+    /// enough: a woken sleeper comes back where a core is free. An offer by `sched_yield` moves no thread to another
+    /// core, so two threads that share a core, and wait for each other by offers, may stay together for long.
     pub(crate) fn brisk() -> Spin {
         Spin::new(BRISK)
     }
 
-    /// A spin for one who waits on a core that whoever is waited for may need: it offers it to others a few times, and
-    /// that is all. On a core that two threads share, to pass it on so costs 1.7 µs, a sleep and a wake 2.5 and more.
+    /// Creates an offering spin: it offers its core to other threads a few times, and then ends. For a waiter on a
+    /// core that the awaited thread may need. Between two threads that share a core, an offer costs less than a sleep
+    /// and a wake.
     pub(crate) fn offering() -> Spin {
         Spin { offers: Some((OFFERS, Duration::ZERO)), ..Spin::brisk() }
     }
 
-    /// The same spin; if it is one that offers its core, others are expected to need that for so long.
+    /// Returns the spin, in which other threads are expected to need an offered core for `within`. Changes only
+    /// offering spins.
     pub(crate) fn expecting(self, within: Duration) -> Spin {
         Spin { offers: self.offers.map(|(left, _)| (left, within)), ..self }
     }
 
-    /// The same spin, but without offers, by which two threads that share a core may go on as they are for long.
+    /// Returns the spin without offers of its core. With offers, two threads that share a core may stay together for
+    /// long.
     pub(crate) fn keeping(self) -> Spin {
         Spin { keep: self.budget, ..self }
     }
 
-    /// The same spin, but for no longer than `time`, and without offers.
+    /// Returns the spin, shortened to `time` at most, and without offers of its core.
     pub(crate) fn at_most(self, time: Duration) -> Spin {
         Spin { budget: self.budget.min(time), keep: time, ..self }
     }
 
-    /// Whether it is one that offers its core.
+    /// Returns whether this is an [offering](Self::offering) spin.
     pub(crate) fn offers(&self) -> bool {
         self.offers.is_some()
     }
 
-    /// The same spin, but it offers its core to others almost at once: for a thread beside a pool whose workers have
-    /// all the cores. One that kept to itself the core of a worker that is about to steal made a loop of 26 µs last 32.
+    /// Returns the spin, which now offers its core to others almost at once. For a thread beside a pool whose workers
+    /// have all the cores: a worker that is about to steal may need the core of this thread.
     pub(crate) fn beside(self) -> Spin {
         Spin { keep: BESIDE, ..self }
     }
 
-    /// The same spin with shorter rounds: for what lasts no longer than a few jobs of a queue, and where a look costs
-    /// the other side next to nothing.
+    /// Returns the spin with shorter rounds. For waits that last no longer than a few jobs of a queue, where a look
+    /// costs the other side next to nothing.
     pub(crate) fn close(self) -> Spin {
         Spin { round: CLOSE, ..self }
     }
 
-    /// Passes a moment and says whether to look again. Under loom, never: a spin cannot change
-    /// what is possible, only how long it takes to explore. Under shuttle, some times.
+    /// Lets a moment pass, and returns whether to look again. Under loom always `false`: a spin changes nothing about
+    /// what is possible, and only makes the exploration longer. Under shuttle `true` a few times.
     pub(crate) fn again(&mut self) -> bool {
         if MODEL {
             let again = !EXHAUSTIVE && self.pauses < MODEL_ROUNDS;
@@ -164,13 +172,13 @@ impl Spin {
     }
 }
 
-/// So many looks in vain of one wait are explored under loom. A look only reads, so an execution with more of them
-/// amounts to one with fewer, in which the thread came to look later. Without a limit two threads that wait for a third
-/// have each a choice at each look, and no end of looks: they alone made up most of a queue's executions.
+/// How many looks in vain of one wait loom explores. A look only reads. So an execution with more looks amounts to an
+/// execution with fewer, in which the thread came to look later. Without a limit, two threads that wait for a third
+/// each have a choice at each look, and no end of looks.
 const LOOKS: u32 = 2;
 
-/// Pauses between looks at something that another thread is about to finish: a handful of its
-/// instructions, unless it lost its core in between, so the pauses grow and end in giving up ours.
+/// Pauses between looks at something that another thread is about to finish. That takes a handful of instructions,
+/// unless the other thread lost its core in between. So the pauses grow, and in the end the back-off offers its core.
 pub(crate) struct Backoff {
     step: u32,
 }

@@ -1,19 +1,20 @@
-//! How often the calling thread has blocked.
+//! Counts how often the calling thread has blocked.
 
-/// Whether the system says so.
+/// Whether the system tells how often a thread has blocked.
 pub(crate) const KNOWN: bool = cfg!(target_os = "linux");
 
-/// How often the calling thread has given up its core because it had to wait, for a lock, a file, a timer; `None` where the
-/// system does not say. That it was made to give it up, or offered it to others, does not count. A system call, of 0.2 µs.
+/// Returns how often the calling thread has given up its core because it had to wait: for a lock, a file, a timer.
+/// `None` where the system does not tell. The number leaves out how often the system took the core away, or the
+/// thread offered it to others. Costs one system call.
 #[cfg(target_os = "linux")]
 pub(crate) fn voluntary() -> Option<u64> {
     if crate::sync::MODEL {
         return None;
     }
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to a `rusage`, which the call writes.
+    // SAFETY: the pointer is valid for writes of a `rusage`, and the call writes no more than that.
     let code = unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
-    // SAFETY: all of it are integers, zero until the system wrote them.
+    // SAFETY: all fields are integers, zero until the system writes them; so every bit pattern is valid.
     let usage = unsafe { usage.assume_init() };
     if code == 0 { u64::try_from(usage.ru_nvcsw).ok() } else { None }
 }

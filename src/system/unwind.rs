@@ -1,7 +1,7 @@
-//! Panics as values: catching, carrying and ending them.
+//! Panics as values: catches, carries and ends them.
 //!
-//! A panic is caught at one place for each kind of job and carried as a payload to whoever must see
-//! it. Nothing else in the crate calls `catch_unwind`.
+//! Each kind of job has one place that catches its panic. The payload is then carried to the thread that must see it.
+//! No other module of the crate calls `catch_unwind`.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,8 +13,8 @@ pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 
 /// Runs `f` and returns its result or the payload of its panic.
 ///
-/// Unwind safety is asserted: the caller of every job either gets the payload (and may resume it) or
-/// named a handler for it, as with `std::thread::spawn`.
+/// The function asserts unwind safety. As with `std::thread::spawn`, the caller of a job either gets the payload, and
+/// may resume the panic, or has named a handler for it.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     let result = catch_unwind(AssertUnwindSafe(f));
     if MODEL
@@ -26,21 +26,21 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
     result
 }
 
-/// Goes on with a panic that was caught elsewhere.
+/// Resumes a panic that was caught elsewhere.
 pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)
 }
 
-/// Drops a payload that nobody will see. A payload whose drop panics ends the process: there is no
-/// caller left to whom that second panic could go.
+/// Drops a payload that no caller will see. A payload whose drop panics ends the process: no caller is left that
+/// could get the second panic.
 pub(crate) fn discard<T>(payload: T) {
     let guard = AbortOnUnwind("the drop of a panic payload, or of a result beside one, panicked");
     drop(payload);
     std::mem::forget(guard);
 }
 
-/// Ends the process if it is dropped, which happens only while unwinding: whoever makes one forgets
-/// it on the normal way out.
+/// A guard that ends the process when it is dropped. Its maker forgets it on the normal way out, so the drop happens
+/// only while unwinding.
 pub(crate) struct AbortOnUnwind(pub(crate) &'static str);
 
 impl Drop for AbortOnUnwind {
@@ -50,7 +50,7 @@ impl Drop for AbortOnUnwind {
     }
 }
 
-/// Under a checker, ends the process: a job panicked, and the pool has no handler for that.
+/// Ends the process, under a checker: a job panicked, and the pool has no panic handler.
 pub(crate) fn panic_unheard() -> ! {
     eprintln!(
         "filch: a job panicked and the pool has no panic handler; under a checker that is a failure; aborting"
@@ -58,7 +58,7 @@ pub(crate) fn panic_unheard() -> ! {
     std::process::abort();
 }
 
-/// The text of a payload, where it has one.
+/// Returns the text of a payload, if it has one.
 fn text(payload: &Payload) -> Option<&str> {
     payload
         .downcast_ref::<String>()
@@ -66,8 +66,8 @@ fn text(payload: &Payload) -> Option<&str> {
         .or_else(|| payload.downcast_ref::<&'static str>().copied())
 }
 
-/// Whether the checker itself, or a check of a model, panicked. Such a panic must not be taken for the job's: the execution
-/// it reports on is already over. The checker has printed its report by then.
+/// Returns whether the panic comes from the checker or from a check of a model. That panic must not be taken for a
+/// panic of the job: the execution on which it reports is already over. The checker has printed its report by then.
 fn from_checker(payload: &Payload) -> bool {
     const MARKS: [&str; 7] = [
         "Causality violation",

@@ -1,18 +1,21 @@
-//! `blocking`: a job says that it is about to block its thread.
+//! `blocking`: a job announces that it is about to block its thread.
 
 use crate::scheduler::worker::with_current;
 
-/// Runs `f`, which is about to block the thread: on a file, a lock, a device, the network. In a job, a
-/// [spare](crate::PoolBuilder::spares) has the worker's place until `f` returns, so the core has something to do.
+/// Runs `f`, which is about to block the thread: on a file, a lock, a device or the network.
 ///
-/// filch's own waits do this by themselves. Called on a thread that is no worker, inside another call of `blocking`, in a
-/// forked child, or when no spare is to be had, it just calls `f`.
+/// In a job, a [spare](crate::PoolBuilder::spares) has the worker's place until `f` returns, so the core stays in
+/// use. The waits of this crate do so by themselves, and need no `blocking` around them.
 ///
-/// Costs some hundred nanoseconds, and up to about 15 µs while other workers are busy: not for what blocks for less. A spare
-/// is woken only if there is something for it to do. The first use of a spare starts its thread.
+/// The function just calls `f` on a thread that is no worker, on a lent thread that is in no job, inside another
+/// call of `blocking`, in a forked child, and when no spare is available.
+///
+/// A call costs a fraction of a wake, and up to about one wake while other workers are busy. So it does not pay for
+/// what blocks for a shorter time. A spare is woken only if there is something for it to do. The first use of a
+/// spare starts its thread.
 ///
 /// # Panics
-/// With what `f` panics with.
+/// Resumes the panic of `f`.
 ///
 /// # Examples
 /// ```

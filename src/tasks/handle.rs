@@ -1,4 +1,4 @@
-//! The handle of a job: to wait for its end, and for what it returned or panicked with.
+//! The handle of a job, on which a caller waits for what the job returns or panics with.
 
 use std::fmt;
 use std::future::Future;
@@ -18,10 +18,20 @@ use crate::waiting::latch::Ticket;
 
 /// The right to the result of a job that was [spawned](crate::Pool::spawn).
 ///
-/// [`join`](Self::join) blocks for it, or await the handle, on any executor. Dropping the handle
-/// detaches the job: it runs all the same, what it returns is dropped, and what it panics with goes
-/// to the pool's panic handler. If the job has ended by then, its result is dropped with the handle,
-/// also if that is what it panicked with: the handler is not told.
+/// [`join`](Self::join) blocks until the result is there. The handle can also be awaited, on any executor.
+///
+/// Dropping the handle detaches the job: the job runs all the same, its result is dropped, and its panic goes to
+/// the pool's panic handler. If the job has ended already, its result is dropped with the handle. That holds for a
+/// panic as well: the panic handler is not told.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let sum: filch::JoinHandle<u32> = pool.spawn(|| (1..=10).sum::<u32>());
+/// // The caller can do something else before it needs the sum.
+/// assert_eq!(sum.join()?, 55);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping the handle detaches the job; use `execute` if that is what you want"]
 pub struct JoinHandle<T> {
     packet: StdArc<Packet<T>>,
@@ -29,16 +39,21 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Waits until the job has ended and returns what it returned.
+    /// Waits until the job has ended and returns what the job returned.
     ///
-    /// On a worker of the job's pool, a job that has not begun is run on the spot. Otherwise a
-    /// [spare](crate::PoolBuilder::spares) has the worker's place until the job has ended: the core stays busy, and
-    /// whatever the job waits for can go on. Another thread sleeps. Jobs that wait for each other in a circle wait for
-    /// ever.
+    /// Called in a job of the same pool, it runs a spawned job that has not begun on the spot, as long as the
+    /// worker's stack is [short enough](crate::PoolBuilder::help_stack). In every other case, a job that calls this
+    /// leaves its worker's place to a [spare](crate::PoolBuilder::spares) until the awaited job has ended: the core
+    /// stays busy, and whatever the awaited job waits for can go on. A thread that was lent with
+    /// [`use_current_thread`](crate::PoolBuilder::use_current_thread) and is in no job runs jobs of its pool. Any
+    /// other thread sleeps.
+    ///
+    /// Jobs that wait for each other in a cycle wait for ever.
     ///
     /// # Errors
-    /// The payload if the job panicked; or that the pool did not take the job; or that this process is a forked
-    /// child, and the job did not end before the fork.
+    /// * [`JoinError::Panicked`], with the payload, if the job panicked.
+    /// * [`JoinError::Closed`] if the pool did not take the job.
+    /// * [`JoinError::ForkedProcess`] if this process is a forked child, and the job did not end before the fork.
     ///
     /// # Examples
     /// ```
@@ -55,7 +70,7 @@ impl<T> JoinHandle<T> {
         self.result()
     }
 
-    /// As [`join`](Self::join), with a say in what a worker does meanwhile: see [`Wait`].
+    /// Waits like [`join`](Self::join), and lets the caller choose what a worker does meanwhile: see [`Wait`].
     ///
     /// # Errors
     /// As for [`join`](Self::join).
@@ -78,11 +93,13 @@ impl<T> JoinHandle<T> {
         self.result()
     }
 
-    /// As [`join`](Self::join), for `timeout` at most: `Err` with the handle if the job has not ended by then. A timeout
-    /// of zero looks once; [`Duration::MAX`] waits for ever. A worker does not run the job on the spot.
+    /// Waits like [`join`](Self::join), but for at most `timeout`. If the job has not ended by then, gives the
+    /// handle back.
+    ///
+    /// A timeout of zero looks once. [`Duration::MAX`] waits for ever. A worker does not run the job on the spot.
     ///
     /// # Errors
-    /// The handle, which can be joined again. The inner result is as that of [`join`](Self::join).
+    /// The handle, which can be joined again. The inner result is that of [`join`](Self::join).
     ///
     /// # Examples
     /// ```
@@ -105,7 +122,7 @@ impl<T> JoinHandle<T> {
         self.packet.done.wait_until(deadline, None)
     }
 
-    /// On a worker of the job's pool: runs the job, if that has not begun. The one that waits needs its end anyway.
+    /// In a job of the same pool: runs the awaited job, if it has not begun. The caller needs its end in any case.
     fn begin(&self) {
         with_current(|worker| {
             let own = worker.filter(|worker| worker.inside() && address(&worker.registry) == self.packet.pool);
@@ -119,7 +136,18 @@ impl<T> JoinHandle<T> {
         if self.packet.lost() { Err(JoinError::ForkedProcess) } else { self.packet.take() }
     }
 
-    /// Whether the job has ended, or was left behind by a `fork`. If so, `join` does not block.
+    /// Returns whether the job has ended, or a `fork` left it behind. In both cases `join` does not block.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(1).build()?;
+    /// let (release, blocked) = std::sync::mpsc::channel();
+    /// let job = pool.spawn(move || blocked.recv());
+    /// assert!(!job.is_finished());
+    /// release.send(7)?;
+    /// assert_eq!(job.join()?, Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.packet.done.count() == 0 || self.packet.lost()
@@ -130,7 +158,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     /// # Panics
-    /// If it is polled again after it was ready.
+    /// If the handle is polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.packet.lost() {
@@ -149,7 +177,8 @@ impl<T> Drop for JoinHandle<T> {
             return;
         }
         if let Some(ticket) = self.ticket.take() {
-            // The task that polled it is not to be woken, nor kept alive, by a job that nobody waits for.
+            // No handle waits for the job any more, so the job must not wake the task that polled the handle, nor
+            // keep it alive.
             self.packet.done.deregister(ticket);
         }
         let before = {
@@ -184,14 +213,15 @@ where
     }
 }
 
-/// The two ends of a job that runs by other means than a closure, in the process `generation`.
+/// Creates the promise and the handle of a job that runs by other means than a closure. `generation` is the fork
+/// generation of the process that runs it.
 pub(crate) fn promise<T: 'static>(generation: u32) -> (Promise<T>, JoinHandle<T>) {
     let packet = Packet::new(generation, 0, Elsewhere);
     (Promise(StdArc::clone(&packet)), JoinHandle { packet, ticket: None })
 }
 
 impl<T> JoinHandle<T> {
-    /// The pool has not taken the job.
+    /// Fills in that the pool has not taken the job.
     pub(super) fn refuse(&self, error: JoinError) -> Refused<T> {
         self.packet.fill(Err(error));
         Refused(StdArc::clone(&self.packet))

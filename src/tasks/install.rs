@@ -1,4 +1,4 @@
-//! `install`: a closure that borrows, run by a worker while the caller waits.
+//! `install`: a worker runs a closure that borrows, while the caller waits.
 
 use crate::error::{Closed, ClosedReason};
 use crate::jobs::job::{Job, StackJob};
@@ -9,8 +9,8 @@ use crate::sync::Arc;
 use crate::system::unwind::{self, AbortOnUnwind, Payload};
 use crate::waiting::latch::Latch;
 
-/// Runs `f` on a worker of the pool and returns what it returned, or resumes its panic. A worker of the
-/// pool runs it on the spot.
+/// Runs `f` on a worker of the pool, and returns what `f` returned, or resumes its panic. If the caller is a worker
+/// of the pool, it runs `f` on the spot. If the pool does not take `f`, gives it back.
 pub(crate) fn try_install<F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> Result<R, Closed<F>>
 where
     F: FnOnce() -> R + Send,
@@ -19,10 +19,11 @@ where
     try_call(registry, wait, f, |f, worker, _| worker.isolated_if(wait, f))
 }
 
-/// As [`try_install`], for what the pool must take: `f` is told its worker, and whether that is another thread.
+/// Runs `f` like [`try_install`], for calls that have no way to give `f` back. `f` gets its worker, and a flag that
+/// says whether it was moved to another thread than the caller's.
 ///
 /// # Panics
-/// With what `f` panicked with; or if the pool is closed.
+/// Resumes the panic of `f`. Also panics if the pool is closed or this is a forked child.
 pub(crate) fn on_worker<F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> R
 where
     F: FnOnce(&Worker, bool) -> R + Send,
@@ -34,7 +35,7 @@ where
     }
 }
 
-/// Has a worker `call` what it is given `f` for, or hands `f` back.
+/// Runs `call` with `f` on a worker of the pool, or gives `f` back.
 fn try_call<F, R>(
     registry: &Shared,
     wait: Option<Wait>,
@@ -89,8 +90,8 @@ where
     };
     let job = StackJob::new(Latch::new(waiter.unparker()), on_worker);
     let guard = AbortOnUnwind("the frame of a running job was about to unwind");
-    // SAFETY: `job` stays in this frame until `wait` below has seen the latch set, and the guard holds
-    // off unwinding until then. It is erased once.
+    // SAFETY: `job` stays in this frame until `wait` below has seen its latch set, and the guard aborts an
+    // unwinding of the frame before that. `job` is erased only here, so it runs at most once.
     let erased = unsafe { Job::borrowed(&job) };
     let make_way = match waiter {
         Waiter::Thread(_) => entry.inject_and_wait(erased),

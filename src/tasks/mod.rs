@@ -1,4 +1,4 @@
-//! Single closures: run, waited for, given way to.
+//! Single closures: run, waited for, and run in the middle of another one.
 
 pub(crate) mod blocking;
 pub(crate) mod error;

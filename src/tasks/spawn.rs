@@ -1,4 +1,4 @@
-//! `execute` and `spawn`: one closure, run once by some worker.
+//! `execute` and `spawn`: a worker runs one closure, once.
 
 use crate::error::{Closed, ClosedReason};
 use crate::jobs::job::Job;
@@ -9,7 +9,8 @@ use crate::tasks::error::JoinError;
 use crate::tasks::handle::JoinHandle;
 use crate::tasks::packet::{Refused, Task};
 
-/// Hands `f` to the pool: onto the deque of the calling worker, or through the injector.
+/// Hands `f` to the pool. Inside a job of the pool, `f` goes to the calling worker; from elsewhere, it goes through
+/// the injector.
 #[inline]
 pub(crate) fn execute<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
 where
@@ -26,7 +27,8 @@ where
         _ => match registry.enter() {
             Ok(entry) => {
                 match worker.filter(|worker| Arc::ptr_eq(&worker.registry, registry)) {
-                    // A lent thread: it finds its own jobs first when it waits or yields. It may be a while.
+                    // A lent thread outside any job. It runs its own jobs first when it waits or yields, but that
+                    // may be much later, so others must see the job now.
                     Some(host) => host.push_shown(Job::new(f)),
                     None => entry.inject(Job::new(f)),
                 }
@@ -37,8 +39,10 @@ where
     })
 }
 
-/// As [`execute`], but of the jobs that one worker submits so, the oldest runs first: each goes to a queue, and a token
-/// to the deque, and whoever comes to a token runs the oldest job of that queue.
+/// Hands `f` to the pool like [`execute`], but of the jobs that one worker submits this way, the oldest runs first.
+///
+/// Each job goes to a queue of the worker, and a token goes to the worker's deque. The worker that comes to a token
+/// runs the oldest job of that queue.
 pub(crate) fn execute_fifo<F>(registry: &Shared, f: F) -> Result<(), Closed<F>>
 where
     F: FnOnce() + Send + 'static,
@@ -60,7 +64,8 @@ where
     }
 }
 
-/// The handle, and the closure if the pool did not take it: for the caller to drop where foreign code may run.
+/// Hands `f` to the pool and returns its handle. If the pool does not take `f`, also returns the closure. The
+/// caller must drop the closure at a place where foreign code may run.
 pub(crate) fn spawn<F, T>(registry: &Shared, f: F) -> (JoinHandle<T>, Option<Refused<T>>)
 where
     F: FnOnce() -> T + Send + 'static,

@@ -1,24 +1,38 @@
-//! Giving way: one job in the middle of another.
+//! Yields: a job runs one other job in the middle of its own work.
 
 use crate::scheduler::registry::Shared;
 use crate::scheduler::worker::{Worker, with_current};
 use crate::sync::Arc;
 
-/// What became of giving way.
+/// Says what a yield did.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// pool.install(|| {
+///     let job = filch::spawn(|| 6 * 7);
+///     // A closure that must look again and again lets other jobs run meanwhile.
+///     while !job.is_finished() {
+///         assert_eq!(filch::yield_now(), Some(filch::Yield::Executed));
+///     }
+///     assert_eq!(filch::yield_now(), Some(filch::Yield::Idle));
+/// });
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Yield {
-    /// A job was run.
+    /// The call ran a job.
     Executed,
-    /// There was none.
+    /// There was no job to run.
     Idle,
 }
 
-/// Runs one job of the pool that the calling thread works for, if there is one: its own newest, or else from
-/// wherever it finds one. `None` on a thread that is no worker.
+/// Runs one job of the pool that the calling thread works for, if there is one. The worker's newest own job comes
+/// first, then jobs from anywhere else. Returns `None` on a thread that is no worker.
 ///
-/// For closures that wait for something by asking again and again. The job runs on top of the calling one: if it comes to wait
-/// for what the calling one does next, neither goes on. A closure that can wait by [`CountLatch`](crate::CountLatch) or
-/// [`JoinHandle::join`](crate::JoinHandle::join) has no such trouble.
+/// It is for closures that look for a change again and again. The job runs on top of the calling one. If it comes
+/// to wait for what the calling job does next, neither goes on. A closure that can wait with
+/// [`CountLatch`](crate::CountLatch) or [`JoinHandle::join`](crate::JoinHandle::join) avoids that.
 ///
 /// # Examples
 /// ```
@@ -36,8 +50,8 @@ pub fn yield_now() -> Option<Yield> {
     give_way(Worker::run_one)
 }
 
-/// As [`yield_now`], but runs only a job that this worker pushed itself, or one that only it may run: its turn in a
-/// broadcast.
+/// Runs one job like [`yield_now`], but only a job that this worker pushed itself, or a job that only this worker
+/// may run: its turn in a broadcast.
 ///
 /// # Examples
 /// ```
@@ -49,7 +63,8 @@ pub fn yield_local() -> Option<Yield> {
     give_way(Worker::run_local)
 }
 
-/// Whether the calling worker has jobs that it pushed itself and nobody took; `None` on a thread that is no worker.
+/// Returns whether the calling worker has jobs that it pushed itself and that no other worker took. Returns `None`
+/// on a thread that is no worker.
 ///
 /// # Examples
 /// ```
@@ -67,7 +82,7 @@ pub fn has_pending() -> Option<bool> {
     with_current(|worker| worker.map(Worker::has_own))
 }
 
-/// Gives way if the calling thread is a worker of that pool.
+/// Runs one job with `run` if the calling thread is a worker of the pool.
 pub(crate) fn on(registry: &Shared, run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
     give_way_if(|worker| Arc::ptr_eq(&worker.registry, registry), run)
 }
@@ -78,7 +93,7 @@ fn give_way(run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
 
 fn give_way_if(wanted: impl Fn(&Worker) -> bool, run: impl FnOnce(&Worker) -> bool) -> Option<Yield> {
     let outcome = |worker: &Worker| {
-        // A lent thread outside any job delays the end of the pool while it works for it.
+        // A lent thread outside any job delays the end of the pool while it works for the pool.
         let _hold = (!worker.inside()).then(|| worker.registry.hold());
         if run(worker) { Yield::Executed } else { Yield::Idle }
     };

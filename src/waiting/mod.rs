@@ -1,4 +1,4 @@
-//! Waiting: for an event, for work, for each other.
+//! Waiting: for an event ([`latch`]), for work ([`sleep`]), and for each other ([`wait_graph`]).
 
 pub(crate) mod latch;
 pub(crate) mod numbered;

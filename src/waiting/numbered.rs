@@ -1,12 +1,12 @@
-//! A list whose members are found by the number that they got when they came.
+//! A list whose members are found by a number that they get when they come.
 //!
-//! Numbers are never used twice within a list, so a member that has gone is told from one that came later. A member is
-//! found and taken out in a time that grows with the logarithm of their number, whatever the order; they leave
-//! from the front in the order in which they came.
+//! A list never uses a number twice. So a number of a member that has gone never finds a member that came later. To
+//! find a member or to take it out takes a time that grows with the logarithm of the list's length, in whatever order
+//! members leave. The list also gives its members out oldest first.
 //!
-//! *Rejected*: a vector or a ring that is looked through, which makes n members that leave in any order a matter of n²
-//! looks under their owner's lock; a hash table, which forgets the order; places linked by indices, which need a generation
-//! each to tell members apart and are no faster where a lock and an allocation are paid for as well.
+//! *Rejected*: a vector or a ring that is searched, because n members that leave in any order then cost n² looks
+//! under the lock of the list's owner; a hash table, which forgets the order; places linked by indices, which need a
+//! generation each to tell members apart, and are no faster where a lock and an allocation are paid for as well.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ impl PartialEq for Number {
 
 impl Eq for Number {}
 
-/// The list.
+/// The list. Its members are kept by number, and so in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Numbered<T> {
     next: u64,
@@ -51,7 +51,7 @@ impl<T> Default for Numbered<T> {
 }
 
 impl<T> Numbered<T> {
-    /// Appends a member.
+    /// Appends a member and returns its number.
     pub(crate) fn push(&mut self, member: T) -> Number {
         let number = Number(self.next);
         self.next += 1;
@@ -59,24 +59,25 @@ impl<T> Numbered<T> {
         number
     }
 
-    /// The member of that number, if it is there.
+    /// Returns the member with this number, if it is in the list.
     pub(super) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
         self.members.get_mut(&number)
     }
 
-    /// Takes a member out, if it is there. For the caller to drop without the lock.
+    /// Removes and returns the member with this number, if it is in the list. The caller drops it without the list's
+    /// lock.
     #[must_use]
     pub(crate) fn remove(&mut self, number: Number) -> Option<T> {
         self.members.remove(&number)
     }
 
-    /// Takes out the oldest if it is one that `wanted` likes.
+    /// Removes and returns the oldest member, if `wanted` accepts it.
     pub(super) fn pop_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let oldest = self.members.first_entry()?;
         wanted(oldest.get()).then(|| oldest.remove())
     }
 
-    /// Takes all out, to be gone through oldest first.
+    /// Removes all members and returns them, oldest first.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
         std::mem::take(&mut self.members).into_values()
     }
@@ -97,14 +98,15 @@ mod tests {
     use super::{Number, Numbered};
 
     thread_local! {
-        /// How often this thread looked at a member's number.
+        /// How often this thread compared a member's number.
         pub(super) static LOOKS: Cell<u64> = const { Cell::new(0) };
     }
 
-    /// In a tree of nodes with 5 to 11 members each, one of 10^5 members is at most 7 nodes down.
+    /// The most looks that one search may need: in a tree whose nodes hold 5 to 11 members each, each of 10^5 members
+    /// is at most 7 nodes down.
     const ENOUGH: u64 = 7 * 11;
 
-    /// Looks for each of `numbers`.
+    /// Calls `find` for each of `numbers`, and returns the average number of looks.
     fn looks_for_each(numbers: &[Number], mut find: impl FnMut(Number)) -> u64 {
         LOOKS.set(0);
         numbers.iter().for_each(|&number| find(number));
@@ -118,7 +120,7 @@ mod tests {
             let mut numbers: Vec<Number> = (0..members).map(|member| list.push(member)).collect();
             let found = looks_for_each(&numbers, |number| assert!(list.get_mut(number).is_some()));
             assert!(found <= ENOUGH, "{found} looks for one of {members}");
-            // Newest first, and then every second one of what came again.
+            // Newest first; then every second member of a new set.
             numbers.reverse();
             let removed = looks_for_each(&numbers, |number| assert!(list.remove(number).is_some()));
             assert!(removed <= ENOUGH, "{removed} looks for one of {members}");

@@ -1,38 +1,46 @@
-//! Which workers of a pool wait for room in a queue, and whether they wait for each other.
+//! Records which workers wait for room in a queue, and finds the cycles in which they wait for each other.
 //!
-//! A worker that waits for room in a queue waits for those that serve it. If all who may serve it wait for room
-//! themselves, in queues of which the same is true, nobody will ever make any: a *cycle*. The worker that comes
-//! last closes it and is told so, together with a queue that is part of it and that this worker serves. That it makes
-//! room in that queue by other means than to run its jobs is the only way on.
+//! A worker that waits for room in a queue waits for the workers that serve this queue. Suppose that all workers that
+//! may serve the queue wait for room themselves, in queues of which the same is true. Then nobody will ever make
+//! room: a *cycle*. The worker that enters last closes the cycle. [`Waits::cycle`] tells this worker so, and names a
+//! queue that is part of the cycle and that this worker serves. The only way on is that the worker makes room in this
+//! queue without running the queue's jobs.
 //!
-//! Why the last one always serves such a queue: before it came there was no cycle, so each of the
-//! others waited, by way of any number of queues, for a worker that did not wait. Those of them that now cannot go
-//! on waited for nobody but the last one: it serves a queue that one of them, or it itself, waits for.
+//! # Why the last worker always serves a queue of the cycle
 //!
-//! An entry is here only while its worker does nothing but wait: not while it runs another job on top, and no
-//! longer once there is room. Whoever makes room serves the queue, and is not here before it has taken the entries
-//! of those that waited; so a look never takes a worker for stuck that is about to go on, and no time plays a part.
+//! Before the last worker entered there was no cycle. So each of the other workers waited, by way of any number of
+//! queues, for a worker that did not wait. The workers that now cannot go on waited for the last worker only. So the
+//! last worker serves a queue that one of them waits for, or that it waits for itself.
 //!
-//! One mutex for all pools, because queues of several may feed each other: both sides come here only when a worker really
-//! has to wait.
+//! # Invariant
+//!
+//! An entry is in the graph only while its worker does nothing but wait. It is not there while the worker runs
+//! another job on top, and no longer once there is room. A worker that makes room serves the queue, and does not
+//! enter the graph before it has taken the entries of the workers that waited for the room. So a look never counts a
+//! worker as stuck that is about to go on, and the answer depends on no clock.
+//!
+//! # Why one mutex for all pools
+//!
+//! Queues of several pools may feed each other. Both sides take the lock only when a worker really has to wait.
 
 use crate::sync::{Arc, Mutex, MutexGuard, StdArc, lock};
 use crate::waiting::latch::Signal;
 
-/// One worker's wait. Queues are told apart by their addresses.
+/// One worker's wait for room. Addresses tell queues apart, and workers too.
 pub(crate) struct Wait {
-    /// Workers are told apart by their addresses, too.
+    /// The worker that waits.
     pub(crate) worker: usize,
     /// The queue that has no room.
     pub(crate) queue: usize,
-    /// How many may serve that queue.
+    /// How many workers may serve that queue at once.
     pub(crate) limit: usize,
-    /// The queues that the worker serves, jobs of which are on its stack: outermost first, one of them several
-    /// times if it is served several times.
+    /// The queues that the worker serves, which have jobs on its stack: outermost first, a queue several times if the
+    /// worker serves it several times.
     pub(crate) serves: Vec<usize>,
     pub(crate) signal: Arc<Signal>,
-    /// Whether it does nothing until it is told: such a one takes the room that it is told of, or finds it taken, and
-    /// waits anew. Others may be in the middle of another job.
+    /// Whether the worker *rests*: it does nothing until it is told. A worker that rests takes the room of which it
+    /// is told, or finds the room taken and waits anew. Another worker may be in the middle of another job when it is
+    /// told.
     pub(crate) rests: bool,
 }
 
@@ -45,13 +53,14 @@ impl Waits {
         self.0.push(wait);
     }
 
-    /// Takes back the wait of `worker`, if nobody has taken it.
+    /// Removes the wait of `worker`, if no other thread has taken it.
     pub(crate) fn remove(&mut self, worker: usize) {
         self.0.retain(|wait| wait.worker != worker);
     }
 
-    /// Takes the waits for `queue`, and no more than `resting` of those that rest: the caller has made room in it, or
-    /// found that it may be served, and tells them. Also whether some are left.
+    /// Removes and returns the waits for `queue`, at most `resting` of them from workers that rest. The caller made
+    /// room in the queue, or saw that it may have one more runner, and wakes these workers. The flag says whether
+    /// waits for `queue` remain.
     pub(crate) fn take(&mut self, queue: usize, resting: usize) -> (Vec<Wait>, bool) {
         let (mut left, mut some_left) = (resting, false);
         let taken = self.0.extract_if(.., |wait| {
@@ -68,14 +77,14 @@ impl Waits {
         (taken.collect(), some_left)
     }
 
-    /// If `worker`, which waits, can only wait for ever: the queue in which it must make room.
+    /// Returns the queue in which `worker`, which waits, must make room; `None` if `worker` is in no cycle.
     pub(crate) fn cycle(&self, worker: usize) -> Option<usize> {
         let mut stuck: Vec<&Wait> = self.0.iter().collect();
         loop {
             let before = stuck.len();
             let serving =
                 |queue| stuck.iter().flat_map(|wait| &wait.serves).filter(|&&served| served == queue).count();
-            // Who waits for a queue that others serve, or may, can go on in time.
+            // A worker goes on in time if its queue is served, or may be served, by a worker that is not stuck.
             let still: Vec<&Wait> =
                 stuck.iter().filter(|wait| serving(wait.queue) >= wait.limit).copied().collect();
             stuck = still;
@@ -88,13 +97,13 @@ impl Waits {
     }
 }
 
-/// [`Waits`] behind their lock. A queue's own list of waiters is locked first.
+/// [`Waits`] behind their lock. A thread that also needs the lock of a queue's list of waiters takes that lock first.
 #[derive(Default)]
 pub(crate) struct WaitGraph(Mutex<Waits>);
 
 impl WaitGraph {
-    /// Those of all pools of the process: queues of several may wait for each other. Under a checker each execution has its
-    /// own, and each pool.
+    /// Returns the graph of all pools of the process: queues of several pools may wait for each other. Under a
+    /// checker each pool has a graph of its own, and so each execution.
     #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
     pub(crate) fn shared() -> StdArc<WaitGraph> {
         static ALL: std::sync::OnceLock<StdArc<WaitGraph>> = std::sync::OnceLock::new();
@@ -117,8 +126,9 @@ mod tests {
     use crate::system::parker::Parker;
     use crate::waiting::latch::Signal;
 
-    /// Each worker: the queue it waits for, with how many may serve that, and those it serves. The answers that
-    /// they get when they come one after the other; who gets one does not stay.
+    /// Enters workers one after the other and returns their answers. Each worker gives the queue that it waits for,
+    /// how many workers may serve that queue, and the queues that it serves. A worker that finds a cycle leaves
+    /// again.
     fn cycles(waits: &[(usize, usize, &[usize])]) -> Vec<Option<usize>> {
         let mut all = Waits::default();
         let come = |(worker, &(queue, limit, serves)): (usize, &(usize, usize, &[usize]))| {
@@ -141,9 +151,9 @@ mod tests {
     #[test]
     fn a_queue_that_feeds_itself() {
         assert_eq!(cycles(&[(1, 1, &[1])]), [Some(1)]);
-        // Another may serve it.
+        // Another worker may serve it.
         assert_eq!(cycles(&[(1, 2, &[1])]), [None]);
-        // And does not, or it does twice itself.
+        // The other worker waits too; or the same worker serves it twice.
         assert_eq!(cycles(&[(1, 2, &[1]), (1, 2, &[1])]), [None, Some(1)]);
         assert_eq!(cycles(&[(1, 2, &[1, 2, 1])]), [Some(1)]);
     }
@@ -152,9 +162,9 @@ mod tests {
     fn queues_that_feed_each_other() {
         assert_eq!(cycles(&[(2, 1, &[1]), (1, 1, &[2])]), [None, Some(2)]);
         assert_eq!(cycles(&[(2, 1, &[1]), (3, 1, &[2]), (1, 1, &[3])]), [None, None, Some(3)]);
-        // The innermost that somebody waits for: nobody waits for 4.
+        // The innermost queue that a worker waits for: no worker waits for 4.
         assert_eq!(cycles(&[(2, 1, &[1]), (1, 1, &[2, 4])]), [None, Some(2)]);
-        // A second server of 1 is at work, or on its way.
+        // A second runner of 1 is at work, or on its way.
         assert_eq!(cycles(&[(2, 1, &[1]), (1, 2, &[2])]), [None, None]);
     }
 

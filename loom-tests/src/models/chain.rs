@@ -1,4 +1,5 @@
-//! The list of open forks, by itself: frames that lie one above the other as on a stack, a new one where an old one was.
+//! The list of open forks, by itself. The frames lie one above the other as on a stack, and a new frame lies where an
+//! old one was.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -7,7 +8,7 @@ use std::sync::Arc as StdArc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::staff::Task;
+use super::staff::{self, Task};
 use crate::jobs::deque::{Deque, Steal, Stealer};
 use crate::jobs::job::{Home, Job, Kind, Words, address_of};
 use crate::jobs::private::{Frame, Settled, Shared, Stack};
@@ -27,18 +28,18 @@ struct Side {
 impl Side {
     const KIND: &'static Kind = &Kind::at(Home::Fork, Side::run);
 
-    /// As a fork's job, of a list whose owner never waits apart.
+    /// Runs the second side, as a fork's job does, for a list whose owner is never isolated.
     unsafe fn run(words: *mut Words) {
-        // SAFETY: the address is that of a frame, with which a side begins.
+        // SAFETY: the words are at the address of a frame, and a `Side` begins with its frame (`repr(C)`).
         let this: *const Side = unsafe { address_of(words) };
-        // SAFETY: alive until its latch is set.
+        // SAFETY: the owner keeps the side alive until its latch is set, which is below.
         let side = unsafe { &*this };
         let latch = side.frame.latch();
-        // SAFETY: the job has left, so its latch was made.
+        // SAFETY: the frame is alive until its latch is set; the job has left, so the latch was made.
         let owner = unsafe { (*latch).begun_by(1, words.addr()) };
         assert!(!owner.is_isolated(), "model: a fork left for another owner than it was made for");
         side.task.run();
-        // SAFETY: alive until it is set, and nothing here is touched afterwards.
+        // SAFETY: the frame is alive until its latch is set, and this function touches nothing of it afterwards.
         unsafe { TaskLatch::set(latch, |_| ()) };
     }
 }
@@ -56,7 +57,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// With places for `deepest` frames. Nothing is wanted.
+    /// Makes an owner with places for `deepest` frames, of which nothing is wanted.
     fn new(deepest: usize) -> Owner {
         let stack = Stack::new();
         stack.expose(|_| 0, |_| ());
@@ -64,14 +65,14 @@ impl Owner {
         Owner { stack, deque: Deque::new_lifo(), places, depth: 0, exposed: false, tasks: Vec::new() }
     }
 
-    /// Returns whether something is wanted.
+    /// Pushes a fork. Returns whether something is wanted.
     fn push(&mut self) -> bool {
         let task = Task::bare();
         self.tasks.push(StdArc::clone(&task));
         let frame = Frame::new(Side::KIND, self.stack.newest_fork());
         let side = self.places[self.depth].write(Side { frame, task });
         self.depth += 1;
-        // SAFETY: the frame stays until it was popped and its job, if it left, has ended or is back.
+        // SAFETY: the frame stays in its place until it was popped and its job, if it left, has ended or is back.
         unsafe { self.stack.push_fork(std::ptr::from_ref(side).cast()) }
     }
 
@@ -81,22 +82,22 @@ impl Owner {
         self.stack.expose(|available| wanted(available.len), |jobs| jobs.for_each(|job| self.deque.push(job)))
     }
 
-    /// Takes the newest fork back and runs it, or waits for its end. The frame goes.
+    /// Takes the newest fork back and runs it, or waits for its end. Then drops its frame.
     fn pop(&mut self) {
         self.depth -= 1;
-        // SAFETY: written by `push`.
+        // SAFETY: `push` wrote this place, and nothing has dropped it since.
         let side = unsafe { self.places[self.depth].assume_init_ref() };
         let frame = &side.frame;
-        // SAFETY: it is the newest; it was popped right before it is asked for.
+        // SAFETY: the frame is the newest one; it is settled right after the pop that did not get it.
         let settled =
             unsafe { if self.stack.pop_fork(frame) { Settled::Private } else { self.stack.settle(frame) } };
         match settled {
             Settled::Private => side.task.run(),
             Settled::Left => {
-                // SAFETY: it was made when the fork left.
+                // SAFETY: the fork has left, so its latch was made; the frame is alive.
                 let latch = unsafe { &*frame.latch() };
                 while !latch.probe() {
-                    // What was not exposed is not in the deque.
+                    // Only an exposed fork can be in the deque.
                     match self.exposed.then(|| self.deque.pop()).flatten() {
                         Some(job) if job.home() == (Home::Fork, frame.address()) => {
                             side.task.run();
@@ -106,11 +107,11 @@ impl Owner {
                         None => thread::yield_now(),
                     }
                 }
-                // SAFETY: by the owner, once.
+                // SAFETY: the owner ends the latch, once, after it was set or its job came back.
                 unsafe { frame.end_latch() };
             }
         }
-        // SAFETY: whoever had it has let go of it.
+        // SAFETY: `push` wrote this place; a thread that took the fork has let go of the frame.
         unsafe { self.places[self.depth].assume_init_drop() };
     }
 
@@ -144,8 +145,8 @@ fn raided(deepest: usize, times: usize, play: impl FnOnce(&mut Owner)) {
     owner.finish();
 }
 
-/// Proves: of forks two deep each second side runs once, by the owner or by who raids, wherever the raid falls; who raids
-/// sees what was written before the push; no frame is looked at once it has gone.
+/// Proves: with two open forks, each second side runs once, by the owner or by the raider, wherever the raid falls.
+/// The raider sees what was written before the push. Nobody looks at a frame after its end.
 /// 2 threads, exhaustive; 303,164 executions.
 pub(super) fn raid_two_deep() {
     raided(2, 1, |owner| {
@@ -156,7 +157,7 @@ pub(super) fn raid_two_deep() {
     });
 }
 
-/// As [`raid_two_deep`], three deep: more is walked over than is taken.
+/// As [`raid_two_deep`], with three open forks: the raid walks over more forks than it takes.
 /// 2 threads, 6 preemptions; 258,318 executions.
 pub(super) fn raid_three_deep() {
     raided(3, 1, |owner| {
@@ -167,10 +168,10 @@ pub(super) fn raid_three_deep() {
     });
 }
 
-/// Proves: the owner that pops a fork which a raid has entered into the index, but not taken, sees that it is there and takes it out;
-/// so the next raid does not come by a frame that has gone, nor by the younger fork in its place.
-/// 2 threads, exhaustive; 246,948 executions. The gate is there to have a raid done before the owner looks for the first time,
-/// see [`queue::idle`](super::queue::idle).
+/// Proves: when the owner pops a fork that a raid has entered into the index but has not taken, the owner sees the
+/// entry and removes it. So the next raid meets neither a frame that has gone nor the younger fork in its place.
+/// 2 threads, exhaustive; 246,948 executions. The gate is there to have a raid done before the owner looks for the
+/// first time, see [`queue::idle`](super::queue::idle).
 pub(super) fn index() {
     let mut owner = Owner::new(2);
     owner.push();
@@ -191,7 +192,8 @@ pub(super) fn index() {
     owner.finish();
 }
 
-/// Proves: of two raiders and the owner one gets each of two forks; the one that finds the lock taken takes none.
+/// Proves: of two raiders and the owner, exactly one gets each of two forks. A raider that finds the lock taken takes
+/// none.
 /// 3 threads, 3 preemptions; 742,781 executions.
 pub(super) fn two_raiders() {
     let mut owner = Owner::new(2);
@@ -209,8 +211,8 @@ pub(super) fn two_raiders() {
     owner.finish();
 }
 
-/// Proves: the owner hands forks out on demand while they are raided; each second side runs once, by the owner, who raided
-/// it or who stole it, and the owner waits for those that it has not.
+/// Proves: the owner hands forks out on demand while they are raided. Each second side runs once, by the owner, by
+/// the raider or by the thief. The owner waits for the sides that it does not run.
 /// 2 threads, 6 preemptions; 193,330 executions.
 pub(super) fn exposed_and_raided() {
     let mut owner = Owner::new(3);
@@ -218,7 +220,7 @@ pub(super) fn exposed_and_raided() {
     let raider = {
         let (shared, stealer) = (owner.stack.shared(), owner.deque.stealer());
         thread::spawn(move || {
-            // A raid that takes one asks for more.
+            // A raid that takes a fork asks for more.
             raid(&shared);
             if let Steal::Success(job) = stealer.steal() {
                 job.run();
@@ -236,13 +238,13 @@ pub(super) fn exposed_and_raided() {
     owner.finish();
 }
 
-/// Proves: a fork is pushed while a worker falls asleep, and an older demand has just been met: either the sleeper's last look
-/// finds a fork, or the owner sees that one more is wanted.
+/// Proves: a fork is pushed while a worker falls asleep and an older demand has just been met. Either the sleeper's
+/// last look finds a fork, or the owner sees that one more is wanted.
 /// 2 threads, exhaustive; 13,007 executions.
 pub(super) fn demand() {
     let mut owner = Owner::new(2);
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
+    let sleep = Arc::new(staff::sleep_of(&parkers));
     // The older demand.
     assert!(sleep.start_search());
     owner.stack.shared().demand();
@@ -267,8 +269,8 @@ pub(super) fn demand() {
     owner.finish();
 }
 
-/// Proves: a fork that leaves by a raid while its owner, which takes it for gone, goes on to wait apart is waited for as
-/// the one that the owner was when it made it.
+/// Proves: a raid takes a fork while its owner, which believes the fork gone, begins an isolated wait. The fork's job
+/// still finds its owner as the owner was when it made the fork: not isolated.
 /// 2 threads, exhaustive; 9,850 executions.
 pub(super) fn owner_apart() {
     raided(1, 1, |owner| {

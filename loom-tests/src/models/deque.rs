@@ -1,4 +1,4 @@
-//! The deque (the stand-in, with crossbeam's orderings).
+//! The deque: the stand-in, with crossbeam's orderings.
 
 use super::staff::Task;
 use crate::jobs::deque::{Deque, Injector, Steal};
@@ -8,9 +8,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use loom::thread;
 
-/// Proves: of owner and thief, exactly one gets each item, the last included, and none is lost.
-/// 2 threads, exhaustive; 1,346 executions. The gate is there to have both stolen before the owner looks for the first time,
-/// see [`queue::idle`](super::queue::idle).
+/// Proves: of the owner and a thief, exactly one gets each item, the last item included, and no item is lost.
+/// 2 threads, exhaustive; 1,346 executions. The gate is there to have both stolen before the owner looks for the
+/// first time, see [`queue::idle`](super::queue::idle).
 pub(super) fn last_item() {
     let deque = Deque::new_lifo();
     let stealer = deque.stealer();
@@ -48,21 +48,22 @@ pub(super) fn publish() {
         if let Steal::Success(data) = stealer.steal() {
             let data: Arc<UnsafeCell<i32>> = data;
             let seen = data.with(|data| {
-                // SAFETY: whoever pushed it wrote before; loom reports it if that is not ordered.
+                // SAFETY: the owner wrote before it pushed and does not write again; loom reports the read if it is
+                // not ordered after the write.
                 unsafe { *data }
             });
             assert_eq!(seen, 1);
         }
     });
     data.with_mut(|data| {
-        // SAFETY: nobody else has it yet.
+        // SAFETY: no other thread has the data yet.
         unsafe { *data = 1 }
     });
     deque.push(data);
     thief.join().unwrap();
 }
 
-/// Runs what is left and checks that all ran.
+/// Runs what is left and checks that all tasks ran.
 fn finish(deque: &Deque<Job>, tasks: &[std::sync::Arc<Task>]) {
     while let Some(job) = deque.pop() {
         job.run();
@@ -132,8 +133,8 @@ pub(super) fn wrap() {
     finish(&deque, &tasks);
 }
 
-/// Proves: of a thief that announces itself and then looks for a job, and somebody who pushes, fences, and
-/// then looks for thieves, one sees the other: a theft has a fence between the two positions that it reads.
+/// Proves: a thief announces itself and then looks for a job; another thread pushes, fences, and then looks for
+/// thieves. One of the two sees the other, because a theft has a fence between the two positions that it reads.
 /// 2 threads, exhaustive; 36 executions.
 pub(super) fn injector_steal() {
     let shared = Arc::new((Injector::new(), AtomicBool::new(false)));
@@ -151,14 +152,15 @@ pub(super) fn injector_steal() {
     assert!(announced || stolen, "model: a thief and a job missed each other");
 }
 
-/// Proves: an injector that always holds something is never seen empty: a head that moved brings the tail.
+/// Proves: an injector that always holds something is never seen empty, because a head that moved brings the tail.
 /// 2 threads, exhaustive; 9 executions.
 pub(super) fn injector_len() {
     let injector = Arc::new(Injector::new());
     injector.push(1);
     let other = {
         let injector = Arc::clone(&injector);
-        // Comes last: loom remembers one access of each atomic, and a theft begins with a load of its own.
+        // This thread comes last: loom remembers one access of each atomic, and a theft begins with a load of its
+        // own.
         thread::spawn(move || assert!(!injector.is_empty(), "model: seen empty"))
     };
     injector.push(2);

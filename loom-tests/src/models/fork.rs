@@ -1,4 +1,4 @@
-//! The private stack of jobs, exposure, raids, and forks on workers.
+//! The private stack of jobs: exposure, raids, and forks on workers.
 
 use std::cell::Cell;
 use std::sync::Arc as StdArc;
@@ -20,9 +20,9 @@ use crate::system::parker::Parker;
 use crate::system::unwind;
 use crate::waiting::sleep::Sleep;
 
-/// A fork whose second side may be raided.
+/// Runs a fork whose second side may be raided.
 fn fork_and_steal(demand: bool, panics: bool) {
-    let [owner, thief] = staff::seats();
+    let [owner, thief] = staff::starts();
     let registry = Arc::clone(&owner.registry);
     if demand {
         assert!(registry.sleep.start_search());
@@ -48,7 +48,7 @@ fn fork_and_steal(demand: bool, panics: bool) {
             Ok(elsewhere) => elsewhere,
             Err(payload) => *payload.downcast().expect("model: another payload"),
         };
-        // Before the thief is joined: the join itself must have ordered them.
+        // The thief is not joined yet: the fork itself must have ordered the reads behind the writes.
         assert_eq!([cells[0].read(), cells[1].read()], [1, 1], "model: a side did not run");
         elsewhere
     });
@@ -56,25 +56,25 @@ fn fork_and_steal(demand: bool, panics: bool) {
     assert_eq!(elsewhere, stolen, "model: the side ran where nobody took it");
 }
 
-/// Proves: a forked job is run once, by its owner or by who raided it; who waited sees what it wrote and its
-/// result; nobody touches the frame afterwards.
+/// Proves: a forked job runs once, by its owner or by the raider. The waiting owner sees what the job wrote and its
+/// result. Nobody touches the frame afterwards.
 /// 2 threads, 6 preemptions; 132,757 executions. The list of forks by itself is explored exhaustively in
 /// [`chain`](super::chain).
 pub(super) fn stack_job_raided() {
     fork_and_steal(false, false);
 }
 
-/// As [`stack_job_raided`], with demand, so that the job goes through the deque. Without a payload: the owner would lock
-/// while it unwinds, after which loom's `try_lock` takes the lock for broken.
+/// As [`stack_job_raided`], with demand, so that the job goes through the deque. No side panics: the owner would lock
+/// while it unwinds, and loom's `try_lock` takes the lock for broken after that.
 /// 2 threads, exhaustive; 255,279 executions.
 pub(super) fn stack_job_exposed() {
     fork_and_steal(true, false);
 }
 
-/// Proves: a fork whose first side panics goes on with that only when the second has ended, wherever it runs.
+/// Proves: a fork whose first side panics unwinds only when the second side has ended, wherever that side runs.
 /// 2 threads, 2 preemptions; 432 executions.
 pub(super) fn unwinding() {
-    let [owner, thief] = staff::seats();
+    let [owner, thief] = staff::starts();
     let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
     let data = StdArc::new(Data::new());
     staff::work(owner, |worker| {
@@ -103,7 +103,7 @@ impl Owner {
         Owner { stack: Stack::new(), deque: Deque::new_lifo(), tasks: Vec::new() }
     }
 
-    /// Returns how many jobs were exposed.
+    /// Pushes a job. Returns how many jobs were exposed.
     fn push(&mut self, wanted: impl Fn(usize) -> usize) -> usize {
         let (task, job) = Task::new();
         self.tasks.push(task);
@@ -115,7 +115,7 @@ impl Owner {
         0
     }
 
-    /// Runs what is left.
+    /// Runs the jobs that are left.
     fn drain(&self) {
         while let Some(job) = self.stack.pop().or_else(|| self.deque.pop()) {
             job.run();
@@ -128,12 +128,12 @@ impl Owner {
     }
 }
 
-/// Proves: of an owner that pushes and pops, a raider, and a thief that asks for a job and steals it, one gets
-/// each job, none is lost, and whoever runs it sees what was written before the push.
+/// Proves: an owner pushes and pops, a raider raids, and a thief asks for a job and steals it. Exactly one of them
+/// gets each job, none is lost, and the thread that runs a job sees what was written before the push.
 /// 3 threads, 4 preemptions; 960,870 executions; in some the thief gets what it asked for.
 pub(super) fn exposure() {
     let mut owner = Owner::new();
-    // A stack begins with a demand, which is answered here.
+    // A new stack has a demand already. This push meets it.
     owner.push(|_| 0);
     let raider = {
         let shared = owner.stack.shared();
@@ -153,7 +153,7 @@ pub(super) fn exposure() {
             }
         })
     };
-    // As many as are wanted: one.
+    // Exposes as many jobs as are wanted: one.
     let mut exposed = 0;
     for _ in 0..2 {
         let asked = Cell::new(exposed);
@@ -165,17 +165,17 @@ pub(super) fn exposure() {
     owner.finish();
 }
 
-/// What no single execution can tell.
+/// Checks what no single execution can tell.
 pub(super) fn after_exposure() {
     assert!(GOT_WHAT_IT_ASKED_FOR.load(Ordering::Relaxed), "the thief never got what it asked for");
 }
 
 static GOT_WHAT_IT_ASKED_FOR: AtomicBool = AtomicBool::new(false);
 
-/// Proves: an owner that pushes and pops and a raider get each job once, also where the raider's claim is on a
-/// slot that is popped and pushed again meanwhile.
-/// 2 threads, exhaustive; 41,935 executions. The gate is there to have a raid done before the owner looks for the first time,
-/// see [`queue::idle`](super::queue::idle).
+/// Proves: an owner that pushes and pops and a raider get each job once, also where the raider's claim is on a slot
+/// that is popped and pushed again meanwhile.
+/// 2 threads, exhaustive; 41,935 executions. The gate is there to have a raid done before the owner looks for the
+/// first time, see [`queue::idle`](super::queue::idle).
 pub(super) fn raid() {
     let mut owner = Owner::new();
     owner.push(|_| 0);
@@ -199,7 +199,7 @@ pub(super) fn raid() {
     owner.finish();
 }
 
-/// As [`raid`], with more jobs than the stack has slots at first: a buffer is replaced while a raider comes.
+/// As [`raid`], with more jobs than the stack has slots at first: the owner replaces the buffer while a raider comes.
 /// 2 threads, 4 preemptions; 43,218 executions.
 pub(super) fn raid_and_grow() {
     let mut owner = Owner::new();
@@ -241,13 +241,13 @@ pub(super) fn two_raiders() {
     owner.finish();
 }
 
-/// Proves: a job is pushed while a worker falls asleep, and an older demand has just been met: either the
-/// sleeper's last look finds a private job, or the owner sees that one more is wanted.
+/// Proves: a job is pushed while a worker falls asleep and an older demand has just been met. Either the sleeper's
+/// last look finds a private job, or the owner sees that one more is wanted.
 /// 2 threads, exhaustive; 5,755 executions.
 pub(super) fn demand() {
     let mut owner = Owner::new();
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
+    let sleep = Arc::new(staff::sleep_of(&parkers));
     // The older demand.
     assert!(sleep.start_search());
     let sleeper = {
@@ -269,13 +269,13 @@ pub(super) fn demand() {
     owner.finish();
 }
 
-/// Proves: a worker begins to search and asks for a job while the owner takes an older demand for met: either
-/// the owner sees one more idle worker, or the demand stands.
+/// Proves: a worker begins to search and asks for a job while the owner takes an older demand for met. Either the
+/// owner sees one more idle worker, or the demand stands.
 /// 2 threads, exhaustive; 10 executions.
 pub(super) fn demand_in_search() {
     let mut owner = Owner::new();
     let parkers: [Parker; 4] = std::array::from_fn(|_| Parker::new());
-    let sleep = Arc::new(Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0));
+    let sleep = Arc::new(staff::sleep_of(&parkers));
     let searcher = {
         let (sleep, shared) = (Arc::clone(&sleep), owner.stack.shared());
         thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The end of a pool whose only worker is a thread that was lent to it: no main loop notices it.
+//! The end of a pool whose only worker is a lent thread: no main loop notices the end.
 
 use std::sync::Arc as StdArc;
 
@@ -7,35 +7,27 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::pool::holds_itself;
-use super::staff::Data;
+use super::staff::{self, Data};
 use crate::{Pool, Yield, yield_now};
 
 fn lent() -> Arc<Pool> {
     Arc::new(Pool::builder().workers(1).use_current_thread().build().expect("a pool"))
 }
 
-/// Proves: a job submitted while the lent thread shuts its pool down was run by it, or handed back.
+/// Proves: a job submitted while the lent thread shuts its pool down either ran on that thread or was handed back.
 /// 2 threads, 3 preemptions; 6,707 executions.
 pub(super) fn vs_shutdown() {
     let pool = lent();
     let runs = Arc::new(AtomicUsize::new(0));
-    let submitter = {
-        let (pool, runs) = (Arc::clone(&pool), Arc::clone(&runs));
-        thread::spawn(move || {
-            let job = move || {
-                runs.fetch_add(1, Ordering::Relaxed);
-            };
-            pool.execute(job).is_ok()
-        })
-    };
+    let submitter = staff::submitter(&pool, &runs);
     pool.shutdown().expect("a shutdown from outside");
     let ran = runs.load(Ordering::Relaxed);
     let accepted = submitter.join().unwrap();
     assert_eq!(ran, usize::from(accepted), "accepted: {accepted}");
 }
 
-/// Proves: a shutdown by another thread lasts until the lent one has run what a job left behind for it alone,
-/// and then sees what that wrote.
+/// Proves: a shutdown by another thread lasts until the lent thread has run the job that only this thread can run,
+/// and then sees what the job wrote.
 /// 2 threads, 3 preemptions; 689 executions.
 pub(super) fn shut_down_by_another() {
     let pool = lent();

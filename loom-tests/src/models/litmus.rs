@@ -5,9 +5,9 @@ use loom::thread;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::AtomicBool;
 
-/// Proves: store buffering is impossible with SeqCst fences, and loom knows it; with SeqCst *accesses* alone
-/// loom allows it (real machines do not), so a protocol that needs it must use fences to be checked at all.
-/// Should loom ever learn the second half, this model fails and the rule can go.
+/// Proves: store buffering is impossible with SeqCst fences, and loom knows it. With SeqCst *accesses* alone loom
+/// allows it (real machines do not), so loom can check a protocol only if the protocol uses fences. If loom ever
+/// forbids it with accesses too, this model fails and the rule can go.
 /// 2 threads, exhaustive; 450 executions.
 pub(super) fn store_buffering() {
     assert!(!both_read_zero(true), "loom allows store buffering across SeqCst fences");
@@ -16,7 +16,7 @@ pub(super) fn store_buffering() {
     }
 }
 
-/// The second half, which no single execution can tell.
+/// Checks the second half, which no single execution can tell.
 pub(super) fn after() {
     let seen = SEEN_WITH_ACCESSES.load(std::sync::atomic::Ordering::Relaxed);
     assert!(seen, "loom now treats SeqCst accesses as sequentially consistent");

@@ -1,5 +1,5 @@
-//! The models, by the mechanism they check. Each says in its head what it proves, with which threads, and
-//! under which bound.
+//! The models, by the mechanism that they check. The head of each says what it proves, with which threads, and under
+//! which bound.
 
 mod chain;
 mod deque;
@@ -24,7 +24,7 @@ static EXECUTIONS: AtomicUsize = AtomicUsize::new(0);
 /// Set for a child that is to explore the first executions only.
 pub(crate) const SURVEY: &str = "FILCH_SURVEY";
 
-/// Another preemption bound than the model's own.
+/// Replaces the preemption bound of each model.
 pub(crate) const BOUND: &str = "FILCH_BOUND";
 
 /// One model.
@@ -32,26 +32,26 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Threads, the main one included.
     pub(crate) threads: usize,
-    /// At most so many preemptions an execution.
+    /// The most preemptions of one execution.
     pub(crate) bound: usize,
-    /// The body says from where to where interleavings are explored (`loom::explore`).
+    /// Whether the body says from where to where interleavings are explored (`loom::explore`).
     pub(crate) part: bool,
     pub(crate) body: fn(),
-    /// Where that is.
+    /// Where the body is.
     pub(crate) path: &'static str,
 }
 
-/// More preemptions than any execution has. With a bound loom goes back to an earlier switch as well when it finds a race,
-/// and so comes by executions that it misses without.
+/// More preemptions than any execution has. With a bound, loom goes back to an earlier switch as well when it finds a
+/// race. So it explores executions that it misses without a bound.
 pub(crate) const ALL: usize = 100;
 
-/// What a broken variant is broken by.
+/// What breaks a broken variant.
 pub(crate) enum Defect {
     /// `SITE=Ordering`, as in `FILCH_WEAKEN`.
     Weaken(std::borrow::Cow<'static, str>),
     /// A name, as in `FILCH_DEFECT`.
     Code(&'static str),
-    /// None: only to see where the model comes by, from its first executions.
+    /// Nothing: the run only records, from the first executions, which sites the model passes.
     Survey,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Canary {
 
 macro_rules! models {
     ($($kind:ident($name:literal, $threads:literal, $bound:expr, $module:ident::$function:ident);)*) => {
-        /// The longest one first, beside which all others run on two cores.
+        /// The longest model comes first: on two cores, all others run beside it.
         pub(crate) const MODELS: &[Model] = &[$(Model {
             name: $name,
             threads: $threads,
@@ -222,15 +222,15 @@ pub(crate) static CANARIES: &[Canary] = &[
 ];
 
 impl Model {
-    /// Explores it to the end and says how many executions there were. Panics, or aborts the process, if
-    /// one of them fails.
+    /// Explores the model to the end and returns how many executions there were. Panics, or aborts the process, if an
+    /// execution fails.
     pub(crate) fn explore(&self) -> usize {
         let mut builder = loom::model::Builder::new();
         let other = std::env::var(BOUND).ok().map(|bound| bound.parse().expect("FILCH_BOUND is a number"));
         builder.preemption_bound = Some(other.unwrap_or(self.bound));
         builder.max_branches = 50_000;
         builder.expect_explicit_explore = self.part;
-        // A limit that is hit counts as a pass in loom: there must be none where a pass is asked for.
+        // In loom, an exploration that hits a limit passes. So a run that is to prove something must have no limit.
         builder.max_permutations = std::env::var_os(SURVEY).map(|_| 3000);
         builder.max_duration = None;
         let body = self.body;

@@ -5,9 +5,9 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-/// Proves: a park ends if an unpark was called before or during it, whatever the interleaving (else the
-/// execution deadlocks); what was written before the unpark is visible after the park (else the cell's
-/// accesses race); and a second token makes the next park return too.
+/// Proves: a park ends if an unpark was called before or during it, whatever the interleaving (else the execution
+/// deadlocks). What was written before the unpark is visible after the park (else the cell's accesses race). A second
+/// token makes the next park return, too.
 /// 2 threads, exhaustive; 30 executions.
 pub(super) fn token() {
     let parker = Parker::new();
@@ -17,7 +17,7 @@ pub(super) fn token() {
         let data = Arc::clone(&data);
         thread::spawn(move || {
             data.with_mut(|data| {
-                // SAFETY: the parked side looks only after it got the token; loom reports it if not.
+                // SAFETY: the parked side reads only after it got the token; loom reports the read if it does not.
                 unsafe { *data = 1 }
             });
             unparker.unpark();
@@ -26,7 +26,7 @@ pub(super) fn token() {
     parker.adopt();
     parker.park(None);
     let seen = data.with(|data| {
-        // SAFETY: as above.
+        // SAFETY: the token came, so the only write has happened; loom reports the read if not.
         unsafe { *data }
     });
     assert_eq!(seen, 1);

@@ -11,21 +11,13 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-/// Proves: a job submitted while the pool shuts down either has run when the shutdown returns, or was handed
-/// back and never runs. Also that a pool of one worker starts, drains, ends and is joined.
+/// Proves: a job submitted while the pool shuts down either has run when the shutdown returns, or was handed back and
+/// never runs. Also that a pool of one worker starts, drains, ends and is joined.
 /// 3 threads, 2 preemptions; 1,639 executions.
 pub(super) fn submit_vs_shutdown() {
-    let pool = Arc::new(Pool::builder().workers(1).build().expect("a pool"));
+    let pool = Arc::new(staff::pool(1));
     let runs = Arc::new(AtomicUsize::new(0));
-    let submitter = {
-        let (pool, runs) = (Arc::clone(&pool), Arc::clone(&runs));
-        thread::spawn(move || {
-            let job = move || {
-                runs.fetch_add(1, Ordering::Relaxed);
-            };
-            pool.execute(job).is_ok()
-        })
-    };
+    let submitter = staff::submitter(&pool, &runs);
     let report = pool.shutdown().expect("a shutdown from outside");
     let ran = runs.load(Ordering::Relaxed);
     assert_eq!(report.run, ran as u64);
@@ -34,11 +26,11 @@ pub(super) fn submit_vs_shutdown() {
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
 }
 
-/// Proves, through the public API on a pool of two workers: both sides of a `join` run, and its caller sees
-/// what they wrote.
+/// Proves, through the public API on a pool of two workers: both sides of a `join` run, and the caller sees what they
+/// wrote.
 /// 3 threads, 2 preemptions; 38,219 executions, from the call to its return.
 pub(super) fn join() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let pool = staff::pool(2);
     let cells = [Data::new(), Data::new()];
     loom::explore();
     pool.join(|| cells[0].write(), || cells[1].write());
@@ -50,7 +42,7 @@ pub(super) fn join() {
 /// As [`join`], for a `scope` whose job spawns another.
 /// 3 threads, 2 preemptions; 20,871 executions, from the call to its return.
 pub(super) fn scope() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let pool = staff::pool(2);
     let cells = [Data::new(), Data::new()];
     let cells = &cells;
     loom::explore();
@@ -65,10 +57,11 @@ pub(super) fn scope() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: each of two workers runs a broadcast once, whatever it does when that comes, and the caller sees what both
-/// wrote. 3 threads, 2 preemptions; 28,670 executions, from the call to its return.
+/// Proves: each of two workers runs a broadcast once, whatever the worker does when the broadcast comes. The caller
+/// sees what both wrote.
+/// 3 threads, 2 preemptions; 28,670 executions, from the call to its return.
 pub(super) fn broadcast() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let pool = staff::pool(2);
     let cells = [Data::new(), Data::new()];
     loom::explore();
     pool.broadcast(|index| cells[index].write());
@@ -77,10 +70,10 @@ pub(super) fn broadcast() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a thread that waits for a job is not taken in by the token that the end of an earlier wait may have
-/// left. 2 threads, 2 preemptions; 3,808 executions, from the first call to the end of the second.
+/// Proves: a thread that waits for a job is not deceived by a token that the end of an earlier wait may have left.
+/// 2 threads, 2 preemptions; 3,808 executions, from the first call to the end of the second.
 pub(super) fn stale_token() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let data = Data::new();
     loom::explore();
     pool.spawn(|| ()).join().expect("no panic");
@@ -90,16 +83,16 @@ pub(super) fn stale_token() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a pool whose last handle may be dropped by one of its own jobs ends, and nobody waits for himself.
+/// Proves: a pool whose last handle may be dropped by one of its own jobs ends, and no thread waits for itself.
 /// 2 threads, 2 preemptions; 654 executions.
 pub(super) fn dropped_inside() {
-    let pool = Arc::new(Pool::builder().workers(1).build().expect("a pool"));
+    let pool = Arc::new(staff::pool(1));
     let own = Arc::clone(&pool);
     pool.execute(move || drop(own)).expect("an open pool");
     drop(pool);
 }
 
-/// A queue whose handler holds a handle of it, and how often handlers were dropped.
+/// Builds a queue whose handler holds a handle of the queue. Returns it with the number of handlers dropped so far.
 pub(super) fn holds_itself(pool: &Pool) -> (Queue<usize>, StdArc<StdAtomicUsize>) {
     struct Dropped(StdArc<StdAtomicUsize>);
     impl Drop for Dropped {
@@ -118,9 +111,10 @@ pub(super) fn holds_itself(pool: &Pool) -> (Queue<usize>, StdArc<StdAtomicUsize>
 }
 
 /// Proves: of two workers that leave, the last one drops a handler that holds its own queue, before the shutdown
-/// returns. 3 threads, 2 preemptions; 1,150 executions, from the shutdown's call to its return.
+/// returns.
+/// 3 threads, 2 preemptions; 1,150 executions, from the shutdown's call to its return.
 pub(super) fn lets_go() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let pool = staff::pool(2);
     let (queue, drops) = holds_itself(&pool);
     queue.submit(1).expect("an open queue");
     queue.wait();
@@ -131,7 +125,7 @@ pub(super) fn lets_go() {
     assert!(queue.submit(1).is_err());
 }
 
-/// Proves: if the second of two threads cannot be started, the build says so, and the first one ends.
+/// Proves: if the second of two threads cannot be started, the build reports it, and the first one ends.
 /// 2 threads, 2 preemptions; 129 executions.
 pub(super) fn start_fails() {
     let mut started = None;
@@ -146,12 +140,12 @@ pub(super) fn start_fails() {
     started.expect("the first thread").join().unwrap();
 }
 
-/// Proves: a worker that is about to take the pool for one at rest, at the moment when a late token
-/// gets another up that takes the last job, does not end it: what that job submits runs, too.
-/// 2 threads (the one that gets up, the one that decides), 3 preemptions; 1,811 executions, up to the
-/// decision. The decider comes last, see [`ring::len`](super::ring::len).
+/// Proves: a late token gets a worker up that takes the last job, while another worker is about to find the pool at
+/// rest. That other worker does not end the pool: what the job submits runs, too.
+/// 2 threads (the one that gets up, the one that decides), 3 preemptions; 1,811 executions, up to the decision. The
+/// decider comes last, see [`ring::len`](super::ring::len).
 pub(super) fn end_vs_get_up() {
-    let [decider, other] = staff::seats();
+    let [decider, other] = staff::starts();
     let registry = Arc::clone(&decider.registry);
     let runs = Arc::new(AtomicUsize::new(0));
     let count = || {
@@ -161,7 +155,7 @@ pub(super) fn end_vs_get_up() {
         }
     };
     let sleep = &registry.sleep;
-    // One sleeps and the other searches, so that nobody is woken for the job.
+    // One worker sleeps and the other searches, so that nobody is woken for the job.
     let _ = sleep.fall_asleep(1, false, false);
     assert!(sleep.start_search());
     let (job, more) = (count(), count());

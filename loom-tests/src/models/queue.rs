@@ -17,7 +17,7 @@ use loom::thread;
 use std::sync::Arc as StdArc;
 use std::time::Duration;
 
-/// The handler, as a queue's builder would put it in.
+/// The handler, as a queue's builder would store it.
 struct Handler<H>(H);
 
 impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
@@ -40,19 +40,19 @@ impl<H: Fn(usize) + Send + Sync> Service<usize> for Handler<H> {
     }
 }
 
-/// A queue whose pool is nobody but who holds the seats.
+/// Makes a queue whose pool has no threads, only the returned starts.
 fn alone<const N: usize>(
     capacity: usize,
     limit: usize,
     handler: impl Fn(usize) + Send + Sync + 'static,
 ) -> (CoreRef<usize>, [WorkerStart; N]) {
-    let seats = staff::seats();
-    let registry = Arc::clone(&seats[0].registry);
+    let starts = staff::starts();
+    let registry = Arc::clone(&starts[0].registry);
     let ring = Ring::new(capacity, NEEDS_RUNNER).expect("memory");
-    (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)), name: None }), seats)
+    (CoreRef::new(Parts { ring, limit, registry, service: Box::new(Handler(handler)), name: None }), starts)
 }
 
-/// Runs an activation, if there is one, and what it leaves.
+/// Runs an activation, if there is one, and the jobs that it leaves.
 fn run_one(worker: &Worker) -> bool {
     match worker.registry.injector.steal() {
         Steal::Success(job) => worker.run(job),
@@ -62,14 +62,14 @@ fn run_one(worker: &Worker) -> bool {
     true
 }
 
-/// Two workers take one activation each, if there is one, while the main thread submits the second of two jobs; at the
-/// end that runs what activations are left.
+/// Two workers take one activation each, if there is one, while the main thread submits the second of two jobs. At
+/// the end the main thread runs the activations that are left.
 fn two_workers(limit: usize, handler: impl Fn(usize) + Send + Sync + 'static) {
-    let (core, seats) = alone::<3>(2, limit, handler);
-    let [main, seats @ ..] = seats;
+    let (core, starts) = alone::<3>(2, limit, handler);
+    let [main, starts @ ..] = starts;
     core.submit(1).expect("an open queue");
     loom::explore();
-    let workers = seats.map(|start| thread::spawn(move || staff::work(start, run_one)));
+    let workers = starts.map(|start| thread::spawn(move || staff::work(start, run_one)));
     core.submit(2).expect("an open queue");
     for worker in workers {
         worker.join().unwrap();
@@ -79,21 +79,21 @@ fn two_workers(limit: usize, handler: impl Fn(usize) + Send + Sync + 'static) {
     assert!(core.is_idle(), "model: nobody comes for a job");
 }
 
-/// Proves: of two producers that find a queue of capacity 1 full, each is woken and gets its job in, whoever takes the
-/// room first; and each job comes out once.
-/// 3 threads (two producers that take a job out after they have put theirs in, and the one that takes the first),
-/// 3 preemptions; 623,421 executions. Without workers around it: those are in [`end_to_end`] and the models behind.
+/// Proves: of two producers that find a queue of capacity 1 full, each is woken and gets its job in, whichever takes
+/// the room first. Each job comes out once.
+/// 3 threads (two producers that take a job out after they have put theirs in, and the one that takes the first), 3
+/// preemptions; 623,421 executions. Without workers around it: those are in [`end_to_end`] and the models behind.
 pub(super) fn backpressure() {
     two_through_one_slot(|_| ());
 }
 
-/// Proves: the same where the producer that waits first naps before it has itself woken: at the end of its nap it sees the
-/// room that was made meanwhile, or is woken, although the second producer may wait behind it.
+/// Proves: the same, where the producer that waits first naps before it has itself woken. At the end of its nap it
+/// sees the room that was made meanwhile, or is woken later, although the second producer may wait behind it.
 /// 3 threads as in [`backpressure`], 2 preemptions; 94,897 executions.
 pub(super) fn naps() {
     two_through_one_slot(|core| {
         assert!(core.runners.attach(1));
-        // Long jobs, for which a producer naps.
+        // A producer naps only if the jobs are long.
         (0..60).for_each(|_| core.pace.note(Duration::from_millis(1)));
     });
 }
@@ -126,12 +126,12 @@ fn two_through_one_slot(prepare: impl FnOnce(&CoreRef<usize>)) {
     assert_eq!(sum, 7, "model: jobs lost or doubled");
 }
 
-/// Proves: through a queue of capacity 1, a producer that finds it full is woken; all jobs run once, in order;
-/// `wait` returns when they have, and not before.
-/// 2 threads (producer, worker), 2 preemptions; 170,608 executions, from the first submission to the end of the
-/// wait. 3 do not end in time, nor with a third thread; [`two_producers`] has one, with 1 preemption.
+/// Proves: a producer that finds a queue of capacity 1 full is woken. All jobs run once, in order. `wait` returns
+/// when all jobs have ended, and not before.
+/// 2 threads (producer, worker), 2 preemptions; 170,608 executions, from the first submission to the end of the wait.
+/// 3 do not end in time, nor with a third thread; [`two_producers`] has one, with 1 preemption.
 pub(super) fn end_to_end() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let last = Arc::new(AtomicUsize::new(0));
     let queue = {
         let last = Arc::clone(&last);
@@ -153,7 +153,7 @@ pub(super) fn end_to_end() {
 /// As [`end_to_end`], with two producers that both may wait for room.
 /// 3 threads, 1 preemption; 352,980 executions, from the first submission to the end of the wait.
 pub(super) fn two_producers() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let sum = Arc::new(AtomicUsize::new(0));
     let queue = {
         let sum = Arc::clone(&sum);
@@ -176,11 +176,11 @@ pub(super) fn two_producers() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a job submitted to a queue while its pool shuts down has run when the shutdown returns, or was
-/// handed back.
+/// Proves: a job submitted to a queue while its pool shuts down has run when the shutdown returns, or was handed
+/// back.
 /// 3 threads, 2 preemptions; 69,172 executions.
 pub(super) fn submit_vs_shutdown() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let runs = Arc::new(AtomicUsize::new(0));
     let queue = {
         let runs = Arc::clone(&runs);
@@ -197,11 +197,11 @@ pub(super) fn submit_vs_shutdown() {
     assert_eq!(runs.load(Ordering::Relaxed), ran, "a job ran after the shutdown");
 }
 
-/// Proves: a wait lasts until the jobs submitted before it have ended, whatever the runner was about to tell an
+/// Proves: a wait lasts until the jobs submitted before it have ended, even if the runner is just about to wake an
 /// earlier wait.
 /// 2 threads, 2 preemptions; 136,716 executions, from the second wait to the end of the third.
 pub(super) fn wait_again() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let ran = Arc::new(AtomicUsize::new(0));
     let queue = {
         let ran = Arc::clone(&ran);
@@ -223,7 +223,7 @@ pub(super) fn wait_again() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: two runners of one queue share its jobs, and none is overlooked by both and by who submits it.
+/// Proves: two runners of one queue share its jobs, and no job is overlooked by both runners and its producer.
 /// 3 threads (producer, two workers that take an activation each), 1 preemption; 62,072 executions, from the second
 /// submission to when both have gone. With 2 preemptions, once: 2,218,710 executions, 174 s, nothing found.
 pub(super) fn two_runners() {
@@ -238,15 +238,15 @@ pub(super) fn two_runners() {
     assert_eq!(sum.load(Ordering::Relaxed), 3);
 }
 
-/// Proves: jobs of a serial queue see what those before them did and are never two at once, whichever of two
-/// workers runs them.
+/// Proves: each job of a serial queue sees what the jobs before it did, and two jobs never run at once, whichever of
+/// two workers runs them.
 /// 3 threads, as [`two_runners`], 4 preemptions; 11,921 executions.
 pub(super) fn serial() {
     let ended = StdArc::new(AtomicUsize::new(0));
     let handler = {
         let ended = StdArc::clone(&ended);
         move |n| {
-            // Not in one step: a job that began before the one before it ended reads the wrong number.
+            // Two steps, not one: a job that begins before the previous one has ended reads the wrong number.
             assert_eq!(ended.load(Ordering::Relaxed), n - 1, "in order, one at a time");
             ended.store(n, Ordering::Relaxed);
         }
@@ -255,7 +255,8 @@ pub(super) fn serial() {
     assert_eq!(ended.load(Ordering::Relaxed), 2);
 }
 
-/// Proves: a job that one of two runners sets aside at the moment when the other leaves is not overlooked by both.
+/// Proves: a job that one of two runners moves to the overflow, at the moment when the other runner leaves, is not
+/// overlooked by both.
 /// 2 threads, 4 preemptions; 11,232 executions, without a pool.
 pub(super) fn aside() {
     let ran = StdArc::new(AtomicUsize::new(0));
@@ -279,7 +280,7 @@ pub(super) fn aside() {
     assert_eq!(ran.load(Ordering::Relaxed), 1, "model: nobody comes for a job");
 }
 
-/// Proves: who takes the only place among the runners, called or not, sees what the one did that had it before.
+/// Proves: a runner that takes the only place, called or not, sees what the runner before it did.
 /// 2 threads, exhaustive; 10 executions, without a queue.
 pub(super) fn places() {
     let shared = Arc::new((Runners::new(), Data::new()));
@@ -300,12 +301,12 @@ pub(super) fn places() {
     other.join().unwrap();
 }
 
-/// Proves: a handler that submits to its own full queue, while another producer fills it, goes on, and all
-/// jobs run, one after the other.
+/// Proves: a handler that submits to its own full queue goes on, while another producer fills the queue. All jobs
+/// run, one after the other.
 /// 2 threads (producer, worker), from the second submission to the end of the wait.
 /// 2 threads, 1 preemption; 73,217 executions.
 pub(super) fn circle() {
-    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let pool = staff::pool(1);
     let sum = Arc::new(AtomicUsize::new(0));
     let own: Arc<std::sync::Mutex<Option<crate::Queue<usize>>>> = Arc::new(std::sync::Mutex::new(None));
     let queue = {
@@ -333,12 +334,12 @@ pub(super) fn circle() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a worker that finds a serial queue full serves it itself, or sleeps and is woken when the other
+/// Proves: a worker that finds a serial queue full serves the queue itself, or sleeps and is woken when the other
 /// worker makes room or leaves.
 /// 3 threads (two workers; the main one waits for the job), from the second submission to the end.
 /// 3 threads, 2 preemptions; 207,407 executions.
 pub(super) fn worker_waits() {
-    let pool = Pool::builder().workers(2).build().expect("a pool");
+    let pool = staff::pool(2);
     let sum = Arc::new(AtomicUsize::new(0));
     let queue = {
         let sum = Arc::clone(&sum);
@@ -361,12 +362,13 @@ pub(super) fn worker_waits() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Proves: a wait that finds nothing in the ring finds the runner that took it, and then sees the end of what
-/// that ran. 2 threads (the runner, the waiter), exhaustive; 308 executions, without a pool.
+/// Proves: a waiter that finds nothing in the ring finds the runner that took the job still active, or sees the end
+/// of that job.
+/// 2 threads (the runner, the waiter), exhaustive; 308 executions, without a pool.
 ///
-/// The `gate` orders nothing. It is there because loom does not think of the interleaving that matters: to a thread's
-/// exchange, the last thing that happened to its word is its own load before. Both sides change the gate, the one
-/// between its two accesses and the other behind its own, so loom tries both orders of that.
+/// The `gate` orders nothing. Without it loom does not explore the interleaving that matters: for a thread's
+/// exchange, loom takes the thread's own load before it as the last access to the word. Both sides change the gate,
+/// the waiter between its two accesses and the runner behind its own, so loom tries both orders of these changes.
 pub(super) fn idle() {
     let shared = Arc::new((Ring::new(1, 0).expect("memory"), Runners::new(), AtomicUsize::new(0), Data::new()));
     let (ring, runners, gate, data) = &*shared;
@@ -390,8 +392,9 @@ pub(super) fn idle() {
     waiter.join().unwrap();
 }
 
-/// As [`idle`], with two runners that have a job each: whoever finds the queue idle, a runner that leaves or the one
-/// that waits, sees the end of both; and one of the three finds it so, of the runners one that sees somebody wait.
+/// As [`idle`], with two runners that have a job each. A thread that finds the queue idle, be it a runner that leaves
+/// or the waiter, sees the end of both jobs. At least one of the three finds the queue idle; a runner counts only if
+/// it sees the waiter.
 /// 3 threads, 3 preemptions; 21,452 executions, without a pool.
 pub(super) fn idle_two() {
     let shared = Arc::new((
@@ -442,9 +445,10 @@ pub(super) fn idle_two() {
     assert!(found.contains(&true), "model: somebody waits for a queue that is idle");
 }
 
-/// Proves: a queue that drains is not closed while one of its handlers submits, also if the runner leaves what that
-/// submitted to another; and is closed when that has run.
-/// 2 threads (a worker that helps with one job, the one that asks for the close), exhaustive; 11,732 executions, without a pool.
+/// Proves: a queue that drains is not closed while one of its handlers submits, also if the runner leaves the new job
+/// to another runner. The queue is closed when that job has run.
+/// 2 threads (a worker that helps with one job, the one that asks for the close), exhaustive; 11,732 executions,
+/// without a pool.
 pub(super) fn drain() {
     let shared = Arc::new((Ring::new(2, 0).expect("memory"), Runners::new(), AtomicUsize::new(0)));
     let (ring, runners, gate) = &*shared;

@@ -9,7 +9,7 @@ use loom::thread;
 fn cell(number: usize) -> UnsafeCell<usize> {
     let cell = UnsafeCell::new(0);
     cell.with_mut(|cell| {
-        // SAFETY: ours until it is pushed.
+        // SAFETY: no other thread has the cell until it is pushed.
         unsafe { *cell = number }
     });
     cell
@@ -17,13 +17,15 @@ fn cell(number: usize) -> UnsafeCell<usize> {
 
 fn read(cell: UnsafeCell<usize>) -> usize {
     cell.with(|cell| {
-        // SAFETY: handed over; loom reports it if the write is not ordered before.
+        // SAFETY: the pop handed the cell over to this thread; loom reports the read if the write is not ordered
+        // before it.
         unsafe { *cell }
     })
 }
 
-/// Proves: two producers hand over what they wrote and nothing is lost or doubled; a push that comes before
-/// `NEEDS_RUNNER` is set is seen by who sets it, one that comes after sees it; after `CLOSED` nothing goes in.
+/// Proves: two producers hand over what they wrote, and nothing is lost or doubled. The thread that sets
+/// `NEEDS_RUNNER` sees each push that came before; each push that comes after sees the flag. After `CLOSED` nothing
+/// goes in.
 /// 3 threads, 3 preemptions; 5,719 executions. A slot each; [`wrap`] and
 /// [`queue::backpressure`](super::queue::backpressure) reuse one.
 pub(super) fn hand_over() {
@@ -65,10 +67,10 @@ pub(super) fn hand_over() {
     );
 }
 
-/// Proves: values go through one slot in order, each read after it was written and written after the one
-/// before was read; a producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
-/// 2 threads, exhaustive; 19,193 executions. The gate is there to have the first pop done before the second push begins, see
-/// [`queue::idle`](super::queue::idle).
+/// Proves: values go through one slot in order. Each is read after it was written, and written after the one before
+/// was read. A producer that sets `BLOCKED` on a full ring is seen by the pop that makes room.
+/// 2 threads, exhaustive; 19,193 executions. The gate is there to have the first pop done before the second push
+/// begins, see [`queue::idle`](super::queue::idle).
 pub(super) fn wrap() {
     let shared = Arc::new((Ring::new(1, 0).expect("memory"), AtomicUsize::new(0)));
     let (ring, gate) = &*shared;
@@ -98,7 +100,7 @@ pub(super) fn wrap() {
         while let Err((_, back)) = ring.push_value(value, CLOSED) {
             value = back;
             if !blocked {
-                // Only if it is still full will a later pop see the flag for certain.
+                // A later pop sees the flag for certain only if the ring is still full.
                 blocked = ring.flag_blocked(CLOSED);
             }
             thread::yield_now();
@@ -108,15 +110,15 @@ pub(super) fn wrap() {
     assert!(!blocked || flags & BLOCKED != 0, "a producer that waits was not seen");
 }
 
-/// Proves: who looks from outside never counts fewer than no values nor more than there are slots: a head that
-/// moved brings the tail before it, a tail that moved the head that made room for it.
-/// 2 threads, exhaustive; 1,479 executions. The one that looks must come last: loom remembers one access of
-/// each atomic, so a push's own first load would hide an earlier one of another thread.
+/// Proves: a thread that counts from outside never gets less than zero or more than there are slots. A head that
+/// moved brings the tail before it, and a tail that moved brings the head that made room for it.
+/// 2 threads, exhaustive; 1,479 executions. The one that looks must come last: loom remembers one access of each
+/// atomic, so a push's own first load would hide an earlier one of another thread.
 pub(super) fn len() {
     let ring = Arc::new(Ring::new(1, 0).expect("memory"));
     let other = {
         let ring = Arc::clone(&ring);
-        // The subtraction in there is checked.
+        // The subtraction in `len` is checked for overflow.
         thread::spawn(move || assert!(ring.len() <= 1, "model: more values than slots"))
     };
     for number in 1..=2 {

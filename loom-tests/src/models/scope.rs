@@ -1,4 +1,4 @@
-//! Scopes: the count in two words, and what its end makes visible.
+//! Scopes: the count in two words, and what the end of a scope makes visible.
 
 use std::sync::Arc as StdArc;
 
@@ -13,14 +13,14 @@ use crate::system::unwind;
 
 type Cells<const N: usize> = [Data; N];
 
-/// Runs `body` in a scope of worker 0, with `thieves` others that each take one job of it, if they find one,
-/// and checks when the scope is over that all of `cells` were written.
+/// Runs `body` in a scope of worker 0. The other workers are thieves: each takes one job of the scope, if it finds
+/// one. Checks that all of `cells` were written when the scope is over.
 fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cells<N>>)) {
-    let mut seats = staff::seats::<W>().into_iter();
-    let owner = seats.next().expect("an owner");
+    let mut starts = staff::starts::<W>().into_iter();
+    let owner = starts.next().expect("an owner");
     let registry = Arc::clone(&owner.registry);
     let thieves: Vec<_> =
-        seats.map(|start| thread::spawn(move || staff::work(start, staff::take_from_first))).collect();
+        starts.map(|start| thread::spawn(move || staff::work(start, staff::take_from_first))).collect();
     let cells: StdArc<Cells<N>> = StdArc::new(std::array::from_fn(|_| Data::new()));
     staff::work(owner, |_: &Worker| {
         scope_on(&registry, Some(Wait::OwnScope), |scope| body(scope, &cells));
@@ -33,8 +33,8 @@ fn stolen_from<const N: usize, const W: usize>(body: fn(&Scope<'_>, &StdArc<Cell
     }
 }
 
-/// Proves: a scope ends when its jobs have, those too that a job spawned that was stolen; its owner then sees
-/// what all wrote; and nobody touches it afterwards.
+/// Proves: a scope ends when its jobs have ended, including the jobs that a stolen job spawned. The owner then sees
+/// what all jobs wrote. Nobody touches the scope afterwards.
 /// 3 threads, 2 preemptions; 488 executions.
 pub(super) fn nested() {
     stolen_from::<2, 3>(|scope, cells| {
@@ -47,7 +47,7 @@ pub(super) fn nested() {
     });
 }
 
-/// As [`nested`], with jobs that two thieves take: the last to end passes on what the other did.
+/// As [`nested`], with jobs that two thieves take: the last thief to end passes on what the other did.
 /// 3 threads, 3 preemptions; 10,168 executions.
 pub(super) fn two_thieves() {
     stolen_from::<2, 3>(|scope, cells| {
@@ -58,7 +58,7 @@ pub(super) fn two_thieves() {
     });
 }
 
-/// Writes to a cell when it goes.
+/// Writes to a cell when it is dropped.
 struct Payload(StdArc<Cells<2>>, usize);
 
 impl Drop for Payload {
@@ -70,7 +70,7 @@ impl Drop for Payload {
 /// Proves: a scope whose jobs panic ends when their payloads have been kept or dropped, not before.
 /// 2 threads, 3 preemptions; 682 executions.
 pub(super) fn panics() {
-    let [owner, thief] = staff::seats();
+    let [owner, thief] = staff::starts();
     let registry = Arc::clone(&owner.registry);
     let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
     let cells: StdArc<Cells<2>> = StdArc::new([Data::new(), Data::new()]);
@@ -89,11 +89,11 @@ pub(super) fn panics() {
     thief.join().unwrap();
 }
 
-/// Proves: a worker that holds a lock and waits for its scope alone does not come to another job of its own
-/// that wants the lock; it would wait for itself.
+/// Proves: a worker holds a lock and waits for its scope alone. It does not run another job of its own that wants the
+/// lock, which would make it wait for itself.
 /// 2 threads, 3 preemptions; 464 executions.
 pub(super) fn with_lock() {
-    let [owner, thief] = staff::seats();
+    let [owner, thief] = staff::starts();
     let registry = Arc::clone(&owner.registry);
     let thief = thread::spawn(move || staff::work(thief, staff::take_from_first));
     let (mutex, data) = (StdArc::new(Mutex::new(())), Data::new());

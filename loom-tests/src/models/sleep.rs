@@ -1,5 +1,6 @@
-//! The eventcount: a job that was published is run, or the execution deadlocks.
+//! The eventcount: a published job is run, or the execution deadlocks.
 
+use super::staff;
 use crate::jobs::deque::{Deque, Injector, Steal};
 use crate::system::parker::{Parker, Unparker};
 use crate::waiting::sleep::{Sleep, Woken};
@@ -13,7 +14,7 @@ fn taken<T>(steal: Steal<T>) -> Option<T> {
     }
 }
 
-/// A worker as far as sleeping goes: looks with `find`, sleeps by the protocol, until it has found something.
+/// A worker, as far as sleeping goes. It looks with `find` and sleeps by the protocol, until it finds something.
 fn work<T>(
     index: usize,
     sleep: &Sleep,
@@ -25,7 +26,7 @@ fn work<T>(
     work_on(index, sleep, parker, false, find, has_work)
 }
 
-/// The same from where it may count as searching.
+/// As [`work`], for a worker that may count as searching from the start.
 fn work_on<T>(
     index: usize,
     sleep: &Sleep,
@@ -70,8 +71,8 @@ fn inject_and(publish: fn(&Sleep)) {
     assert_eq!(worker.join().unwrap(), 7);
 }
 
-/// Proves: a job injected from outside into a pool of one worker is found, at whatever stage of falling asleep
-/// the worker is.
+/// Proves: a job injected from outside into a pool of one worker is found, at whatever stage of falling asleep the
+/// worker is.
 /// 2 threads, exhaustive; 7,305 executions.
 pub(super) fn inject() {
     inject_and(Sleep::published);
@@ -83,14 +84,15 @@ pub(super) fn inject_and_wait() {
     inject_and(|sleep| _ = sleep.published_by_waiter());
 }
 
-/// As [`inject`], for a job that a worker on watch would come for; there is none.
+/// As [`inject`], for a job that a worker on watch would take; here no worker is on watch.
 /// 2 threads, exhaustive; 7,305 executions.
 pub(super) fn inject_lazily() {
     inject_and(Sleep::published_lazily);
 }
 
-/// Proves: a sleeper that finds its bit cleared finds its waker's reservation counted, so that it may take that for its
-/// own. A look at the count, which loom may let be out of date; with the exchange that ends the search it would not.
+/// Proves: a sleeper that finds its bit cleared finds its waker's reservation counted, and so may take it for its
+/// own. The sleeper only loads the count, and loom may let that load be out of date. With the exchange that ends the
+/// search the load could not be.
 /// 2 threads, exhaustive; 118 executions.
 pub(super) fn claimed() {
     let parker = Parker::new();
@@ -117,13 +119,13 @@ pub(super) fn claimed() {
     worker.join().unwrap();
 }
 
-/// Proves: two jobs that a worker pushes onto its own deque, whose owner then does nothing, are found by two
-/// workers that search or sleep: a searcher that takes the first passes the wake on.
+/// Proves: a worker pushes two jobs onto its own deque and then does nothing. Two other workers that search or sleep
+/// find both: a searcher that takes the first job passes the wake on.
 /// 3 threads, 3 preemptions; 15,824 executions.
 pub(super) fn local_push() {
     let parkers = [Parker::new(), Parker::new()];
     let deque = Deque::new_lifo();
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0);
+    let sleep = staff::sleep_of(&parkers);
     let shared = Arc::new((sleep, deque.stealer()));
     let workers: Vec<_> = parkers
         .into_iter()
@@ -145,12 +147,12 @@ pub(super) fn local_push() {
     assert_eq!(found, 3);
 }
 
-/// Proves: whatever happens while two workers search, sleep, are woken and get up, and two jobs come from
-/// outside, each is counted once: at the end all counts are zero, and none was ever above the number of
-/// workers. 3 threads, 3 preemptions; 1,872,515 executions.
+/// Proves: two workers search, sleep, are woken and get up, while two jobs come from outside. Each worker is counted
+/// once: at the end all counts are zero, and none was ever above the number of workers.
+/// 3 threads, 3 preemptions; 1,872,515 executions.
 pub(super) fn accounting() {
     let parkers = [Parker::new(), Parker::new()];
-    let shared = Arc::new((Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0), Injector::new()));
+    let shared = Arc::new((staff::sleep_of(&parkers), Injector::new()));
     let workers: Vec<_> = parkers
         .into_iter()
         .enumerate()
@@ -180,9 +182,10 @@ pub(super) fn accounting() {
     assert_eq!((end.searching(), end.asleep(), end.waiting(), end.entered()), (0, 0, 0, 0), "model: {end:?}");
 }
 
-/// As [`inject`], for a worker that looks at the injector as the real one does and is woken for nothing
-/// before: a reservation finds the bit of the sleep that it is for (which a check in the code says of a lone
-/// worker). 2 threads, exhaustive; 27,048 executions.
+/// As [`inject`], for a worker that looks at the injector as the real one does, and that is first woken without a
+/// job. A reservation finds the bit of the sleep that it is for (a check in the code confirms this for a lone
+/// worker).
+/// 2 threads, exhaustive; 27,048 executions.
 pub(super) fn again() {
     let parker = Parker::new();
     let shared = Arc::new((Sleep::new(Box::new([parker.unparker()]), 0), Injector::new()));
@@ -204,12 +207,12 @@ pub(super) fn again() {
     assert_eq!(worker.join().unwrap(), 7);
 }
 
-/// Proves: a job from outside is found by a worker that naps while it watches, though no timer ever ends a
-/// nap, also if another worker watched before; and that one sees to the job if it was relied on.
+/// Proves: a worker that naps on watch finds a job from outside, though no timer ever ends a nap, also if another
+/// worker was on watch before. That other worker sees to the job itself if the producer relied on it.
 /// 3 threads, 3 preemptions; 6,474 executions. No nap ends by itself here.
 pub(super) fn watch() {
     let parkers = [Parker::new(), Parker::new(), Parker::new()];
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0).with_searchers(Some(2));
+    let sleep = staff::sleep_of(&parkers).with_searchers(Some(2));
     let shared = Arc::new((sleep, Injector::new()));
     // Both search already; the third worker is busy.
     assert!(shared.0.start_search() && shared.0.start_search());
@@ -229,7 +232,8 @@ pub(super) fn watch() {
         thread::spawn(move || {
             let (sleep, injector) = &*shared;
             parker.adopt();
-            // As the real one, which does not go for what seems empty: the fence in there would do for the watch's.
+            // As the real worker, which does not steal from an injector that seems empty. The fence in a theft would
+            // stand in for the fence of the watch.
             let find = || match injector.is_empty() {
                 true => None,
                 false => taken(injector.steal()),
@@ -253,12 +257,12 @@ pub(super) fn watch() {
     assert_eq!(second.join().unwrap(), 7);
 }
 
-/// Proves: a thread that submits, wakes a worker of its own core if one sleeps, and then sleeps itself until
-/// the job has run, is woken: whichever of two workers takes the job, and also if the one of its core is awake.
+/// Proves: a thread submits a job, wakes a worker of its own core if one sleeps, and then sleeps until the job has
+/// run. The thread is woken, whichever of two workers takes the job, and also if the worker of its core is awake.
 /// 3 threads, 2 preemptions; 3,934 executions.
 pub(super) fn waiter() {
     let (here, parkers) = (Parker::new(), [Parker::new(), Parker::new()]);
-    let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0);
+    let sleep = staff::sleep_of(&parkers);
     // The checker's threads are all on core 0.
     sleep.set_home(0, 0);
     let shared = Arc::new((sleep, Injector::new()));

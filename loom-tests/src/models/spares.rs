@@ -1,4 +1,5 @@
-//! Spares: the races of who calls one, of its thread, of who wakes it and of the end of the wait.
+//! Spares: the races between the call of a spare, the spare's thread, the thread that wakes it, and the end of the
+//! wait.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -11,7 +12,7 @@ use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::worker::with_current;
 use crate::waiting::latch::Latch;
 
-/// Ends the pool of a registry none of whose workers has a main loop, and looks whether everybody was counted once.
+/// Ends the pool of a registry whose workers have no main loop, and checks that each worker was counted once.
 fn end(registry: &Shared) {
     registry.sleep.end();
     registry.spares.join(None).expect("no limit of time");
@@ -19,11 +20,11 @@ fn end(registry: &Shared) {
     assert_eq!((end.searching(), end.asleep(), end.waiting(), end.entered()), (0, 0, 0, 0), "model: {end:?}");
 }
 
-/// Proves: a wait that ends at once, while the thread of its spare comes up, takes the spare back or relieves it, and
-/// whoever counts as asleep or as searching is counted once.
+/// Proves: a wait may end at once, while the thread of its spare comes up. The wait then takes the spare back or
+/// relieves it, and each thread that counts as asleep or as searching is counted once.
 /// 2 threads, 5 preemptions; 46,312 executions.
 pub(super) fn relieved() {
-    let [start] = staff::seats_beside::<1>(1);
+    let [start] = staff::starts_beside::<1>(1);
     let registry = Arc::clone(&start.registry);
     staff::work(start, |_| {
         let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
@@ -35,16 +36,17 @@ pub(super) fn relieved() {
 /// What a worker waits for, and what is written before.
 struct Awaited(Latch, Data);
 
-// SAFETY: the latch is shared as in the runtime, where it is reached by its address; loom reports what is not ordered.
+// SAFETY: the latch is shared as in the runtime, where threads reach it by its address. Loom reports accesses to the
+// data that are not ordered.
 unsafe impl Sync for Awaited {}
-// SAFETY: as above.
+// SAFETY: the latch may be set from any thread; loom reports accesses to the data that are not ordered.
 unsafe impl Send for Awaited {}
 
-/// Proves: a job from outside that a worker waits for is run by its spare, whether it comes before the call, after it, or in
-/// between, and whatever the spare's thread is at; and the wait sees what the job wrote.
+/// Proves: a spare runs a job from outside that a worker waits for, whether the job comes before the call of the
+/// spare, after it, or during it, and whatever the spare's thread does. The wait sees what the job wrote.
 /// 3 threads, 2 preemptions; 38,441 executions.
 pub(super) fn runs() {
-    let [start] = staff::seats_beside::<1>(1);
+    let [start] = staff::starts_beside::<1>(1);
     let registry = Arc::clone(&start.registry);
     staff::work(start, |worker| {
         let shared = Arc::new(Awaited(Latch::new(worker.unparker()), Data::new()));
@@ -54,7 +56,7 @@ pub(super) fn runs() {
                 let entry = registry.enter().expect("an open pool");
                 entry.inject(Job::new(move || {
                     shared.1.write();
-                    // SAFETY: the `Arc` keeps the latch.
+                    // SAFETY: the job's `Arc` keeps the latch alive during the call.
                     unsafe { Latch::set(&raw const shared.0) };
                 }));
             })
@@ -66,10 +68,11 @@ pub(super) fn runs() {
     end(&registry);
 }
 
-/// Proves: a spare that stood in for one worker stands in for another, sees for whom, and runs what that waits for; if it has
-/// not come to rest yet, there is none. 2 threads, 3 preemptions; 29,667 executions, from the second call on.
+/// Proves: a spare that stood in for one worker stands in for another. It sees for which worker, and runs the job
+/// that this worker waits for. If the spare is not back at rest yet, the call finds none.
+/// 2 threads, 3 preemptions; 29,667 executions, from the second call on.
 pub(super) fn again() {
-    let [start, other] = staff::seats_beside::<2>(1);
+    let [start, other] = staff::starts_beside::<2>(1);
     let registry = Arc::clone(&start.registry);
     let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
     registry.relieve(standin);
@@ -82,7 +85,7 @@ pub(super) fn again() {
                 let number = with_current(|worker| worker.expect("a worker").number.get());
                 assert_eq!(number, 1, "model: it stands in for another");
                 shared.1.write();
-                // SAFETY: the `Arc` keeps the latch.
+                // SAFETY: the job's `Arc` keeps the latch alive during the call.
                 unsafe { Latch::set(&raw const shared.0) };
             })
         };
@@ -97,8 +100,9 @@ pub(super) fn again() {
     end(&registry);
 }
 
-/// Proves: a pool that is shut down while a spare stands in for a worker ends when the wait is over, with all counts at zero
-/// and the spare's thread joined. 3 threads, 2 preemptions; 6,942 executions, from the end of the wait to that of the shutdown.
+/// Proves: a pool that is shut down while a spare stands in for a worker ends when the wait is over, with all counts
+/// at zero and the spare's thread joined.
+/// 3 threads, 2 preemptions; 6,942 executions, from the end of the wait to that of the shutdown.
 pub(super) fn shutdown() {
     let pool = Pool::builder().workers(1).spares(1).build().expect("a pool");
     let gate = Arc::new(CountLatch::new(1));

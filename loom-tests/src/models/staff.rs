@@ -1,10 +1,15 @@
-//! Workers without a pool around them: what the models of fork and scope put on their threads.
+//! What several models build: pools, and workers without a pool around them, which the models of forks, scopes, spares and
+//! queues put on their threads.
 
 use crossbeam_utils::CachePadded;
 use loom::cell::UnsafeCell;
+use loom::sync::Arc as LoomArc;
+use loom::sync::atomic::AtomicUsize as LoomAtomicUsize;
+use loom::thread;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::Pool;
 use crate::jobs::job::Job;
 use crate::scheduler::hooks::Hooks;
 use crate::scheduler::peer::{Peer, WorkerParts};
@@ -12,15 +17,37 @@ use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::Spares;
 use crate::scheduler::worker::{Current, Worker, WorkerStart};
 use crate::sync::Arc;
+use crate::system::parker::Parker;
 use crate::waiting::sleep::Sleep;
 
-/// The seats of a pool's workers, as the builder makes them.
-pub(super) fn seats<const N: usize>() -> [WorkerStart; N] {
-    seats_beside(0)
+/// A pool of `workers` workers.
+pub(super) fn pool(workers: usize) -> Pool {
+    Pool::builder().workers(workers).build().expect("a pool")
 }
 
-/// As [`seats`], in a pool with so many spares.
-pub(super) fn seats_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
+/// A thread that submits one job, which counts itself in `runs`. The thread returns whether the pool took the job.
+pub(super) fn submitter(pool: &LoomArc<Pool>, runs: &LoomArc<LoomAtomicUsize>) -> thread::JoinHandle<bool> {
+    let (pool, runs) = (LoomArc::clone(pool), LoomArc::clone(runs));
+    thread::spawn(move || {
+        let job = move || {
+            runs.fetch_add(1, Ordering::Relaxed);
+        };
+        pool.execute(job).is_ok()
+    })
+}
+
+/// The eventcount of workers that park with `parkers`.
+pub(super) fn sleep_of(parkers: &[Parker]) -> Sleep {
+    Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0)
+}
+
+/// What workers without a pool start with, as the builder makes it.
+pub(super) fn starts<const N: usize>() -> [WorkerStart; N] {
+    starts_beside(0)
+}
+
+/// As [`starts`], in a pool with `spares` spares.
+pub(super) fn starts_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
     let all_parts: [WorkerParts; N] = std::array::from_fn(|_| WorkerParts::new());
     let peers =
         all_parts.iter().map(|parts| CachePadded::new(Peer::new(parts, String::new(), None, false))).collect();
@@ -34,21 +61,22 @@ pub(super) fn seats_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
     })
 }
 
-/// Calls `f` on a worker that the calling thread becomes for that time.
+/// Makes the calling thread a worker while it calls `f`.
 pub(super) fn work<R>(start: WorkerStart, f: impl FnOnce(&Worker) -> R) -> R {
     let worker = Worker::new(start, false);
     let _current = Current::set(&worker);
     worker.within(|| f(&worker))
 }
 
-/// The life of a worker, as its thread has it.
+/// The life of a worker, as on its thread.
 pub(super) fn main_loop(start: WorkerStart) {
     let worker = Worker::new(start, false);
     let _current = Current::set(&worker);
     worker.main_loop(|| ());
 }
 
-/// Takes one job that worker 0 has shown or keeps, if there is one, and runs it and what it leaves.
+/// Takes one job that worker 0 has exposed or keeps private, if there is one. Runs the job and the jobs that it
+/// leaves.
 pub(super) fn take_from_first(worker: &Worker) -> bool {
     let victim = &worker.registry.peers[0];
     let job = match victim.stealer.steal() {
@@ -60,22 +88,22 @@ pub(super) fn take_from_first(worker: &Worker) -> bool {
     found
 }
 
-/// Something that is written once before it is handed over, and is to run once.
+/// Data that is written once before a job is handed over, and a job that must run once.
 pub(super) struct Task {
     data: Data,
-    /// Not the checker's: a second run is to be reported, not explored.
+    /// Not loom's atomic: a second run is to be reported, not explored.
     runs: AtomicUsize,
 }
 
 impl Task {
-    /// A task without a job.
+    /// Makes a task without a job.
     pub(super) fn bare() -> StdArc<Task> {
         let task = StdArc::new(Task { data: Data::new(), runs: AtomicUsize::new(0) });
         task.data.write();
         task
     }
 
-    /// A task and the job that runs it.
+    /// Makes a task and the job that runs it.
     pub(super) fn new() -> (StdArc<Task>, Job) {
         let task = Task::bare();
         let job = {
@@ -95,10 +123,10 @@ impl Task {
     }
 }
 
-/// A cell that any thread may access: that the accesses are ordered is what loom checks.
+/// A cell that any thread may access. Loom checks that the accesses are ordered.
 pub(super) struct Data(UnsafeCell<usize>);
 
-// SAFETY: as said.
+// SAFETY: loom reports accesses that are not ordered, so no execution with a data race passes.
 unsafe impl Sync for Data {}
 
 impl Data {
@@ -108,14 +136,14 @@ impl Data {
 
     pub(super) fn write(&self) {
         self.0.with_mut(|cell| {
-            // SAFETY: loom reports an access that is not ordered.
+            // SAFETY: loom reports a write that is not ordered with the other accesses.
             unsafe { *cell = 1 }
         });
     }
 
     pub(super) fn read(&self) -> usize {
         self.0.with(|cell| {
-            // SAFETY: as above.
+            // SAFETY: loom reports a read that is not ordered after the write.
             unsafe { *cell }
         })
     }

@@ -19,8 +19,8 @@ pub(super) fn lone_job() {
     assert_eq!(pool.shutdown().expect("a shutdown from outside").run, 3);
 }
 
-/// As many jobs as workers, submitted by two threads, each of which ends only when all of them run, and short ones
-/// among them: no job waits behind one that blocks while a worker sleeps.
+/// Two threads submit as many jobs as there are workers, and short jobs among them. Each of the long jobs ends only
+/// when all of them run. No job waits behind one that blocks while a worker sleeps.
 pub(super) fn barrier() {
     let pool = Arc::new(pool());
     let workers = pool.workers();
@@ -45,7 +45,7 @@ pub(super) fn barrier() {
     assert_eq!(pool.shutdown().expect("a shutdown from outside").run, 2 * workers as u64);
 }
 
-/// Leaves of a tree of joins, of which each is to run once.
+/// The leaves of a tree of joins. Each must run once.
 struct Leaves(Vec<AtomicUsize>);
 
 impl Leaves {
@@ -72,7 +72,7 @@ fn tree(leaves: &Leaves, from: usize, count: usize) -> usize {
     left + right
 }
 
-/// Two trees of forks at a time, from two threads: each leaf runs once, and its caller gets the sum.
+/// Two threads run a tree of forks each, at the same time. Each leaf runs once, and each caller gets the sum.
 pub(super) fn stealing() {
     const LEAVES: usize = 16;
     let pool = Arc::new(pool());
@@ -90,7 +90,7 @@ pub(super) fn stealing() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Jobs that wait for the handles of jobs which they spawned, and for a latch that yet others count down.
+/// Jobs wait for the handles of jobs that they spawned, and for a latch that other jobs count down.
 pub(super) fn handles() {
     let pool = Arc::new(pool());
     let latch = Arc::new(CountLatch::new(4));
@@ -112,8 +112,8 @@ pub(super) fn handles() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Scopes in scopes, all of whose jobs write where their caller reads; in some executions one of them panics. The
-/// panic comes out of the outer scope when all other jobs have ended, and the pool goes on.
+/// Scopes in scopes: all jobs write where their caller reads, and in some executions one job panics. The panic comes
+/// out of the outer scope when all other jobs have ended, and the pool goes on.
 pub(super) fn scope() {
     const OUTER: usize = 4;
     const INNER: usize = 3;
@@ -156,8 +156,8 @@ fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Jobs that are submitted while the pool shuts down have run when the shutdown returns, or are handed back and
-/// never run; so do those that they submit in turn; and the report counts them.
+/// Jobs are submitted while the pool shuts down. Each has run when the shutdown returns, or is handed back and never
+/// runs. The same holds for the jobs that these jobs submit. The report counts all that ran.
 pub(super) fn shutdown() {
     const THREADS: usize = 3;
     const JOBS: usize = 3;
@@ -177,12 +177,12 @@ pub(super) fn shutdown() {
                     }
                 };
                 let execute = |_: &usize| {
-                    // Else all is submitted before the workers have so much as woken up to the end.
+                    // Without this, everything is submitted before the workers notice the end.
                     idle();
                     pool.execute(job()).is_ok()
                 };
                 let executed = (0..JOBS).filter(execute).count();
-                // A handle tells the same.
+                // The handle of a job reports the same.
                 let last = Arc::clone(&ran);
                 let spawned = match pool.spawn(move || count(&last)).join() {
                     Ok(()) => 1,

@@ -1,5 +1,5 @@
-//! The models. Each says in its head what it shows, as far as random schedules show anything. They know filch by
-//! its public interface only, and draw the number of workers, 4 to 8, with each execution.
+//! The models. The head of each says what it shows, as far as random schedules can show anything. The models use only
+//! filch's public interface and draw the number of workers, 4 to 8, anew in each execution.
 
 mod jobs;
 mod queues;
@@ -13,7 +13,7 @@ use crate::schedule::Kind;
 /// One model.
 pub(crate) struct Model {
     pub(crate) name: &'static str,
-    /// Executions under each scheduler, where nobody says otherwise.
+    /// Executions under each scheduler by default.
     pub(crate) iterations: usize,
     pub(crate) body: fn(),
 }
@@ -23,7 +23,7 @@ pub(crate) struct Canary {
     pub(crate) defect: &'static str,
     pub(crate) model: &'static str,
     pub(crate) kind: Kind,
-    /// Within so many executions.
+    /// The model must reject the variant within this many executions.
     pub(crate) iterations: usize,
 }
 
@@ -67,7 +67,7 @@ fn below(bound: usize) -> usize {
     thread_rng().gen_range(0..bound)
 }
 
-/// Lets others run for a while that is part of the schedule.
+/// Lets other threads run for a while. How long is part of the schedule.
 fn idle() {
     for _ in 0..below(100) {
         shuttle::thread::yield_now();

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use super::{below, idle, pool};
 
-/// Counts what it is told, and what it is told twice.
+/// Notes the jobs that were handled, and fails if one is handled twice.
 #[derive(Clone)]
 struct Tally(Arc<Vec<AtomicUsize>>);
 
@@ -29,8 +29,8 @@ impl Tally {
 const PRODUCERS: usize = 4;
 const JOBS: usize = 3;
 
-/// Four threads and two jobs of the pool submit to a queue of capacity 1 or 2, whose handler submits to another: all
-/// of it is handled once, and nobody waits for ever for room or for the end.
+/// Four threads and two jobs of the pool submit to a queue of capacity 1 or 2, whose handler submits to another
+/// queue. Every job is handled once by each, and nobody waits for ever for room or for the end.
 pub(super) fn backpressure() {
     let pool = pool();
     let total = (PRODUCERS + 2) * JOBS;
@@ -67,7 +67,7 @@ pub(super) fn backpressure() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// The handlers of two queues of capacity 1 submit to each other: workers that wait for each other's room make some.
+/// The handlers of two queues of capacity 1 submit to each other. Workers that wait for each other's room make room.
 pub(super) fn circle() {
     const HOPS: usize = 2;
     let pool = pool();
@@ -103,8 +103,8 @@ pub(super) fn circle() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Producers against the pool's shutdown: what was accepted is handled once when the shutdown returns, what was
-/// refused never, and the report counts it.
+/// Producers submit while the pool shuts down. What was accepted is handled once when the shutdown returns, what was
+/// refused is never handled, and the report counts the handled jobs.
 pub(super) fn shutdown() {
     let pool = pool();
     let tally = Tally::new(PRODUCERS * JOBS);
@@ -132,9 +132,9 @@ pub(super) fn shutdown() {
     assert_eq!(report.run, handled as u64);
 }
 
-/// Producers against `close_when_idle`, on a queue whose handler makes more jobs and is set aside where there is no room:
-/// each accepted one is handled, with all that it makes, before the wait ends; and then each worker's state was handed
-/// over, once.
+/// Producers submit against `close_when_idle`, on a queue whose handler makes more jobs and uses the overflow where
+/// there is no room. Each accepted job is handled, with all that it makes, before the wait ends. By then each
+/// worker's state was handed over, once.
 pub(super) fn drain() {
     let pool = pool();
     let (handled, made, ended) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();

@@ -1,4 +1,4 @@
-//! Jobs that wait for jobs, on pools with spares: whoever is chosen to run, all of them end.
+//! Jobs that wait for jobs, on pools with spares. Whichever thread is chosen to run, all jobs end.
 
 use filch::{CountLatch, JoinHandle, Pool};
 use shuttle::sync::Arc;
@@ -11,8 +11,8 @@ fn pool(waits: usize) -> Pool {
     Pool::builder().workers(below(5) + 2).spares(waits).build().expect("a pool")
 }
 
-/// Jobs of which each joins the one before, from outside or by a job, with others beside them. Each runs once, and the pool
-/// ends with its spares.
+/// Each job joins the previous one, and is spawned from outside or by a job. Each runs once, and the pool ends with
+/// its spares.
 pub(super) fn chain() {
     const JOBS: usize = 5;
     let pool = Arc::new(pool(JOBS));
@@ -39,7 +39,8 @@ pub(super) fn chain() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// A wave-front: each cell of a grid waits for the one above and the one to its left; those that wait longest come first.
+/// A wave-front: each cell of a grid waits for the cell above and the cell to its left. The cells that wait longest
+/// come first.
 pub(super) fn grid() {
     const SIDE: usize = 3;
     let pool = pool(SIDE * SIDE);
@@ -61,8 +62,8 @@ pub(super) fn grid() {
     assert_eq!(pool.shutdown().expect("a shutdown from outside").run, (SIDE * SIDE) as u64);
 }
 
-/// The jobs of a queue are served by workers and by their spares, whose waits end meanwhile: each state that was made is
-/// handed over before the wait for the closed queue returns, whichever of the two threads of a worker has it.
+/// Workers and their spares serve the jobs of a queue, while their waits end. Each state that was made is handed over
+/// before the wait for the closed queue returns, whichever of the two threads of a worker has it.
 pub(super) fn states() {
     const JOBS: usize = 3;
     let pool = Pool::builder().workers(below(2) + 1).spares(2).build().expect("a pool");
@@ -100,7 +101,7 @@ pub(super) fn states() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
-/// Jobs of two pools that install into each other, and wait for what the other's job does afterwards.
+/// Jobs of two pools install into each other, and other jobs wait for what the installing jobs do afterwards.
 pub(super) fn two_pools() {
     let pools = Arc::new([pool(4), pool(4)]);
     let after = Arc::new([CountLatch::new(1), CountLatch::new(1)]);

@@ -1,15 +1,30 @@
-//! What both forms of scope share: how many of its jobs have not ended, and the first panic.
+//! What both forms of scope share: the count of jobs that have not ended, and the first panic.
+//!
+//! The owner is the thread that opens the scope; the base lies on its stack.
 //!
 //! # The count
 //!
-//! It is the sum of two words. `local` is the owner's alone: what that worker spawns or ends itself is counted there,
-//! without an atomic operation. `shared` is for all others. Until the owner has nothing left to do but wait, `shared`
-//! stands [`OPEN`] above its value, so that nobody can take it to zero; then the owner adds `local - OPEN` to it, once,
-//! and counts in `shared` from there on. If that makes zero, all has ended. If not, whoever takes it to zero sets
-//! the latch, and touches nothing of the scope afterwards: its owner frees it.
+//! The count is the sum of two words:
 //!
-//! A job that was spawned by one and ended by another leaves one word too high and the other too low; only the sum
-//! means anything.
+//! | word | counts the jobs that are spawned or ended by | written |
+//! |---|---|---|
+//! | `local` | the owner, if it is a worker of the pool, until the merge | without an atomic operation |
+//! | `shared` | all other threads, and after the merge the owner, too | by an atomic operation |
+//!
+//! A job that one thread spawned and another ended leaves one word too high and the other too low. Only the sum means
+//! anything.
+//!
+//! # The merge
+//!
+//! Before the merge, `shared` is [`OPEN`] above its value, so no job can take it to zero. When the owner has nothing
+//! left to do but wait, it merges: it adds `local - OPEN` to `shared`, once. If the result is zero, all jobs have
+//! ended. If not, the thread that takes `shared` to zero sets the latch.
+//!
+//! An owner that is no worker of the pool has no part in `local`. It counts itself in `shared` as one, and takes that
+//! one away when it begins to wait.
+//!
+//! Invariant: the thread that takes the count to zero touches nothing of the scope after it has set the latch,
+//! because the owner then frees the scope.
 
 use std::cell::Cell;
 use std::ptr;
@@ -25,10 +40,10 @@ use crate::sync::{Arc, AtomicUsize, Mutex, defect, lock};
 use crate::system::unwind::{self, Payload};
 use crate::waiting::latch::{Latch, TaskLatch};
 
-/// More than there can be jobs.
+/// A number greater than that of all jobs there can be.
 const OPEN: usize = 1 << (usize::BITS - 2);
 
-/// How the owner is woken: as a worker of the pool, or as whatever else it is.
+/// The latch that the owner waits on: as a worker of the pool, or as any other thread.
 enum End {
     Worker(TaskLatch),
     Other(Latch),
@@ -36,26 +51,28 @@ enum End {
 
 pub(crate) struct Base {
     registry: Shared,
-    /// The worker on whose stack this lies; null if that is another thread.
+    /// The owner, if it is a worker of the pool; null otherwise. It is only compared.
     owner: *const Worker,
-    /// Whether the owner waits [apart](Wait): what others take of the scope must not wait for other jobs, either.
+    /// Whether the owner is [isolated](Wait). If so, a worker that takes a job of the scope runs it isolated as well:
+    /// the job must not wait for other jobs, either.
     apart: bool,
-    /// The owner's part of the count, modulo 2^64.
+    /// The owner's part of the count. It wraps around below zero.
     local: Cell<usize>,
-    /// Whether `local` was added to `shared`.
+    /// Whether `local` was added to `shared`, or was never in use.
     merged: Cell<bool>,
-    /// Apart from what the owner writes with each job.
+    /// The other part of the count, on a cache line apart from the words that the owner writes with each job.
     shared: CachePadded<AtomicUsize>,
     end: End,
     panic: Mutex<Option<Payload>>,
 }
 
-// SAFETY: `local` and `merged` are accessed by the owner's thread only, which each access checks; the rest is Sync.
+// SAFETY: only the owner's thread accesses `local` and `merged`: each access first checks that the calling worker is
+// the owner. `owner` is only compared. All other fields are Sync.
 unsafe impl Sync for Base {}
 
 impl Base {
-    /// Runs `body` with a new base, waits until all that it spawned has ended, and returns what `body` returned, or
-    /// resumes the first panic.
+    /// Runs `body` with a new base, and waits until all jobs of the scope have ended. Then returns what `body`
+    /// returned, or resumes the first panic. `waiter` is the calling thread.
     pub(crate) fn enter<R>(
         registry: &Shared,
         waiter: &Waiter<'_>,
@@ -81,7 +98,7 @@ impl Base {
         };
         let value = unwind::catch(|| body(&base));
         let guard = unwind::AbortOnUnwind("the frame of a scope with running jobs was about to unwind");
-        // Kept at once: the jobs that run from here on panic later.
+        // Kept before the wait: a job that runs from here on panics later than `body`.
         let value = value.map_err(|payload| unwind::discard(base.keep_panic(payload))).ok();
         match (&base.end, worker) {
             (End::Worker(latch), Some(worker)) => base.wait_on_worker(worker, latch, wait),
@@ -99,15 +116,17 @@ impl Base {
         }
     }
 
+    /// The owner's wait on a worker of the pool: it runs its own jobs as far as `wait` allows, merges, and waits.
     fn wait_on_worker(&self, worker: &Worker, latch: &TaskLatch, wait: Option<Wait>) {
         let address = (&raw const *self).addr();
         let lends = worker.may_lend_place();
-        // Alone, a worker that parks would leave its own jobs to a spare, which may be blocked on what the caller holds.
+        // The only worker of a pool must not park: its jobs would be left to a spare, which may be blocked on what
+        // the caller holds.
         let alone = self.registry.peers.len() == 1;
         let wait =
             if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { worker.allowed_wait(wait) };
         let help = worker.help(wait.unwrap_or(Wait::Steal));
-        // As long as this is above zero, what is on top of the own stack is younger than the scope.
+        // While this is above zero, the newest of the worker's own jobs is younger than the scope.
         let has_local = || self.local.get() as isize > 0;
         match wait {
             None if lends => worker.run_own_of_scope(address, has_local),
@@ -127,6 +146,7 @@ impl Base {
         }
     }
 
+    /// Whether `worker` is the owner and counts in `local`.
     fn is_local(&self, worker: Option<&Worker>) -> bool {
         worker.is_some_and(|worker| ptr::eq(worker, self.owner)) && !self.merged.get()
     }
@@ -135,7 +155,7 @@ impl Base {
         &self.registry
     }
 
-    /// Counts `jobs` more, on behalf of a job of the scope or its body, which keep the count above zero.
+    /// Counts `jobs` more. The caller is the scope's body or one of its jobs, so the count is above zero.
     #[inline]
     pub(crate) fn add(&self, worker: Option<&Worker>, jobs: usize) {
         if self.is_local(worker) {
@@ -145,7 +165,8 @@ impl Base {
         }
     }
 
-    /// Counts a job and hands it to the pool: to the calling worker if it belongs to that, or else from outside.
+    /// Counts a job and hands it to the pool. A worker that is inside a job of the pool keeps it; any other thread
+    /// injects it.
     #[inline]
     pub(crate) fn spawn(&self, job: Job) {
         with_current(|worker| {
@@ -154,16 +175,18 @@ impl Base {
                 Some(worker) if Arc::ptr_eq(&worker.registry, &self.registry) && worker.inside() => {
                     worker.push_lazily(job);
                 }
-                // The pool does not end while it has a scope that is not over.
+                // A hold, because the pool may be closed. It does not end while one of its scopes lasts.
                 _ => self.registry.hold().inject(job),
             }
         });
     }
 
-    /// Counts and hands out a job for each worker but `except`, which only that worker may run.
+    /// Counts and hands out one job for each worker but `except`. Only that worker may run the job, unless it was
+    /// lent to the pool and has gone: see [`Registry::hand_to`].
     pub(in crate::fork_join) fn spawn_on_workers(&self, except: Option<usize>, job: impl Fn(usize) -> Job) {
         let others = || (0..self.registry.peers.len()).filter(|&index| Some(index) != except);
-        // Not in `local`: while that is above zero the owner takes what is on its stack for jobs of the scope.
+        // Not counted in `local`: while `local` is above zero, the owner takes the jobs on its stack for jobs of the
+        // scope.
         self.shared.fetch_add(others().count(), SCOPE_ADD.get());
         for index in others() {
             Registry::hand_to(&self.registry, index, job(index));
@@ -171,21 +194,22 @@ impl Base {
         self.registry.sleep.published_to_all();
     }
 
-    /// Runs a job of the scope that was counted, on a worker, and counts it as ended.
+    /// Runs a job of the scope on a worker, and counts it as ended.
     ///
     /// # Safety
-    /// `this` is alive until its count is zero, and the job is one that was counted. It may be gone when this returns.
+    /// `this` is alive until its count is zero. The job was counted, and no other call counts it as ended. The caller
+    /// does not use `this` afterwards: it may be gone when the call returns.
     #[inline]
     pub(crate) unsafe fn run(this: *const Base, job: impl FnOnce()) {
-        // SAFETY: alive: the job itself counts.
+        // SAFETY: `this` is alive, because the job is counted and has not ended.
         let base = unsafe { &*this };
         if !base.apart {
-            // SAFETY: by the caller's promise.
+            // SAFETY: by the caller's promise, which is the same.
             return unsafe { Base::run_here(this, job) };
         }
         let owner = base.owner;
         with_current(|worker| {
-            // SAFETY: by the caller's promise.
+            // SAFETY: by the caller's promise, which is the same.
             let run = || unsafe { Base::run_here(this, job) };
             match worker {
                 Some(worker) if !ptr::eq(worker, owner) => worker.run_isolated(run),
@@ -194,11 +218,13 @@ impl Base {
         });
     }
 
+    /// Runs the job in the calling worker's present state of isolation, and counts it as ended.
+    ///
     /// # Safety
     /// As [`run`](Self::run).
     #[inline]
     unsafe fn run_here(this: *const Base, job: impl FnOnce()) {
-        // SAFETY: alive: the job itself counts.
+        // SAFETY: `this` is alive until the job counts as ended, which happens below, last.
         let base = unsafe { &*this };
         let mut late = None;
         if let Err(payload) = unwind::catch(job)
@@ -210,34 +236,37 @@ impl Base {
             if base.is_local(worker) {
                 base.local.set(base.local.get().wrapping_sub(1));
             } else if base.shared.fetch_sub(1, SCOPE_DONE.get()) == 1 {
-                // SAFETY: it is freed only after its latch was set, which happens here.
+                // SAFETY: the base is freed only after its latch was set, and `end` is the one call that sets it.
                 unsafe { Base::end(this, worker) };
             }
         });
         drop(late);
     }
 
+    /// Sets the latch on which the owner waits.
+    ///
     /// # Safety
-    /// `this` is alive until its latch is set.
+    /// `this` is alive until its latch is set. The caller does not use it afterwards.
     #[cold]
     unsafe fn end(this: *const Base, worker: Option<&Worker>) {
-        // SAFETY: by the caller's promise; the reference is not used once the latch is set.
+        // SAFETY: alive by the caller's promise. The reference is not used once the latch is set.
         let end = unsafe { &(*this).end };
         match end {
             End::Worker(latch) => {
                 let Some(worker) = worker else { unreachable!("a job of a scope outside a worker") };
                 let wake = |owner| worker.registry.sleep.nudge(owner);
-                // SAFETY: alive until set.
+                // SAFETY: the latch is alive until it is set, by the caller's promise.
                 unsafe { TaskLatch::set(latch, wake) };
             }
             End::Other(latch) => {
-                // SAFETY: alive until set.
+                // SAFETY: the latch is alive until it is set, by the caller's promise.
                 unsafe { Latch::set(latch) };
             }
         }
     }
 
-    /// Keeps the first payload. The others come back, and must go before the job that they come from counts as ended.
+    /// Keeps the first payload, and returns any later one. The caller drops a returned payload before the job that it
+    /// comes from counts as ended.
     #[cold]
     fn keep_panic(&self, payload: Payload) -> Option<Payload> {
         let mut first = lock(&self.panic);

@@ -1,13 +1,29 @@
-//! What a turn of a broadcast is told.
+//! What each turn of a broadcast is told about its call.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What a closure is told that a scope or a pool [has every worker run](crate::Scope::spawn_broadcast).
+/// Tells each call of a [broadcast](crate::Pool::broadcast_context) which worker runs it, and how many workers there
+/// are.
+///
+/// The closures of [`Pool::spawn_broadcast`](crate::Pool::spawn_broadcast) and
+/// [`Scope::spawn_broadcast`](crate::Scope::spawn_broadcast) get one, too.
+///
+/// # Examples
+/// ```
+/// let pool = filch::Pool::builder().workers(3).build()?;
+/// let words = ["a", "b", "c", "d", "e", "f", "g"];
+/// // Each worker takes its share of the words.
+/// let shares = pool.broadcast_context(|context| {
+///     words.iter().skip(context.index()).step_by(context.num_threads()).count()
+/// });
+/// assert_eq!(shares, [3, 2, 2]);
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 pub struct BroadcastContext<'a> {
     index: usize,
     workers: usize,
-    /// Of the call and of its thread: neither kept, sent nor shared.
+    /// Ties the context to its call and its thread: it can be neither kept, nor sent, nor shared.
     _call: PhantomData<&'a mut dyn Fn()>,
 }
 
@@ -16,14 +32,28 @@ impl BroadcastContext<'_> {
         BroadcastContext { index, workers, _call: PhantomData }
     }
 
-    /// The number of the worker that runs this call.
+    /// Returns the number of the worker that runs this call.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.broadcast_context(|context| context.index()), [0, 1]);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// How many workers the pool has, and calls there are; named as in rayon.
+    /// Returns the number of workers of the pool, which is also the number of calls. The name is rayon's.
+    ///
+    /// # Examples
+    /// ```
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// assert_eq!(pool.broadcast_context(|context| context.num_threads()), [2, 2]);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn num_threads(&self) -> usize {

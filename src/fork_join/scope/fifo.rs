@@ -1,7 +1,12 @@
-//! A scope whose jobs run oldest first.
+//! A scope in which the jobs that one worker spawns begin oldest first.
 //!
-//! The workers' own stacks are newest first. So a job goes to a queue, and a token to the stack: whoever comes to
-//! a token runs the oldest job of that queue. One queue a worker, behind a mutex: in order is what it must be.
+//! A worker takes its own jobs newest first. So a spawn puts the job into a queue, and then pushes a marker job in
+//! its place. The worker that runs a marker runs the oldest job of the marker's queue.
+//!
+//! In each scope every worker has one queue, and threads that are no workers of the pool share one more. Each queue
+//! is behind a mutex, which keeps its order.
+//!
+//! Invariant: a queue holds as many jobs as there are markers for it that have not begun, or more.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,7 +21,7 @@ use crate::scheduler::worker::with_current;
 use crate::sync::{Arc, Mutex, lock};
 use crate::tasks::install;
 
-/// What tokens stand for: one queue a worker, and one for other threads.
+/// The queues that markers refer to: one for each worker, and one for all other threads.
 struct Queues(Box<[Mutex<VecDeque<Job>>]>);
 
 impl Queues {
@@ -24,7 +29,7 @@ impl Queues {
         Queues((0..=workers).map(|_| Mutex::new(VecDeque::new())).collect())
     }
 
-    /// The queue of the calling thread, as one that spawns on `registry`.
+    /// The queue that the calling thread uses when it spawns on the pool of `registry`.
     fn here(&self, registry: &Shared) -> usize {
         with_current(|worker| match worker {
             Some(worker) if Arc::ptr_eq(&worker.registry, registry) => worker.number.get(),
@@ -36,25 +41,43 @@ impl Queues {
         lock(&self.0[queue]).push_back(job);
     }
 
+    /// Takes the oldest job. Called once for each marker, so there is one.
     fn pop(&self, queue: usize) -> Job {
         let job = lock(&self.0[queue]).pop_front();
         job.unwrap_or_else(|| unreachable!("a token without a job"))
     }
 }
 
-/// As [`Scope`](crate::Scope), but what one worker spawns begins in the order in which it was spawned.
+/// Spawns closures that borrow, as [`Scope`](crate::Scope) does, but begins the closures that one worker spawned in
+/// the order in which it spawned them.
 ///
-/// What several workers spawn is in no order between them. A spawn costs a lock of the worker's own queue.
+/// Closures that different workers spawned have no order between them. A spawn takes the lock of the calling worker's
+/// own queue.
+///
+/// # Examples
+/// ```
+/// // Lines that are to come out in the order in which they went in.
+/// let pool = filch::Pool::builder().workers(1).build()?;
+/// let text = std::sync::Mutex::new(String::new());
+/// pool.scope_fifo(|s| {
+///     for line in ["first ", "second ", "third"] {
+///         let text = &text;
+///         s.spawn_fifo(move |_| text.lock().unwrap().push_str(line));
+///     }
+/// });
+/// assert_eq!(text.into_inner().unwrap(), "first second third");
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 pub struct ScopeFifo<'scope> {
     base: *const Base,
     queues: Arc<Queues>,
-    /// Invariant, as in `Scope`.
+    /// Makes `'scope` invariant, as in `Scope`.
     marker: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
-// SAFETY: a pointer to a base, which is Sync, and queues behind locks.
+// SAFETY: the scope is a pointer to its base, which is Sync, and queues of jobs, which are Send, behind locks.
 unsafe impl Send for ScopeFifo<'_> {}
-// SAFETY: as above.
+// SAFETY: as for Send.
 unsafe impl Sync for ScopeFifo<'_> {}
 
 impl<'scope> ScopeFifo<'scope> {
@@ -64,11 +87,12 @@ impl<'scope> ScopeFifo<'scope> {
     }
 
     pub(in crate::fork_join) fn base(&self) -> &Base {
-        // SAFETY: a scope is only shown to its body and its jobs, and lives as long as its base.
+        // SAFETY: only the scope's body and its jobs see a scope, and the base outlives them all.
         unsafe { &*self.base }
     }
 
-    /// Has a worker run `f` before the scope ends, after what this worker spawned before. Does not block.
+    /// Spawns `f`: a worker runs it before the scope ends, and begins it after the closures that this worker spawned
+    /// before. Does not block.
     ///
     /// # Examples
     /// ```
@@ -90,19 +114,37 @@ impl<'scope> ScopeFifo<'scope> {
         let scope_queues = Arc::clone(&self.queues);
         let run = move |base: *const ()| {
             let scope = ScopeFifo { base: base.cast(), queues: scope_queues, marker: PhantomData };
-            // SAFETY: the base lives until its count is zero, in which this job is.
+            // SAFETY: the base lives until its count is zero, and this job is counted, once.
             unsafe { Base::run(scope.base, || f(&scope)) };
         };
-        // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
+        // SAFETY: what `f` borrows outlives the scope, and the scope does not end before this job.
         let job = unsafe { Job::of_scope(self.base.cast(), run) };
         let queue = self.queues.here(self.base().registry());
         self.queues.push(queue, job);
         let queues = Arc::clone(&self.queues);
-        // SAFETY: the queues are shared, and borrow nothing.
+        // SAFETY: the closure owns a reference count of the queues, and the job that it runs is covered above.
         self.base().spawn(unsafe { Job::of_scope(self.base.cast(), move |_| queues.pop(queue).run()) });
     }
 
-    /// As [`Scope::spawn_broadcast`](crate::Scope::spawn_broadcast).
+    /// Has every worker of the pool run `f` once, before the scope ends. Does not block.
+    ///
+    /// As [`Scope::spawn_broadcast`](crate::Scope::spawn_broadcast): each worker runs `f` as soon as it has no more
+    /// jobs of its own. `f` gets the scope and its worker's number.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let pool = filch::Pool::builder().workers(2).build()?;
+    /// let sum = AtomicUsize::new(0);
+    /// pool.scope_fifo(|s| {
+    ///     s.spawn_broadcast(|_, context| {
+    ///         sum.fetch_add(10 + context.index(), Ordering::Relaxed);
+    ///     });
+    /// });
+    /// assert_eq!(sum.into_inner(), 21);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
     pub fn spawn_broadcast<F>(&self, f: F)
     where
         F: Fn(&ScopeFifo<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
@@ -114,8 +156,8 @@ impl<'scope> ScopeFifo<'scope> {
             let queues = Arc::clone(&self.queues);
             let run = move |base: *const ()| {
                 let scope = ScopeFifo { base: base.cast(), queues, marker: PhantomData };
-                // SAFETY: the base lives until its count is zero, in which this job is. The `Arc`, and with it what
-                // `f` borrows, goes before the job counts as ended.
+                // SAFETY: the base lives until its count is zero, and this job is counted, once. The `Arc` goes
+                // before the job counts as ended, and with the last `Arc` the closure, which may borrow.
                 unsafe {
                     Base::run(scope.base, || {
                         let f = f;
@@ -123,7 +165,7 @@ impl<'scope> ScopeFifo<'scope> {
                     });
                 }
             };
-            // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
+            // SAFETY: what `f` borrows outlives the scope, and the scope does not end before this job.
             unsafe { Job::of_scope(self.base.cast(), run) }
         });
     }
@@ -135,6 +177,7 @@ impl fmt::Debug for ScopeFifo<'_> {
     }
 }
 
+/// Runs `f` with a new scope on a worker of the pool of `registry`, and waits for the scope's end.
 pub(crate) fn scope_fifo_on<'scope, F, R>(registry: &Shared, f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -146,6 +189,7 @@ where
     })
 }
 
+/// Runs `f` with a new scope of the pool of `registry` on the calling thread, and waits for the scope's end.
 pub(crate) fn in_place_fifo_on<'scope, F, R>(registry: &Shared, f: F) -> R
 where
     F: FnOnce(&ScopeFifo<'scope>) -> R,

@@ -1,4 +1,14 @@
-//! `scope`: any number of closures that may borrow what lives longer than the scope.
+//! `scope`: any number of closures, which may borrow what lives longer than the scope.
+//!
+//! | part | content |
+//! |---|---|
+//! | [`Base`] | the count of jobs that have not ended, and the first panic |
+//! | [`Scope`] | jobs newest first, from the workers' own stacks |
+//! | [`ScopeFifo`] | jobs oldest first, by a queue for each worker |
+//! | [`BroadcastContext`] | what a closure that every worker runs is told |
+//!
+//! The base lies on the stack of the thread that opens the scope. Invariant: that frame stays until the count is
+//! zero, so a job may use the base, and borrow what outlives it, until the job counts as ended.
 
 mod base;
 mod context;
@@ -20,20 +30,38 @@ use crate::scheduler::worker::Wait;
 use crate::sync::Arc;
 use crate::tasks::install;
 
-/// A place to spawn closures that borrow: made by [`scope`](crate::scope()), which returns when all of them have ended.
+/// Spawns closures that borrow. [`scope`](crate::scope()) makes a `Scope`, and returns when all of its closures have
+/// ended.
 ///
-/// A closure is spawned with [`spawn`](Self::spawn), and gets the scope in turn, to spawn more. What is spawned by
-/// one worker runs newest first, as far as others do not take it, oldest first; for a fixed order there is
-/// [`ScopeFifo`]. Any thread may spawn that has a reference.
+/// [`spawn`](Self::spawn) spawns a closure. The closure gets a reference to the scope, to spawn more. The closures
+/// that one worker spawns run on that worker newest first; other workers steal them oldest first. For a fixed order
+/// there is [`ScopeFifo`]. Any thread that has a reference to the scope may spawn.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// // A tree whose size is not known beforehand: each node spawns its children.
+/// fn visit<'scope>(scope: &filch::Scope<'scope>, children: usize, nodes: &'scope AtomicUsize) {
+///     nodes.fetch_add(1, Ordering::Relaxed);
+///     for _ in 0..children {
+///         scope.spawn(move |scope| visit(scope, children - 1, nodes));
+///     }
+/// }
+/// let nodes = AtomicUsize::new(0);
+/// filch::scope(|scope| visit(scope, 3, &nodes));
+/// assert_eq!(nodes.into_inner(), 16);
+/// ```
 pub struct Scope<'scope> {
     base: *const Base,
-    /// Invariant: a scope that took closures of a longer life could hand out one of a shorter.
+    /// Makes `'scope` invariant. Otherwise a scope could be passed off as one of a shorter life, and would take
+    /// closures whose borrows end before the scope.
     marker: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
 // SAFETY: a scope is a pointer to its base, which is Sync.
 unsafe impl Send for Scope<'_> {}
-// SAFETY: as above.
+// SAFETY: as for Send.
 unsafe impl Sync for Scope<'_> {}
 
 impl<'scope> Scope<'scope> {
@@ -42,14 +70,14 @@ impl<'scope> Scope<'scope> {
     }
 
     pub(super) fn base(&self) -> &Base {
-        // SAFETY: a scope is only shown to its body and its jobs, and lives as long as its base.
+        // SAFETY: only the scope's body and its jobs see a scope, and the base outlives them all.
         unsafe { &*self.base }
     }
 
-    /// Has a worker run `f` before the scope ends. Does not block.
+    /// Spawns `f`: a worker runs it before the scope ends. Does not block.
     ///
-    /// Closures with up to 24 bytes of captures are not allocated. On a worker of the pool `f` stays private to it
-    /// until another has nothing to do.
+    /// A closure with up to 24 bytes of captures costs no allocation. Spawned on a worker of the pool, `f` stays
+    /// private to that worker until another worker has nothing to do.
     ///
     /// # Examples
     /// ```
@@ -68,15 +96,16 @@ impl<'scope> Scope<'scope> {
     {
         let run = move |base: *const ()| {
             let scope = Scope { base: base.cast(), marker: PhantomData };
-            // SAFETY: the base lives until its count is zero, in which this job is.
+            // SAFETY: the base lives until its count is zero, and this job is counted, once.
             unsafe { Base::run(scope.base, || f(&scope)) };
         };
-        // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
+        // SAFETY: what `f` borrows outlives the scope, and the scope does not end before this job.
         self.base().spawn(unsafe { Job::of_scope(self.base.cast(), run) });
     }
 
-    /// Has every worker of the pool run `f` once, told its number, before the scope ends: each as soon as it has no
-    /// more jobs of its own. Does not block.
+    /// Has every worker of the pool run `f` once, before the scope ends. Does not block.
+    ///
+    /// Each worker runs `f` as soon as it has no more jobs of its own. `f` gets the scope and its worker's number.
     ///
     /// # Examples
     /// ```
@@ -99,6 +128,7 @@ impl<'scope> Scope<'scope> {
         self.spawn_on_workers(None, f);
     }
 
+    /// Has every worker of the pool but `except` run `f` once.
     pub(super) fn spawn_on_workers<F>(&self, except: Option<usize>, f: F)
     where
         F: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
@@ -109,8 +139,8 @@ impl<'scope> Scope<'scope> {
             let f = Arc::clone(&f);
             let run = move |base: *const ()| {
                 let scope = Scope { base: base.cast(), marker: PhantomData };
-                // SAFETY: the base lives until its count is zero, in which this job is. The `Arc`, and with it what
-                // `f` borrows, goes before the job counts as ended.
+                // SAFETY: the base lives until its count is zero, and this job is counted, once. The `Arc` goes
+                // before the job counts as ended, and with the last `Arc` the closure, which may borrow.
                 unsafe {
                     Base::run(scope.base, || {
                         let f = f;
@@ -118,7 +148,7 @@ impl<'scope> Scope<'scope> {
                     });
                 }
             };
-            // SAFETY: what `f` borrows outlives the scope, which does not end before this job.
+            // SAFETY: what `f` borrows outlives the scope, and the scope does not end before this job.
             unsafe { Job::of_scope(self.base.cast(), run) }
         });
     }
@@ -130,6 +160,7 @@ impl fmt::Debug for Scope<'_> {
     }
 }
 
+/// Runs `f` with a new scope on a worker of the pool of `registry`, and waits for the scope's end as `wait` says.
 pub(crate) fn scope_on<'scope, F, R>(registry: &Shared, wait: Option<Wait>, f: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R + Send,
@@ -141,6 +172,7 @@ where
     })
 }
 
+/// Runs `f` with a new scope of the pool of `registry` on the calling thread, and waits for the scope's end.
 pub(crate) fn in_place_on<'scope, F, R>(registry: &Shared, f: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
@@ -148,10 +180,10 @@ where
     in_place(registry, |base| f(&Scope::new(base)))
 }
 
-/// Runs `body` with a base, on the calling thread.
+/// Runs `body` with a new base on the calling thread, and waits for the end of what it spawned.
 pub(super) fn in_place<R>(registry: &Shared, body: impl FnOnce(&Base) -> R) -> R {
     Waiter::with(|waiter| {
-        // A worker of the pool is inside a job, which the pool's end waits for.
+        // A worker that is inside a job of the pool needs no entry: the pool does not end before that job.
         let inside = match &waiter {
             Waiter::Worker(worker) => worker.inside() && Arc::ptr_eq(&worker.registry, registry),
             Waiter::Thread(_) => false,

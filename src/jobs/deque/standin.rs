@@ -1,10 +1,9 @@
-//! Chase–Lev and the injector as crossbeam-deque 0.8 orders them, for the checker.
+//! The Chase–Lev deque and the injector, with the orderings of crossbeam-deque 0.8, for the checker.
 //!
-//! Chase and Lev: "Dynamic circular work-stealing deque", 2005; Lê, Pop, Cohen, Zappa Nardelli:
-//! "Correct and efficient work-stealing for weak memory models", 2013. Only the LIFO flavour, which
-//! is the one the workers use. A slot is an atomic pointer, because a thief reads it before it knows
-//! whether the job is its own; what it points to is a checked cell, so a job that was published
-//! without the right ordering is reported as a race.
+//! Sources: Chase and Lev, "Dynamic circular work-stealing deque", 2005; Lê, Pop, Cohen, Zappa Nardelli, "Correct and
+//! efficient work-stealing for weak memory models", 2013. Only the LIFO flavour is here, because the workers use no
+//! other. A slot is an atomic pointer, because a thief reads the slot before it knows whether it gets the job. The
+//! pointer leads to a checked cell, so the checker reports a race if a job was published without the right ordering.
 
 use crate::sync::site::*;
 use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence};
@@ -13,14 +12,14 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Slots of a deque and of an injector. A model that fills one has a bug of its own. Under shuttle there are as
-/// many as it takes.
+/// The number of slots of a deque and of an injector. A model that fills one has a bug of its own. Under shuttle the
+/// number has no limit in practice.
 const CAPACITY: usize = if EXHAUSTIVE { 4 } else { usize::MAX / 4 };
 
-/// Where a deque begins: `back - 1` must not wrap when the owner pops an empty one.
+/// The first index of a deque: `back - 1` must not wrap when the owner pops from an empty deque.
 const FIRST: usize = 4;
 
-/// A fixed number of words, each used in turn.
+/// A fixed number of words, used in turn.
 #[cfg(all(loom, feature = "loom"))]
 struct Slots([AtomicUsize; CAPACITY]);
 
@@ -35,7 +34,7 @@ impl Slots {
     }
 }
 
-/// A word for each index. What the reuse of a slot may bring about is loom's to find.
+/// A word for each index, never used again. loom finds the races that the reuse of a slot may cause.
 #[cfg(not(all(loom, feature = "loom")))]
 struct Slots(Mutex<Vec<Arc<AtomicUsize>>>);
 
@@ -45,7 +44,7 @@ impl Slots {
         Slots(Mutex::new(Vec::new()))
     }
 
-    /// The lock is `std`'s, and held for no step of the checker.
+    /// The lock is `std`'s, and no step of the checker happens while it is held.
     fn at(&self, index: usize) -> Arc<AtomicUsize> {
         let mut slots = self.0.lock().unwrap();
         while slots.len() <= index {
@@ -55,7 +54,7 @@ impl Slots {
     }
 }
 
-/// As crossbeam's.
+/// The result of a steal, as in crossbeam.
 pub(crate) enum Steal<T> {
     Empty,
     Success(T),
@@ -64,11 +63,11 @@ pub(crate) enum Steal<T> {
 
 struct Node<T> {
     value: UnsafeCell<Option<T>>,
-    /// Not the checker's: a second claim is to be reported, not explored.
+    /// Not an atomic of the checker: a second claim is to be reported, not explored.
     taken: AtomicBool,
 }
 
-/// Owns what was published, so that a slot that is claimed twice is an assertion and not a double free.
+/// Owns the published values, so that a slot that is claimed twice causes an assertion and not a double free.
 struct Nodes<T>(Mutex<Vec<Box<Node<T>>>>);
 
 impl<T> Nodes<T> {
@@ -90,7 +89,7 @@ impl<T> Nodes<T> {
         let node = unsafe { &*node };
         assert!(!node.taken.swap(true, Ordering::Relaxed), "model: a job was taken twice");
         node.value.with_mut(|value| {
-            // SAFETY: taken once; the checked cell reports it if the writer is not ordered before.
+            // SAFETY: the value is taken once; the checked cell reports a race if the write is not ordered before.
             let value = unsafe { &mut *value };
             value.take().expect("a job is taken once")
         })
@@ -104,13 +103,13 @@ struct Inner<T> {
     slots: Slots,
 }
 
-/// The owner's end.
+/// The owner's end of a deque.
 pub(crate) struct Deque<T> {
     inner: Arc<Inner<T>>,
     marker: std::marker::PhantomData<std::cell::Cell<T>>,
 }
 
-/// The thieves' end.
+/// The thieves' end of a deque.
 pub(crate) struct Stealer<T> {
     inner: Arc<Inner<T>>,
 }
@@ -169,7 +168,7 @@ impl<T> Deque<T> {
         if back > front {
             return Some(inner.nodes.take(address));
         }
-        // The last one: whoever moves the front first has it.
+        // This is the last job: the thread that moves the front first has it.
         let won =
             inner.front.compare_exchange(front, front + 1, DEQUE_POP_CAS.get(), DEQUE_CAS_FAIL.get()).is_ok();
         inner.back.store(back + 1, DEQUE_POP_BACK.get());
@@ -215,7 +214,7 @@ impl<T> Stealer<T> {
     }
 }
 
-/// The shared entry queue. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
+/// The queue for jobs from outside. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
 pub(crate) struct Injector<T> {
     nodes: Nodes<T>,
     head: AtomicUsize,
@@ -256,9 +255,9 @@ impl<T> Injector<T> {
         }
     }
 
-    /// The oldest job, and of what is left up to half, and fewer than `limit`, to `dest`: claimed at once, and seen by
-    /// nobody until `dest` shows them at the end. How many crossbeam moves is unspecified; under loom, none but the
-    /// first.
+    /// Takes the oldest job, and moves the jobs claimed with it to `dest`. It claims half of all jobs, rounded up,
+    /// but at most `limit`, in one step. Nobody sees the moved jobs until `dest` shows them at the end. How many jobs
+    /// crossbeam moves is unspecified; under loom this moves none.
     pub(crate) fn steal_batch_with_limit_and_pop(&self, dest: &Deque<T>, limit: usize) -> Steal<T> {
         if EXHAUSTIVE {
             return self.steal();
@@ -282,7 +281,7 @@ impl<T> Injector<T> {
         Steal::Success(first)
     }
 
-    /// Claims one job, or half of them, and at most `limit`.
+    /// Claims half of the jobs, rounded up, but at most `limit`.
     fn claim(&self, limit: usize) -> Steal<Range<usize>> {
         let head = self.head.load(INJECTOR_STEAL_HEAD.get());
         fence(INJECTOR_STEAL_FENCE);
@@ -297,7 +296,7 @@ impl<T> Injector<T> {
         }
     }
 
-    /// The job of a claimed slot, once it is written.
+    /// Takes the job of a claimed slot, as soon as it is written.
     fn take(&self, at: usize) -> T {
         let written = self.written.at(at);
         let mut backoff = Backoff::new();

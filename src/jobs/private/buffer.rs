@@ -1,4 +1,4 @@
-//! The slots of a private stack.
+//! The slots of a worker's private stack of jobs.
 
 use std::mem::MaybeUninit;
 
@@ -7,7 +7,7 @@ use crate::sync::UnsafeCell;
 
 type Slot = UnsafeCell<MaybeUninit<Job>>;
 
-/// Slots by position modulo their number, a power of two.
+/// The slots. A job's slot is its position modulo the number of slots, which is a power of two.
 pub(super) struct Buffer(Box<[Slot]>);
 
 impl Buffer {
@@ -25,7 +25,7 @@ impl Buffer {
     }
 }
 
-/// Where the slots of a buffer are. Invariant: that buffer lives for as long as the view is used.
+/// Where the slots of a buffer are. Invariant: the buffer lives for as long as the view is used.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     first: *const Slot,
@@ -37,12 +37,14 @@ impl View {
     fn slot(&self, at: usize) -> &Slot {
         // SAFETY: the mask keeps the offset below the number of slots.
         let slot = unsafe { self.first.add(at & self.mask) };
-        // SAFETY: by the invariant.
+        // SAFETY: by the invariant, the buffer is alive.
         unsafe { &*slot }
     }
 
+    /// Writes `job` into the slot of position `at`.
+    ///
     /// # Safety
-    /// Nobody else may access the slot now.
+    /// No other thread may access the slot now.
     #[inline(always)]
     pub(super) unsafe fn write(&self, at: usize, job: Job) {
         self.slot(at).with_mut(|slot| {
@@ -52,14 +54,16 @@ impl View {
         });
     }
 
+    /// Takes the job out of the slot of position `at`.
+    ///
     /// # Safety
-    /// The slot was written, is read once, and nobody writes it now.
+    /// The slot must have been written, must be read only once, and must not be written now.
     #[inline(always)]
     pub(super) unsafe fn read(&self, at: usize) -> Job {
         self.slot(at).with_mut(|slot| {
-            // SAFETY: by the caller's promise.
+            // SAFETY: by the caller's promise, no thread writes the slot now.
             let slot = unsafe { &*slot };
-            // SAFETY: likewise.
+            // SAFETY: by the caller's promise, the slot was written and is read once.
             unsafe { slot.assume_init_read() }
         })
     }

@@ -1,52 +1,57 @@
-//! The forks that a worker has open: a list through their frames, newest first.
+//! The open forks of a worker: a list through their frames, newest first.
 //!
-//! A fork lies in the frame of the call that made it. The owner pushes a frame at the new end and pops it there, without
-//! a fence, a read-modify-write or an address that depends on what it has to read first. Forks leave at the old end,
-//! in two ways: the owner hands them out on demand, or a *raider* takes one without the owner's help.
+//! A fork lies in the stack frame of the call that made it. The owner pushes a frame at the new end and pops it
+//! there. It needs no fence, no read-modify-write, and no address that it has to load first. Forks leave at the old
+//! end in two ways: the owner hands them out on demand, or a *raider* takes one without the owner's help.
 //!
 //! | word | written by | read by |
 //! |---|---|---|
 //! | `newest` | owner | owner; raiders, after `heavy` |
 //! | `left`: the newest fork that has left | owner and raiders, with the lock | anyone |
 //! | `frozen` | raiders, with the lock | owner, after `light` |
-//! | link of a frame, with its state | owner; then who has the lock | owner, after `light`; who has the lock |
+//! | link of a frame, with its state | owner; later the lock's holder | owner, after `light`; the lock's holder |
 //!
 //! | state | meaning | next |
 //! |---|---|---|
 //! | private | the frame is in the list, and nowhere else | popped; indexed; left |
-//! | indexed | it is also in the index: see below | popped, with the lock; left |
-//! | left | the job is in a deque, or somebody has it | the latch is set |
+//! | indexed | the frame is in the list and in the index (see below) | popped, with the lock; left |
+//! | left | the job is in a deque, or a thread has it | the latch is set |
 //!
-//! From old to new the list holds forks that have left, then indexed ones, then private ones.
+//! Invariant: from old to new, the list holds forks that have left, then indexed forks, then private forks.
 //!
 //! # The index
 //!
-//! The list leads from new to old, and forks leave oldest first. Who takes one walks from the newest to the first that is
-//! indexed or has left, and enters what it came by into the index, a queue behind the lock. So each fork is walked over
-//! once, however deep the recursion is, and most never are.
+//! The list leads from new to old, but the oldest fork leaves first. The thread that takes forks therefore walks from
+//! the newest fork to the first fork that is indexed or has left. It enters each fork on its way into the index, a
+//! queue behind the lock. So each fork is walked over at most once, however deep the recursion is, and most forks
+//! never are.
 //!
 //! # The race for a fork
 //!
-//! The owner moves `newest` on, then reads `frozen` and the frame's state; the raider sets `frozen`, then reads `newest`:
-//! Dekker's pattern, and the protocol that Cilk-5 calls THE (Frigo, Leiserson, Randall, 1998), with an [asymmetric
-//! fence](crate::system::membarrier) so that the owner pays nothing. At least one of the two sees the other.
+//! The owner moves `newest` on, then reads `frozen` and the frame's state. The raider sets `frozen`, then reads
+//! `newest`. This is Dekker's pattern, and the protocol that Cilk-5 calls THE (Frigo, Leiserson, Randall, 1998), with
+//! an [asymmetric fence](crate::system::membarrier) so that the owner pays nothing. At least one of the two sees the
+//! other.
 //!
-//! The owner that sees `frozen` comes for the lock, and so stands still, within the fork that it was about to take back,
-//! until the raid is over. Then the state of that fork tells who has it. The raider that still sees the owner's fork, in
-//! the list or in the index, may take it: the owner looks at the state again, with the lock. A fork that the raider does
-//! not see any more is the owner's. All others are older than that one, and cannot be popped before it. What the owner
-//! pushes meanwhile is newer than all that the raider walks over.
+//! * An owner that sees `frozen` comes for the lock. So it stands still, within the fork that it is about to take
+//!   back, until the raid is over. Then the fork's state tells who has the fork.
+//! * A raider that still sees the owner's fork, in the list or in the index, may take it: the owner looks at the
+//!   state again, with the lock.
+//! * A fork that the raider no longer sees is the owner's. All forks that the raider sees are older, and the owner
+//!   pops them only after this fork.
+//! * Forks that the owner pushes meanwhile are newer than all forks that the raider walks over.
 //!
 //! # The race between demand and push
 //!
-//! The owner pushes, then looks whether a job is wanted; who is about to sleep says that it wants one, then compares
-//! `newest` with `left`, with `light` and `heavy` in between. So either the fork is seen, or the demand.
+//! The owner pushes, then looks whether a job is wanted. A worker that is about to sleep leaves its demand, then
+//! compares `newest` with `left`. A `light` lies between the owner's two steps, a `heavy` between the sleeper's. So
+//! either the sleeper sees the fork, or the owner sees the demand.
 //!
 //! # Why not
 //!
-//! *An array of pointers to the frames.* The place in the array depends on a counter that was stored a moment ago; each
-//! fork waits for that store, and what is read behind it with it. *The order of the frames' addresses* to tell which
-//! have left: a recursion may go on on another stack.
+//! *An array of pointers to the frames*: the place in the array depends on a counter that was stored a moment ago.
+//! Each fork waits for that store, and so does each read that depends on the counter. *The order of the frames'
+//! addresses* to tell which forks have left: a recursion may continue on another stack.
 
 use std::collections::VecDeque;
 use std::ptr;
@@ -62,39 +67,41 @@ use crate::sync::{
 use crate::system::membarrier;
 use crate::waiting::latch::TaskOwner;
 
-/// The list and its index.
+/// The list of open forks, and its index.
 pub(super) struct ForkList {
     newest: CachePadded<AtomicPtr<Frame>>,
     edge: CachePadded<Edge>,
     index: Mutex<Index>,
 }
 
-/// What the owner reads with each fork and others seldom write.
+/// What the owner reads with each fork, and other threads seldom write.
 struct Edge {
     /// 0, or [`FROZEN`].
     frozen: AtomicUsize,
     left: AtomicPtr<Frame>,
 }
 
-/// What comes with the lock.
+/// What the lock protects.
 struct Index {
-    /// Forks in the state `indexed`, oldest first. Invariant: their frames live, and stay while the lock is held.
+    /// The frames of the forks in the state `indexed`, oldest first. Invariant: the frames live, and stay while the
+    /// lock is held.
     forks: VecDeque<*const Frame>,
-    /// The owner, as who waits for forks that leave: the bits of a [`TaskOwner`]. Not a word beside the lock: the owner takes a fork for gone as soon
-    /// as it reads `left`, while the raid that takes it may still be under way.
+    /// The owner that waits for forks that leave: the bits of a [`TaskOwner`]. The field is behind the lock, not
+    /// beside it: the owner takes a fork for gone as soon as it reads `left`, while the raid that takes the fork may
+    /// still be under way.
     owner: u64,
 }
 
-// SAFETY: the pointers are used with the lock, by the invariant.
+// SAFETY: the pointers are used only with the lock held, and then the frames live by the invariant.
 unsafe impl Send for Index {}
 
 /// Who has a fork whose frame is no longer in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Settled {
-    /// It is the owner's.
+    /// The owner has the fork.
     Private,
-    /// It has left.
+    /// The fork has left.
     Left,
 }
 
@@ -110,7 +117,7 @@ impl ForkList {
 
     // --- the owner ---
 
-    /// The newest fork.
+    /// The frame of the newest fork.
     #[inline(always)]
     pub(super) fn newest(&self) -> *mut Frame {
         self.newest.load(FORK_NEWEST_OWN.get())
@@ -119,18 +126,21 @@ impl ForkList {
     /// Appends a fork.
     ///
     /// # Safety
-    /// By the owner. The frame's older one is the newest. It stays where it is until it was popped, and its job, if it
-    /// left, has ended or is back. The pointer is good for all of what the frame begins.
+    /// * The caller is the owner.
+    /// * The frame's older fork is the newest fork.
+    /// * `frame` stays in place until it is popped and, if its job left, until that job has ended or is back.
+    /// * The pointer is valid for the whole object that begins with the frame.
     #[inline(always)]
     pub(super) unsafe fn push(&self, frame: *const Frame) {
         self.newest.store(frame.cast_mut(), FORK_PUSH.get());
         light_fence(FORK_PUSH_LIGHT);
     }
 
-    /// Pops the newest fork. `true`: it is the owner's. If not, [`settle`](Self::settle) tells who has it.
+    /// Pops the newest fork. Returns `true` if the fork is the owner's. Otherwise [`settle`](Self::settle) tells who
+    /// has it.
     ///
     /// # Safety
-    /// By the owner; `frame` is the newest.
+    /// The caller must be the owner, and `frame` must be the newest fork's.
     #[inline(always)]
     pub(super) unsafe fn pop(&self, frame: &Frame) -> bool {
         self.newest.store(frame.link().raw(), FORK_POP.get());
@@ -139,19 +149,19 @@ impl ForkList {
         frame.link().is_private_and(frozen)
     }
 
-    /// Who has the fork that was just popped.
+    /// Tells who has the fork that was just popped.
     ///
     /// # Safety
-    /// By the owner, right after [`pop`](Self::pop).
+    /// The caller must be the owner, and must have just called [`pop`](Self::pop) for the same frame.
     #[cold]
     pub(super) unsafe fn settle(&self, frame: &Frame) -> Settled {
-        // With the lock no raid is under way.
+        // While the owner holds the lock, no raid is under way.
         let mut index = lock(&self.index);
         let link = frame.link();
-        // Without the state that came with it.
+        // `pop` may have stored the state of `frame` with the pointer; this store leaves the state out.
         self.newest.store(frame.older(), FORK_POP.get());
         if link.is_left() {
-            // It was the newest of those that have left: all that are older left before.
+            // This fork was the newest fork that has left: all older forks left before it.
             self.edge.left.store(frame.older(), FORK_LEFT.get());
             return Settled::Left;
         }
@@ -162,21 +172,22 @@ impl ForkList {
         Settled::Private
     }
 
-    /// From now on forks that leave are waited for by `owner`. To be called while no fork is private.
+    /// Sets the owner that waits for the forks that leave from now on. To be called while no fork is private.
     pub(super) fn set_owner(&self, owner: TaskOwner) {
         lock(&self.index).owner = owner.bits();
     }
 
-    /// Locks the list for the owner, to hand out forks.
+    /// Locks the list for the owner, which is about to hand out forks.
     pub(super) fn open(&self) -> Opened<'_> {
-        let mut opened = Opened { chain: self, index: lock(&self.index) };
+        let mut opened = Opened { list: self, index: lock(&self.index) };
         opened.enter_private();
         opened
     }
 
     // --- anybody ---
 
-    /// Whether there are forks that have not left, about. Exact for what was pushed before a `heavy` that precedes it.
+    /// Whether there seem to be forks that have not left. The answer is exact for forks that were pushed before a
+    /// `heavy` that precedes the call.
     #[inline]
     pub(super) fn has_some(&self) -> bool {
         let left = self.edge.left.load(FORK_LEFT.get());
@@ -190,28 +201,29 @@ impl ForkList {
         }
         let Some(index) = try_lock(&self.index) else {
             if MODEL {
-                // The checker would try for ever before it lets the holder go on.
+                // The checker would otherwise try for ever before it lets the holder of the lock go on.
                 yield_now();
             }
             return None;
         };
-        let mut opened = Opened { chain: self, index };
+        let mut opened = Opened { list: self, index };
         self.edge.frozen.store(FROZEN, FORK_FREEZE.get());
         membarrier::heavy();
         opened.enter_private();
         let job = opened.pop_oldest();
         self.edge.frozen.store(0, FORK_THAW.get());
         if MODEL && job.is_none() {
-            // As above, before it lets the owner come for what it has popped: until then there seems to be a fork.
+            // The checker would otherwise try for ever before it lets the owner come for the fork that it has popped:
+            // until then the list seems to hold a fork.
             yield_now();
         }
         job
     }
 }
 
-/// The list, with its lock; its owner is the caller or stands still.
+/// The list with its lock. Its owner is the caller, or stands still if it comes for the lock.
 pub(super) struct Opened<'c> {
-    chain: &'c ForkList,
+    list: &'c ForkList,
     index: MutexGuard<'c, Index>,
 }
 
@@ -220,9 +232,9 @@ impl Opened<'_> {
     fn enter_private(&mut self) {
         let index = &mut self.index.forks;
         let known = index.len();
-        let mut frame = stateless(self.chain.newest.load(FORK_NEWEST_TAKE.get()));
-        // SAFETY: frames in the list live, and none that is walked over goes before the lock is free: see the module's
-        // text.
+        let mut frame = stateless(self.list.newest.load(FORK_NEWEST_TAKE.get()));
+        // SAFETY: frames in the list live, and no frame that is walked over goes before the lock is free: see the
+        // module's text.
         while let Some(this) = unsafe { frame.as_ref() }.filter(|this| this.link().is_private()) {
             this.note_indexed();
             index.push_back(frame);
@@ -231,7 +243,7 @@ impl Opened<'_> {
         index.make_contiguous()[known..].reverse();
     }
 
-    /// How many forks there are to take.
+    /// The number of forks that can be taken.
     pub(super) fn len(&self) -> usize {
         self.index.forks.len()
     }
@@ -248,11 +260,13 @@ impl Opened<'_> {
         }));
     }
 
-    /// Takes the oldest fork; from now on its latch tells of its end.
+    /// Takes the oldest fork. From now on the fork's latch tells of its end.
     fn pop_oldest(&mut self) -> Option<Job> {
         let frame = self.index.forks.pop_front()?;
-        self.chain.edge.left.store(frame.cast_mut(), FORK_LEFT.get());
-        // SAFETY: with the lock; the frame lives by the index's invariant, and stays until the latch is set.
+        self.list.edge.left.store(frame.cast_mut(), FORK_LEFT.get());
+        // SAFETY: the lock is held, and the index has the pointer that was pushed. The frame lives by the index's
+        // invariant, and stays until its latch is set, or until the owner has the job back. A fork leaves the index
+        // only once.
         Some(unsafe { Frame::leave(frame, TaskOwner::from_bits(self.index.owner)) })
     }
 }

@@ -1,9 +1,11 @@
-//! A fork's frame: its place in the list of open forks, and the latch that tells of its end if it has left.
+//! The frame of a fork: its place in the list of open forks, and the latch that tells of the end of a fork that has
+//! left.
 //!
-//! The second side and the place for its result lie behind it: [`crate::fork_join::fork_job`].
+//! The second side and the place for its result lie behind the frame: [`crate::fork_join::fork_job`].
 //!
-//! Who touches what: the owner until the job has left; then whoever has the job, until the latch is set; then the owner
-//! again. The latch's set (Release) and probe (Acquire) order the two.
+//! Access to both goes in turns: the owner, until the job has left; then the thread that has the job, until it sets
+//! the latch; then the owner again. The latch's set (Release) and probe (Acquire) order the last two. The `link`
+//! follows other rules: see [`Frame`].
 
 use std::mem::MaybeUninit;
 
@@ -12,17 +14,17 @@ use crate::sync::site::{FORK_LEAVE, FORK_STATE};
 use crate::sync::{AtomicPtr, Life, UnsafeCell};
 use crate::waiting::latch::{TaskLatch, TaskOwner};
 
-/// What a fork's frame begins with, whatever its types.
+/// The frame: the first part of every fork, whatever the types of its second side.
 ///
 /// | link | meaning | set by |
 /// |---|---|---|
-/// | bit 0 | the fork is indexed | who has the lock of the list |
-/// | bit 1 | the fork has left, and its latch was made | the same |
-/// | others | the fork that was newest before | the owner, before the frame is in the list |
+/// | bit 0 | the fork is indexed | the holder of the list's lock |
+/// | bit 1 | the fork has left, and its latch was made | the holder of the list's lock |
+/// | others | the next older fork in the list | the owner, before the frame is in the list |
 ///
-/// One word, because what limits a fork is how many it has to write. For that reason the latch is made only when the fork
-/// leaves, by who takes it, under the lock of the list. The owner learns under the same lock that the fork has left, and
-/// does not look at the latch before.
+/// State and pointer share one word, because the number of words that a fork writes is what limits its speed. For the
+/// same reason the latch is made only when the fork leaves: the thread that takes the fork makes it, under the lock
+/// of the list. The owner learns under the same lock that the fork has left, and does not look at the latch before.
 #[repr(C, align(8))]
 pub(crate) struct Frame {
     kind: &'static Kind,
@@ -31,7 +33,7 @@ pub(crate) struct Frame {
     life: Life,
 }
 
-/// What a frame says of the fork, and where the next older one is.
+/// One value of a frame's link: the state of the fork, and the next older fork.
 #[derive(Clone, Copy)]
 pub(super) struct Link(*mut Frame);
 
@@ -43,13 +45,13 @@ const STATE: usize = INDEXED | LEFT;
 pub(super) const FROZEN: usize = 1;
 
 impl Link {
-    /// Whether the fork is its owner's alone.
+    /// Whether the fork is private.
     #[inline(always)]
     pub(super) fn is_private(self) -> bool {
         self.is_private_and(0)
     }
 
-    /// Whether it is, and `frozen` is 0.
+    /// Whether the fork is private and `frozen` is 0.
     #[inline(always)]
     pub(super) fn is_private_and(self, frozen: usize) -> bool {
         (self.0.addr() | frozen) & STATE == 0
@@ -59,21 +61,22 @@ impl Link {
         self.0.addr() & LEFT != 0
     }
 
-    /// The next older fork, maybe with the state of this one.
+    /// The next older fork, maybe with the state of this fork in the low bits.
     #[inline(always)]
     pub(super) fn raw(self) -> *mut Frame {
         self.0
     }
 }
 
-/// The frame that a pointer from a list of forks is to, whatever state comes with it.
+/// The frame that a pointer from a list of forks points to, without the state in the pointer's low bits.
 #[inline(always)]
 pub(super) fn stateless(frame: *mut Frame) -> *mut Frame {
     frame.map_addr(|address| address & !STATE)
 }
 
 impl Frame {
-    /// Of a fork that is about to be put into a list in which `older` is the newest, and whose job is of that kind.
+    /// Creates the frame of a fork whose job is of kind `kind`, and whose next older fork is `older`: the newest in
+    /// the list that the frame is about to enter.
     #[inline(always)]
     pub(crate) fn new(kind: &'static Kind, older: *mut Frame) -> Frame {
         Frame {
@@ -95,58 +98,61 @@ impl Frame {
         stateless(self.link().0)
     }
 
-    /// The fork, which was private, is indexed.
+    /// Marks the fork, which is private, as indexed.
     pub(super) fn note_indexed(&self) {
         self.link.store(self.older().map_addr(|address| address | INDEXED), FORK_LEAVE.get());
     }
 
-    /// The fork, which was indexed, leaves: its job. `owner` will wait for it.
+    /// Lets the fork, which is indexed, leave: makes the latch, on which `owner` will wait, and returns the fork's
+    /// job.
     ///
     /// # Safety
-    /// By who has the lock of the list that the frame is in, with the pointer that was pushed. It stays until the latch is
-    /// set, or the owner has the job back.
+    /// * The caller holds the lock of the list that the frame is in.
+    /// * `frame` is the pointer that was pushed, and the fork has not left yet.
+    /// * The frame stays until the latch is set, or until the owner has the job back.
     pub(super) unsafe fn leave(frame: *const Frame, owner: TaskOwner) -> Job {
-        // SAFETY: by the caller's promise.
+        // SAFETY: the frame is alive by the caller's promise.
         let this = unsafe { &*frame };
         this.latch.with_mut(|latch| {
-            // SAFETY: nobody else looks at the latch before the lock is free again.
+            // SAFETY: no other thread looks at the latch before the lock is free again.
             let latch = unsafe { &mut *latch };
             latch.write(TaskLatch::new(owner));
         });
         this.link.store(this.older().map_addr(|address| address | LEFT), FORK_LEAVE.get());
-        // SAFETY: by the caller's promise; a fork leaves once, and jobs run once. A frame is its own home.
+        // SAFETY: a fork leaves once, and jobs run once. The address is the home's: the frame is the home. The frame
+        // stays until then by the caller's promise.
         unsafe { Job::at(this.kind, frame.cast()) }
     }
 
-    /// Its latch.
+    /// The address of the latch, which is made only when the fork leaves.
     pub(crate) fn latch(&self) -> *const TaskLatch {
         self.latch.with(|latch| latch.cast())
     }
 
-    /// The end of a latch that is set.
+    /// Drops the latch, which is set.
     ///
     /// # Safety
-    /// By the owner, once, of a fork that left.
+    /// The caller must be the owner of a fork that left and whose latch is set, and must call this once.
     pub(crate) unsafe fn end_latch(&self) {
         self.latch.with_mut(|latch| {
-            // SAFETY: whoever had the job has let go of it.
+            // SAFETY: the latch is set, so the thread that had the job no longer accesses the latch.
             let latch = unsafe { &mut *latch };
-            // SAFETY: it was made when the fork left, and nobody looks at it any more.
+            // SAFETY: the latch was made when the fork left, and no thread looks at it any more.
             unsafe { latch.assume_init_drop() };
         });
     }
 
-    /// What tells the job from others.
+    /// The frame's address as a number, which tells the fork's job from other jobs.
     pub(crate) fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 }
 
-/// Which worker has the frame of a fork that has left on its stack.
+/// The number of the worker on whose stack the frame of `job` lies, or `None` if `job` is no fork.
 pub(crate) fn owner_of(job: &Job) -> Option<usize> {
     let (Home::Fork, address) = job.home() else { return None };
     let frame: *const Frame = std::ptr::with_exposed_provenance(address);
-    // SAFETY: a fork's home is its frame, which stays until the job, which the caller has, was run.
+    // SAFETY: a fork's home is its frame. The frame stays until the job, which the caller has, was run.
     let latch = unsafe { (*frame).latch() };
     // SAFETY: a fork that is a job has left, so its latch was made.
     Some(unsafe { (*latch).owner() }.worker())

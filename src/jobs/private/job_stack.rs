@@ -1,13 +1,13 @@
-//! The private stack of jobs that a worker keeps in front of its deque: what it executes and spawns.
+//! The private stack of jobs in front of a worker's deque: the jobs that the worker submits and spawns itself.
 //!
-//! The owner pushes and pops without a fence and without a read-modify-write. Two words tell what is there:
-//! `top`, which only the owner moves, and `bottom`, which moves under the lock. Jobs leave at the bottom, oldest
-//! first, in two ways:
+//! The owner pushes and pops without a fence and without a read-modify-write. Two words tell what is there: `top`,
+//! which only the owner moves, and `bottom`, which moves under the lock. Jobs leave at the bottom, oldest first, in
+//! two ways:
 //!
-//! * **Exposed by the owner, on demand.** A worker that has nothing to do stores 0 into each peer's `limit`, which the
-//!   owner reads after each push anyway, to see whether there is room for another job. The owner then moves jobs to its
-//!   deque, where they are stolen in the ordinary way.
-//! * **Raided.** An owner that is inside a long closure pushes nothing and so sees no demand. A thief that found
+//! * **Exposed by the owner, on demand.** A worker that has nothing to do writes 0 into each peer's `limit`. The
+//!   owner reads `limit` after each push anyway, to see whether there is room for another job. It then exposes jobs:
+//!   it moves them to its deque, where they are stolen in the ordinary way.
+//! * **Raided.** An owner that is inside a long closure pushes nothing, and so sees no demand. A thief that found
 //!   nothing elsewhere takes the lock and the oldest job itself.
 //!
 //! | word | written by | read by |
@@ -19,17 +19,20 @@
 //!
 //! # The race for the oldest job
 //!
-//! The owner lowers `top`, then reads `bottom`; the raider raises `bottom`, then reads `top`: the pattern of
-//! [`super::fork_list`]. The owner that sees the raider waits for the lock, after which the raid has happened or was given up.
-//! The raider that sees the owner gives up. If both see each other, the owner has the job: it waits until the raider has
-//! given up.
+//! The owner lowers `top`, then reads `bottom`. The raider raises `bottom`, then reads `top`. This is the pattern of
+//! [`super::fork_list`]. An owner that sees the raider waits for the lock; then the raid has happened, or the raider
+//! has given up. A raider that sees the owner gives up. If both see each other, the owner has the job: it waits until
+//! the raider has given up.
 //!
-//! A raider that claimed slot `b` may find a newer job in it than was there when it came. That is no harm: it
-//! reads the slot only after it has seen `top` above `b`, which orders it after that job's push, and from the moment
-//! the heavy fence is over the owner cannot pop `b` without seeing the claim. Nor can the owner write over `b` from
-//! the other end: it counts room from a bottom that it read under the lock, not from one that a raider may take back.
-//! Nor does it take itself for empty because of one: it would sleep on the job that the raider leaves there (the models
-//! `scope_nested` and `scope_two_thieves` found that).
+//! A raider that claimed slot `b` may find a newer job in it than the job that was there when the raider came. That
+//! is no harm. The raider reads the slot only after it has seen `top` above `b`, which orders the read after that
+//! job's push. And from the end of the heavy fence on, the owner cannot pop `b` without seeing the claim.
+//!
+//! Two more rules hold for the owner, because a raider may take its claim back:
+//!
+//! * The owner counts room from a bottom that it read under the lock. So it cannot write over `b` from the other end.
+//! * The owner does not take itself for empty because of a claim. Otherwise it would sleep while the raider leaves it
+//!   the job (the models `scope_nested` and `scope_two_thieves` cover this).
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -42,42 +45,42 @@ use crate::sync::site::*;
 use crate::sync::{AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now};
 use crate::system::membarrier;
 
-/// Slots at first; a power of two, as it stays. One slot is always free.
+/// The number of slots at first. The number of slots is always a power of two. One slot is always free.
 const SLOTS: usize = if MODEL { 4 } else { 64 };
 
-/// A buffer of more slots than this is given back when it has become empty.
+/// A buffer with more slots than this is given back when it has become empty.
 const KEEP: usize = 1 << 14;
 
-/// What owner and thieves share.
+/// What the owner and the thieves share.
 pub(super) struct Jobs {
     own: CachePadded<Own>,
     edge: CachePadded<Edge>,
     buffer: Mutex<Buffer>,
 }
 
-/// What the owner writes with each job. The cells are the owner's alone.
+/// What the owner writes with each job. Only the owner accesses the cells.
 struct Own {
-    /// One above the newest private job.
+    /// One above the position of the newest private job.
     top: AtomicUsize,
-    /// The buffer behind the lock, which only the owner replaces.
+    /// The slots of the buffer behind the lock. Only the owner replaces that buffer.
     view: Cell<View>,
-    /// Where the bottom was when the owner last had the lock: it is no lower now.
+    /// Where the bottom was when the owner last had the lock. The bottom is no lower now.
     settled: Cell<usize>,
 }
 
-/// What the owner reads with each job and fork, and others seldom write.
+/// What the owner reads with each job and fork, and other threads seldom write.
 struct Edge {
-    /// The oldest private job.
+    /// The position of the oldest private job.
     bottom: AtomicUsize,
-    /// A top at or above it needs the owner's [attention](Jobs::push): there is no room for one more job, or a job is
-    /// wanted, for which it is 0.
+    /// A top at or above the limit needs the owner's [attention](Jobs::push): there is no room for one more job, or
+    /// another worker wants a job and has set the limit to 0.
     limit: AtomicUsize,
 }
 
-// SAFETY: jobs are Send; slots are accessed by the protocol in the module's text, and the cells by the owner only, as each
-// method that touches them demands.
+// SAFETY: jobs are `Send`. Slots are accessed by the protocol in the module's text. Cells are accessed by the owner
+// only, as each method that touches them demands.
 unsafe impl Sync for Jobs {}
-// SAFETY: as above.
+// SAFETY: jobs are `Send`, and the views in the cells point into the buffer that moves along.
 unsafe impl Send for Jobs {}
 
 impl Jobs {
@@ -90,7 +93,7 @@ impl Jobs {
 
     // --- anybody ---
 
-    /// Asks the owner for a job. The caller counts as idle, and fenced since.
+    /// Asks the owner for a job. The caller must count as idle, and must have fenced since then.
     #[inline]
     pub(super) fn demand(&self) {
         if !self.is_wanted() {
@@ -98,14 +101,14 @@ impl Jobs {
         }
     }
 
-    /// Whether there are private jobs, about.
+    /// Whether there seem to be private jobs.
     #[inline]
     pub(super) fn has_some(&self) -> bool {
         let bottom = self.edge.bottom.load(STACK_BOTTOM.get());
         self.own.top.load(STACK_TOP_HINT.get()) > bottom
     }
 
-    /// How many private jobs there are, about.
+    /// About how many private jobs there are.
     #[inline]
     pub(super) fn len(&self) -> usize {
         let bottom = self.edge.bottom.load(STACK_BOTTOM.get());
@@ -119,7 +122,7 @@ impl Jobs {
         }
         let Some(buffer) = try_lock(&self.buffer) else {
             if MODEL {
-                // The checker would try for ever before it lets the holder go on.
+                // The checker would otherwise try for ever before it lets the holder of the lock go on.
                 yield_now();
             }
             return None;
@@ -131,17 +134,17 @@ impl Jobs {
             self.edge.bottom.store(at, STACK_BOTTOM_MOVE.get());
             return None;
         }
-        // SAFETY: position `at` is claimed: see the module's text.
+        // SAFETY: position `at` is claimed and holds a job: see the module's text.
         Some(unsafe { buffer.view().read(at) })
     }
 
-    /// Whether the owner has not answered the last demand.
+    /// Whether the owner has not yet answered the last demand.
     #[inline(always)]
     pub(super) fn is_wanted(&self) -> bool {
         self.edge.limit.load(STACK_LIMIT.get()) == 0
     }
 
-    // --- the owner: each of these is to be called by it alone ---
+    // --- the owner: only the owner may call these ---
 
     #[inline(always)]
     fn top(&self) -> usize {
@@ -156,17 +159,18 @@ impl Jobs {
     /// Whether there is no job.
     ///
     /// # Safety
-    /// By the owner.
+    /// The caller must be the owner.
     #[inline(always)]
     pub(super) unsafe fn is_empty(&self) -> bool {
         let top = self.top();
-        // No lower than where it was settled: nothing to look for.
+        // The bottom is never below `settled`, so a top that is not above `settled` means empty, without a look under
+        // the lock.
         top <= self.bottom()
             && (top <= self.own.settled.get() || defect("claim_believed") || self.is_empty_now())
     }
 
-    /// As [`is_empty`](Self::is_empty) once no raid is under way: one that gives up leaves the job to the owner,
-    /// which would otherwise sleep on it.
+    /// Decides [`is_empty`](Self::is_empty) under the lock, when no raid is under way. A raider that gives up leaves
+    /// the job to the owner, which must not sleep on it.
     #[cold]
     #[inline(never)]
     fn is_empty_now(&self) -> bool {
@@ -176,15 +180,15 @@ impl Jobs {
         self.top() <= bottom
     }
 
-    /// Pushes a job. If the answer is yes, the caller must attend to the stack before the next push, by
-    /// [`open`](Self::open): somebody wants a job, or there is no room for another.
+    /// Pushes a job. Returns `true` if another worker wants a job, or if there is no room for another job: the caller
+    /// must then attend to the stack, by [`open`](Self::open), before the next push.
     ///
     /// # Safety
-    /// By the owner.
+    /// The caller must be the owner.
     #[inline(always)]
     pub(super) unsafe fn push(&self, job: Job) -> bool {
         let at = self.top();
-        // SAFETY: there is always a free slot at the top, which belongs to the owner.
+        // SAFETY: there is always a free slot at the top, and it belongs to the owner.
         unsafe { self.own.view.get().write(at, job) };
         self.own.top.store(at + 1, STACK_PUSH.get());
         light_fence(STACK_PUSH_LIGHT);
@@ -194,10 +198,10 @@ impl Jobs {
     /// Pops the newest job.
     ///
     /// # Safety
-    /// By the owner.
+    /// The caller must be the owner.
     #[inline]
     pub(super) unsafe fn pop(&self) -> Option<Job> {
-        // SAFETY: by the caller's promise.
+        // SAFETY: the caller is the owner, by its promise.
         if unsafe { self.is_empty() } {
             return None;
         }
@@ -207,14 +211,15 @@ impl Jobs {
         if self.bottom() > at && !defect("bottom_unlooked") && !self.settle(at) {
             return None;
         }
-        // SAFETY: it was pushed, and no raider has a claim: see the module's text.
+        // SAFETY: the job was pushed, and no raider has a claim on it: see the module's text.
         Some(unsafe { self.own.view.get().read(at) })
     }
 
-    /// The top was lowered to `at`, which a raider may have claimed: whether the job is the owner's.
+    /// Whether the job at `at` is the owner's, after the top was lowered to `at` and a raider seemed to claim the
+    /// job.
     #[cold]
     fn settle(&self, at: usize) -> bool {
-        // With the lock no raid is under way: it has happened or was given up.
+        // While the owner holds the lock, no raid is under way: it has happened, or the raider has given up.
         let buffer = lock(&self.buffer);
         if self.bottom() <= at {
             return true;
@@ -222,7 +227,7 @@ impl Jobs {
         let Edge { bottom, limit } = &*self.edge;
         bottom.store(at, STACK_BOTTOM_MOVE.get());
         self.own.settled.set(at);
-        // With the bottom goes the place up to which there is room. Not by a store: that could take a demand back.
+        // The bottom goes down, so the limit must go down with it. A plain store could take a demand back.
         let seen = limit.load(STACK_LIMIT.get());
         if seen != 0 {
             let lower = at + buffer.len() - 1;
@@ -231,10 +236,10 @@ impl Jobs {
         false
     }
 
-    /// Locks the stack for the owner, to hand out jobs.
+    /// Locks the stack for the owner, which is about to hand out jobs.
     ///
     /// # Safety
-    /// By the owner.
+    /// The caller must be the owner.
     pub(super) unsafe fn open(&self) -> Opened<'_> {
         let mut buffer = lock(&self.buffer);
         let bottom = self.bottom();
@@ -243,7 +248,8 @@ impl Jobs {
         Opened { jobs: self, buffer }
     }
 
-    /// Sees to it that the slots up to `top`, and one more, are there.
+    /// Makes sure that the buffer has slots for the jobs up to `top` and for one more; replaces a large, empty
+    /// buffer.
     fn make_room(&self, buffer: &mut Buffer, bottom: usize, top: usize) {
         if top - bottom + 1 >= buffer.len() {
             let slots = buffer.len() * 2;
@@ -256,9 +262,9 @@ impl Jobs {
     fn move_to(&self, buffer: &mut Buffer, slots: usize, live: Range<usize>) {
         let new = Buffer::new(slots);
         for at in live {
-            // SAFETY: live, and moved once: the old slots go, and jobs have no destructor.
+            // SAFETY: `at` holds a job, which is moved once: the old slots go, and jobs have no destructor.
             let job = unsafe { buffer.view().read(at) };
-            // SAFETY: nobody else has the new buffer yet.
+            // SAFETY: no other thread has the new buffer yet.
             unsafe { new.view().write(at, job) };
         }
         *buffer = new;
@@ -266,25 +272,25 @@ impl Jobs {
     }
 }
 
-/// The stack, with its lock, by its owner.
+/// The stack with its lock, held by the owner.
 pub(super) struct Opened<'j> {
     jobs: &'j Jobs,
     buffer: MutexGuard<'j, Buffer>,
 }
 
 impl Opened<'_> {
-    /// How many private jobs there are.
+    /// The number of private jobs.
     pub(super) fn len(&self) -> usize {
         self.jobs.top() - self.jobs.bottom()
     }
 
-    /// Nothing is wanted any more.
+    /// Notes that no job is wanted any more.
     pub(super) fn answered(&self) {
         let limit = self.jobs.bottom() + self.buffer.len() - 1;
         self.jobs.edge.limit.store(limit, STACK_LIMIT_SET.get());
     }
 
-    /// Something is still wanted.
+    /// Notes that a job is still wanted.
     pub(super) fn unanswered(&self) {
         self.jobs.edge.limit.store(0, STACK_LIMIT_POISON.get());
     }
@@ -297,7 +303,8 @@ impl Opened<'_> {
     ) {
         let oldest = self.jobs.bottom()..self.jobs.bottom() + count;
         let bottom = oldest.end;
-        // SAFETY: live, with the lock held; the bottom goes up before it is let go.
+        // SAFETY: the positions hold jobs, and the lock is held. The bottom moves past them before the lock is
+        // released.
         expose(&mut oldest.map(|at| unsafe { self.buffer.view().read(at) }));
         self.jobs.edge.bottom.store(bottom, STACK_BOTTOM_MOVE.get());
         self.jobs.own.settled.set(bottom);

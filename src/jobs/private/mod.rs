@@ -1,16 +1,19 @@
-//! What a worker keeps for itself in front of its deque: its [open forks](fork_list) and its [jobs](job_stack).
+//! The private part of a worker, in front of its deque: its [open forks](fork_list) and its [private
+//! jobs](job_stack).
 //!
-//! Both are its own until another worker has nothing to do. That one leaves a demand, one word for both. Whoever pushes
-//! looks at it, and hands out what is oldest: forks before jobs, because an old fork is the largest piece of work that there
-//! is. The oldest jobs leave before younger ones, and so do forks.
+//! Only the owner uses them until another worker has nothing to do. The idle worker then leaves a demand, in one word
+//! that serves forks and jobs alike. The owner reads this word after each push. If it finds a demand, it exposes its
+//! oldest work: forks before jobs, because an old fork is the largest piece of work there is; older jobs before
+//! younger jobs, and older forks before younger forks. If the owner does not answer, the idle worker raids: it takes
+//! the oldest fork or job itself.
 //!
 //! # Why not
 //!
-//! *Everything in the deque* (rayon): 7 ns a fork, of which the fence in its `pop` is the larger part. *Forks shown
-//! by a heartbeat* (chili, spice): two closures of 100 ms run one after the other. *Exposing on demand alone*
-//! (LCWS): work stays hidden for as long as the victim forks nothing. *Raids alone*: each costs
-//! the thief a system call and all others an interrupt, 13 µs where it was measured. *A plain call of both sides where
-//! enough forks wait*: nobody can have such a fork, and its second side may be long, or what the first side waits for.
+//! *Everything in the deque* (rayon): the fence in the deque's `pop` would be the larger part of a fork's price.
+//! *Forks shown by a heartbeat* (chili, spice): two long closures may run one after the other. *Exposing on demand
+//! alone* (LCWS): work stays hidden for as long as the victim forks nothing. *Raids alone*: each raid costs the thief
+//! a system call and the other workers an interrupt. *A plain call of both sides where enough forks wait*: no thief
+//! can take such a fork, and its second side may be long, or may be what the first side waits for.
 
 mod buffer;
 mod fork_list;
@@ -31,63 +34,65 @@ use crate::waiting::latch::TaskOwner;
 use fork_list::ForkList;
 use job_stack::Jobs;
 
-/// What others see of it.
+/// The private part of a worker as other workers see it.
 pub(crate) struct Shared {
     jobs: Jobs,
     forks: ForkList,
 }
 
 impl Shared {
-    /// Asks the owner for a job. The caller counts as idle, and fenced since.
+    /// Asks the owner for a job. The caller must count as idle, and must have fenced since then.
     #[inline]
     pub(crate) fn demand(&self) {
         self.jobs.demand();
     }
 
-    /// Whether the owner has not answered the last demand.
+    /// Whether the owner has not yet answered the last demand.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.jobs.is_wanted()
     }
 
-    /// Whether there is something to take. Exact for what was pushed before a `heavy` that precedes it.
+    /// Whether there is something to take. The answer is exact for what was pushed before a `heavy` that precedes the
+    /// call.
     #[inline]
     pub(crate) fn has_some(&self) -> bool {
         self.jobs.has_some() || self.forks.has_some()
     }
 
-    /// How many jobs there are, about, and whether there are forks.
+    /// About how many jobs there are, plus one if there are forks.
     pub(crate) fn len(&self) -> usize {
         self.jobs.len() + usize::from(self.forks.has_some())
     }
 
-    /// Takes the oldest fork, or else job, unless another thread is about it.
+    /// Takes the oldest fork or, if it gets none, the oldest job. It leaves forks, or jobs, alone while another
+    /// thread holds their lock.
     pub(crate) fn raid(&self) -> Option<Job> {
         let job = self.forks.raid().or_else(|| self.jobs.raid());
         if job.is_some() {
-            // Others may want one, too.
+            // Other workers may want a job, too.
             self.jobs.demand();
         }
         job
     }
 }
 
-/// The owner's side.
+/// The owner's side. It dereferences to [`Private`].
 pub(crate) struct Stack(Arc<Shared>);
 
-/// The same as the owner's thread has it: each method is the owner's.
+/// The private part as the owner's thread sees it. Only the owner calls its methods.
 #[repr(transparent)]
 pub(crate) struct Private {
     shared: Shared,
-    /// Of one thread.
+    /// Keeps the value on one thread.
     _owner: PhantomData<*const ()>,
 }
 
-/// What the owner has to give when it is asked for jobs.
+/// What the owner has to give when a demand asks it for jobs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Available {
-    /// How many forks and jobs.
+    /// The number of forks and jobs.
     pub(crate) len: usize,
-    /// How many of them are forks, which go first.
+    /// The number of forks among them. Forks go first.
     pub(crate) forks: usize,
 }
 
@@ -107,18 +112,19 @@ impl Deref for Stack {
     #[inline(always)]
     fn deref(&self) -> &Private {
         let shared: *const Shared = &*self.0;
-        // SAFETY: the one has the layout of the other. A `Stack` is its owner's: it is used by one thread at a time.
+        // SAFETY: `Private` is `repr(transparent)` over `Shared`. A `Stack` belongs to its owner, so one thread at a
+        // time uses it.
         unsafe { &*shared.cast::<Private>() }
     }
 }
 
 impl Private {
-    /// From now on forks that leave are waited for by `owner`. To be called while no fork is private.
+    /// Sets the owner that waits for the forks that leave from now on. To be called while no fork is private.
     pub(crate) fn set_owner(&self, owner: TaskOwner) {
         self.shared.forks.set_owner(owner);
     }
 
-    /// Whether somebody wants a job.
+    /// Whether another worker wants a job.
     #[inline(always)]
     pub(crate) fn is_wanted(&self) -> bool {
         self.shared.jobs.is_wanted()
@@ -127,71 +133,76 @@ impl Private {
     /// Whether there is nothing to hand out.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        // SAFETY: by the owner.
+        // SAFETY: the caller is the owner.
         let no_jobs = unsafe { self.shared.jobs.is_empty() };
         no_jobs && !self.shared.forks.has_some()
     }
 
-    /// Whether there is something to hand out, about: a raid that is under way may hide it.
+    /// Whether there seems to be something to hand out. A raid that is under way may hide it.
     #[inline(always)]
     pub(crate) fn seems_filled(&self) -> bool {
         self.shared.has_some()
     }
 
-    /// The newest fork.
+    /// The frame of the newest fork.
     #[inline(always)]
     pub(crate) fn newest_fork(&self) -> *mut Frame {
         self.shared.forks.newest()
     }
 
-    /// Appends a fork. If the answer is yes, the caller must attend to what it has by [`expose`](Self::expose).
+    /// Appends a fork. Returns `true` if another worker wants a job: the caller must then call
+    /// [`expose`](Self::expose).
     ///
     /// # Safety
-    /// The frame was made for the [newest](Self::newest_fork). It stays where it is until it was popped, and its job, if
-    /// it left, has ended or is back. The pointer is good for all of what the frame begins.
+    /// * `frame` was made with the [newest fork](Self::newest_fork) as its older fork.
+    /// * `frame` stays in place until it is popped and, if its job left, until that job has ended or is back.
+    /// * The pointer is valid for the whole object that begins with the frame.
     #[inline(always)]
     pub(crate) unsafe fn push_fork(&self, frame: *const Frame) -> bool {
-        // SAFETY: by the caller's promise; by the owner.
+        // SAFETY: by the caller's promise, and the caller is the owner.
         unsafe { self.shared.forks.push(frame) };
         self.is_wanted()
     }
 
-    /// Pops the newest fork. `true`: it is the owner's. If not, [`settle`](Self::settle) tells who has it.
+    /// Pops the newest fork. Returns `true` if the fork is the owner's. Otherwise [`settle`](Self::settle) tells who
+    /// has it.
     ///
     /// # Safety
-    /// `frame` is the newest.
+    /// `frame` must be the newest fork's.
     #[inline(always)]
     pub(crate) unsafe fn pop_fork(&self, frame: &Frame) -> bool {
-        // SAFETY: by the caller's promise; by the owner.
+        // SAFETY: by the caller's promise, and the caller is the owner.
         unsafe { self.shared.forks.pop(frame) }
     }
 
-    /// Who has the fork that was just popped.
+    /// Tells who has the fork that was just popped.
     ///
     /// # Safety
-    /// Right after [`pop_fork`](Self::pop_fork).
+    /// The call must come right after [`pop_fork`](Self::pop_fork) for the same frame.
     pub(crate) unsafe fn settle(&self, frame: &Frame) -> Settled {
-        // SAFETY: by the caller's promise; by the owner.
+        // SAFETY: by the caller's promise, and the caller is the owner.
         unsafe { self.shared.forks.settle(frame) }
     }
 
-    /// Pushes a job. If the answer is yes, the caller must attend to what it has by [`expose`](Self::expose) before the
-    /// next push: somebody wants a job, or there is no room for another.
+    /// Pushes a job. Returns `true` if another worker wants a job, or if there is no room for another job: the caller
+    /// must then call [`expose`](Self::expose) before the next push.
     #[inline(always)]
     pub(crate) fn push(&self, job: Job) -> bool {
-        // SAFETY: by the owner.
+        // SAFETY: the caller is the owner.
         unsafe { self.shared.jobs.push(job) }
     }
 
     /// Pops the newest job.
     #[inline]
     pub(crate) fn pop(&self) -> Option<Job> {
-        // SAFETY: by the owner.
+        // SAFETY: the caller is the owner.
         unsafe { self.shared.jobs.pop() }
     }
 
-    /// Makes room for one more job. Answers demand: hands the oldest to `expose`, as many as `wanted` says when asked with
-    /// what there is; it is asked again until it wants none. `expose` must take them all. Returns how many there were.
+    /// Makes room for one more job, and answers demand. Calls `wanted` with what there is, and hands as many of the
+    /// oldest forks or jobs to `expose` as `wanted` says; repeats this until `wanted` says 0 or nothing is left. One
+    /// batch holds only forks or only jobs. `expose` must take them all. Returns how many forks and jobs it handed
+    /// out.
     #[cold]
     #[inline(never)]
     pub(crate) fn expose(
@@ -199,12 +210,12 @@ impl Private {
         wanted: impl Fn(Available) -> usize,
         mut expose: impl FnMut(&mut dyn ExactSizeIterator<Item = Job>),
     ) -> usize {
-        // SAFETY: by the owner.
+        // SAFETY: the caller is the owner.
         let jobs = unsafe { self.shared.jobs.open() };
         let mut forks = self.shared.forks.open();
         let mut exposed = 0;
         loop {
-            // Without raids nothing stays private: demand is never taken back.
+            // Where no raid is possible, nothing stays private: the demand is never taken back.
             let raids = membarrier::available();
             if raids {
                 jobs.answered();
@@ -216,7 +227,7 @@ impl Private {
                 return exposed;
             }
             if available.len == 0 {
-                // The next push is for them.
+                // The demand stays, so that the next push is handed out.
                 jobs.unanswered();
                 return exposed;
             }

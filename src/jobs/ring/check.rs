@@ -1,16 +1,16 @@
-//! What tests and models call, which have no parcels of their own, and the ring's own test.
+//! Push and pop without a parcel, for tests and models, and the ring's own test.
 
 use super::{Parcel, Refused, Ring};
 
 #[allow(dead_code, reason = "for checks, each of which uses a part of it")]
 impl<T> Ring<T> {
-    /// As [`push`](Self::push), with the value back if there is no room for it.
+    /// Pushes like [`push`](Self::push), and gives the value back if the push was refused.
     pub(crate) fn push_value(&self, value: T, refuse: u64) -> Result<u64, (Refused, T)> {
         let mut parcel = Parcel::new(value, None);
         self.push(&mut parcel, refuse).map_err(|why| (why, parcel.open()))
     }
 
-    /// As [`pop`](Self::pop).
+    /// Pops like [`pop`](Self::pop).
     pub(crate) fn pop_value(&self) -> Option<(T, u64)> {
         let mut parcel = Parcel::empty();
         let flags = self.pop(&mut parcel)?;
@@ -22,7 +22,7 @@ impl<T> Ring<T> {
 mod tests {
     use crate::jobs::ring::Ring;
 
-    /// At each offset within a lap, with each number of values.
+    /// Checks each offset within a lap, with each number of values.
     #[test]
     fn looks_at_slots_agree_with_the_count() {
         for capacity in [1, 2, 3, 8, 10] {

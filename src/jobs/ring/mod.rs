@@ -1,30 +1,28 @@
-//! A bounded ring of values for many producers and many consumers, whose two positions carry flags.
+//! A bounded ring of values for many producers and many consumers. Its two positions carry flags.
 //!
-//! Vyukov's bounded MPMC queue: each slot has a stamp that says whose turn it is, a producer claims the
-//! tail and a consumer the head by compare-and-swap. What is added are the flags in the low bits of the
-//! two words:
+//! The ring is Vyukov's bounded MPMC queue: each slot has a stamp that says whose turn it is; a producer claims the
+//! tail and a consumer claims the head by compare-and-swap. New are the flags in the low bits of the two words:
 //!
 //! | flag | in | set by | seen by | meaning |
 //! |---|---|---|---|---|
-//! | `CLOSED` | tail | `close` | every push | nothing goes in any more |
+//! | `CLOSED` | tail | `close`, or the end of draining | every push | nothing goes in any more |
 //! | `OUTSIDE_CLOSED` | tail | shutdown | pushes from outside the pool | only the pool's workers push |
 //! | `DRAINING` | tail | `close_when_idle` | pushes from outside the queue | only the queue's own handlers push |
-//! | `NEEDS_RUNNER` | tail | a consumer that leaves | the next push | nobody is looking: have somebody look |
-//! | `BLOCKED` | head | a producer that found it full | the next pop | somebody waits for room |
-//! | `READY` | head | a producer that offers its core | each pop | somebody would go on if it had a core; a hint |
+//! | `NEEDS_RUNNER` | tail | a consumer that leaves | the next push | no runner looks at the ring: start one |
+//! | `BLOCKED` | head | a producer that found the ring full | the next pop | a producer waits for room |
+//! | `READY` | head | a producer that offers its core | each pop | a producer would go on if it had a core; a hint |
 //!
-//! A flag travels with the compare-and-swap that a push or a pop makes anyway, so telling the other side
-//! costs nothing: no fence, no second shared word to read. And since all changes of one word are totally
-//! ordered, there is no store-load race to argue about: a push either comes before the flag was set, and
-//! whoever set it sees the push in the position it got back, or comes after, and sees the flag.
+//! Invariant: all changes of one word are totally ordered, so there is no store-load race. A push that comes before a
+//! flag is visible to the thread that sets the flag, in the position that comes back. A push that comes after it sees
+//! the flag. The flag travels with the compare-and-swap that a push or a pop makes anyway, so telling the other side
+//! costs nothing: no fence, and no second shared word to read.
 //!
-//! A value may be large, so it is copied from where its owner has it to its slot, and from there to where the one that
-//! runs it wants it, and lies nowhere in between: a [`Parcel`] is each of those two places. A note, a word or
-//! none, goes with it.
+//! A value may be large. It is copied from the producer's [`Parcel`] into its slot, and from the slot into the
+//! consumer's parcel, and lies nowhere in between. A note, of one word or none, goes with it.
 //!
-//! Why not crossbeam-queue's `ArrayQueue`, the same ring without flags: each push would need a SeqCst fence
-//! and a read of the consumers' word, each pop the same for the producers' (two times 5–8 ns on a path of
-//! 25), closing would race with pushing, and loom could not see into it.
+//! *Rejected*: crossbeam-queue's `ArrayQueue`, the same ring without flags. Each push would need a SeqCst fence and a
+//! read of the consumers' word, each pop a fence and a read of the producers' word. Closing would race with pushing,
+//! and loom could not see into it.
 
 #[cfg(any(test, loom, shuttle))]
 mod check;
@@ -44,7 +42,7 @@ use crate::sync::{AtomicU64, Mutex, UnsafeCell, defect, lock};
 use crate::system::spin::Backoff;
 use position::Positions;
 
-/// The most slots that a ring may have.
+/// The largest number of slots that a ring may have.
 pub(crate) const MAX_CAPACITY: usize = 1 << 26;
 
 const FLAG_BITS: u32 = 4;
@@ -59,14 +57,14 @@ pub(crate) const DRAINING: u64 = 8;
 pub(crate) const BLOCKED: u64 = 1;
 pub(crate) const READY: u64 = 2;
 
-/// Bit of a stamp. Above all positions.
+/// Bit of a stamp, above all positions.
 const NOTED: u64 = 1 << 63;
 
-/// A slot. Invariant: at stamp `position` it is free for the producer that claims that position; at
-/// `position + 1` it holds the value for the consumer that claims it. Between a claim and the next stamp
-/// it belongs to the claimant alone.
+/// A slot. Invariant: at stamp `position` it is free for the producer that claims that position; at `position + 1` it
+/// holds the value for the consumer that claims that position. Between a claim and the next stamp the claimant alone
+/// has it.
 ///
-/// With [`NOTED`], the stamp of a value also says that there is a note with it.
+/// With [`NOTED`], the stamp of a value also says that the value has a note.
 struct Slot<T> {
     stamp: AtomicU64,
     value: UnsafeCell<MaybeUninit<T>>,
@@ -77,17 +75,17 @@ pub(crate) struct Ring<T, N = ()> {
     head: CachePadded<AtomicU64>,
     tail: CachePadded<AtomicU64>,
     slots: Box<[Slot<T>]>,
-    /// By the positions of their values. Apart, because few values have one, and larger slots cost all of them: in a queue
-    /// of 10, whose slots go to and fro between two cores, a word more in each doubled the price of a job.
+    /// The notes, by the positions of their values. They lie apart, because few values have a note, and larger slots
+    /// would cost all values.
     notes: Mutex<BTreeMap<u64, N>>,
-    /// A power of two above the capacity: one lap further in a position. There is room for `index + 1`
-    /// at the last index, which marks a slot as full.
+    /// A power of two above the capacity: one lap further in a position. There is room for `index + 1` at the last
+    /// index, which marks a slot as full.
     lap: u64,
 }
 
 // SAFETY: a value and its note go in on one thread and come out on another, once.
 unsafe impl<T: Send, N: Send> Send for Ring<T, N> {}
-// SAFETY: as above; slots are accessed by claimants only.
+// SAFETY: as for `Send`; only the claimant of a slot accesses it.
 unsafe impl<T: Send, N: Send> Sync for Ring<T, N> {}
 
 /// Why a push did nothing.
@@ -98,7 +96,8 @@ pub(crate) enum Refused {
 }
 
 impl<T, N> Ring<T, N> {
-    /// A ring of `capacity` slots, which must be in `1..=MAX_CAPACITY`. `None` without the memory for it.
+    /// Creates a ring of `capacity` slots, which must be in `1..=MAX_CAPACITY`. Returns `None` if there is no memory
+    /// for it.
     pub(crate) fn new(capacity: usize, tail_flags: u64) -> Option<Ring<T, N>> {
         assert!((1..=MAX_CAPACITY).contains(&capacity));
         let mut slots = Vec::new();
@@ -120,7 +119,8 @@ impl<T, N> Ring<T, N> {
         self.slots.len()
     }
 
-    /// Appends what is in `from`, unless the tail has one of the flags `refuse`. The tail's flags at that moment.
+    /// Appends the content of `from`, unless the tail has one of the flags `refuse`. Returns the tail's flags at that
+    /// moment.
     #[inline]
     pub(crate) fn push(&self, from: &mut Parcel<T, N>, refuse: u64) -> Result<u64, Refused> {
         assert!(from.filled, "nothing to push");
@@ -139,10 +139,11 @@ impl<T, N> Ring<T, N> {
                     Ok(_) => {
                         from.filled = false;
                         slot.value.with_mut(|place| {
-                            // SAFETY: the stamp said "free for this position" and the exchange claimed
-                            // the position, so the slot is ours until the stamp below.
+                            // SAFETY: the stamp said "free for this position" and the exchange claimed the position,
+                            // so this push alone has the slot until the stamp below.
                             let place = unsafe { &mut *place };
-                            // SAFETY: as above; the parcel was filled, and is not from here on.
+                            // SAFETY: the slot is valid for the write; the parcel was filled, and does not count as
+                            // filled any more.
                             unsafe { ptr::copy_nonoverlapping(from.value.as_ptr(), place.as_mut_ptr(), 1) };
                         });
                         let noted = if from.note.is_some() { self.keep_note(from, position) } else { 0 };
@@ -152,13 +153,13 @@ impl<T, N> Ring<T, N> {
                     Err(seen) => tail = seen,
                 }
             } else if (stamp & !NOTED) + self.lap == position + 1 {
-                // The value of one lap ago is still there. Full, if its consumer has not begun; the head is
-                // only looked at now, so that a push into a ring with room does not touch it.
+                // The value of one lap ago is still there. The ring is full if its consumer has not begun. Only now
+                // does the push look at the head, so that a push into a ring with room does not touch it.
                 let head = self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS;
                 if head + self.lap == position {
                     return Err(Refused::Full);
                 }
-                // Its consumer is about to free the slot.
+                // The consumer of the slot is about to free it.
                 backoff.pause();
                 tail = self.tail.load(RING_TAIL_HINT.get());
             } else {
@@ -169,8 +170,9 @@ impl<T, N> Ring<T, N> {
         }
     }
 
-    /// Puts the oldest value `into` an empty parcel. The head's flags at that moment; `None` if there is no value, also
-    /// none that a producer is about to write.
+    /// Moves the oldest value `into` an empty parcel and returns the head's flags at that moment. Returns `None` if
+    /// there is no value and no producer has claimed a slot for one; waits for a producer that has claimed it but not
+    /// yet written it.
     #[inline(always)]
     pub(crate) fn pop(&self, into: &mut Parcel<T, N>) -> Option<u64> {
         assert!(!into.filled);
@@ -185,11 +187,11 @@ impl<T, N> Ring<T, N> {
                 match self.head.compare_exchange_weak(head, next, RING_POP.get(), RING_HEAD_HINT.get()) {
                     Ok(_) => {
                         slot.value.with_mut(|place| {
-                            // SAFETY: the exchange claimed the position, so the slot is ours until the
+                            // SAFETY: the exchange claimed the position, so this pop alone has the slot until the
                             // stamp below.
                             let place = unsafe { &*place };
-                            // SAFETY: the stamp said that it holds the value of this position, which is
-                            // read once, by the one that claimed it.
+                            // SAFETY: the stamp said that the slot holds the value of this position; its one claimant
+                            // reads it once.
                             unsafe { ptr::copy_nonoverlapping(place.as_ptr(), into.value.as_mut_ptr(), 1) };
                         });
                         if stamp & NOTED != 0 {
@@ -205,7 +207,7 @@ impl<T, N> Ring<T, N> {
                 if self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == position {
                     return None;
                 }
-                // Claimed but not yet written, or another consumer was faster.
+                // The slot is claimed but not yet written, or another consumer was faster.
                 backoff.pause();
                 head = self.head.load(RING_HEAD_HINT.get());
             }
@@ -223,7 +225,7 @@ impl<T, N> Ring<T, N> {
         lock(&self.notes).remove(&position)
     }
 
-    /// Sets flags of the tail. Whether the ring held anything then.
+    /// Sets flags of the tail. Returns whether the ring held anything then.
     pub(crate) fn flag_tail(&self, flags: u64) -> bool {
         let tail = self.tail.fetch_or(flags, RING_FLAG.get()) >> FLAG_BITS;
         self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS != tail
@@ -234,8 +236,9 @@ impl<T, N> Ring<T, N> {
         self.tail.fetch_and(!flags, RING_UNFLAG.get());
     }
 
-    /// Sets `CLOSED` beside `DRAINING`, unless something is pushed while `is_over` looks: then it is asked again. Whether
-    /// it said so at last, or there is nothing to be done.
+    /// Sets `CLOSED` beside `DRAINING` if `is_over` says yes. If something is pushed while `is_over` looks, asks it
+    /// again. Returns the last answer, or `true` if there is nothing to do: the ring is not draining, or is closed
+    /// already.
     pub(crate) fn close_drained(&self, is_over: impl Fn() -> bool) -> bool {
         let mut tail = self.tail.load(RING_TAIL_HINT.get());
         while tail & (CLOSED | DRAINING) == DRAINING {
@@ -258,7 +261,7 @@ impl<T, N> Ring<T, N> {
         self.tail.load(RING_TAIL_HINT.get()) & FLAGS
     }
 
-    /// How far the consumers are; grows by one a pop, and by more at the end of a lap.
+    /// How far the consumers are. Grows by one with each pop, and by more at the end of a lap.
     pub(crate) fn head_position(&self) -> u64 {
         self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS
     }
@@ -268,12 +271,12 @@ impl<T, N> Ring<T, N> {
         self.head.load(RING_HEAD_HINT.get()) & BLOCKED != 0
     }
 
-    /// Sets `BLOCKED`. Whether to wait for room: the ring was full then, so that the pop that makes room sees the flag,
-    /// and its tail had none of `refuse` since.
+    /// Sets `BLOCKED`. Returns whether to wait for room: the ring was full then, so that the pop that makes room sees
+    /// the flag, and the tail has had none of the flags `refuse` since.
     pub(crate) fn flag_blocked(&self, refuse: u64) -> bool {
         let head = self.head.fetch_or(BLOCKED, RING_BLOCK.get()) >> FLAG_BITS;
-        // It may have moved on with pops that saw the flag and pushes into their room; that it is not read older than the
-        // head is the exchange's doing.
+        // The tail may have moved on since: pops that saw the flag made room, and pushes used it. The exchange
+        // acquires, so this load reads no tail that is older than the head.
         let tail = self.tail.load(RING_TAIL_HINT.get());
         self.positions().between(head, tail >> FLAG_BITS) >= self.slots.len() && tail & refuse == 0
     }
@@ -293,20 +296,20 @@ impl<T, N> Ring<T, N> {
         self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == head
     }
 
-    /// Whether the `count`-th value from the head on is there. A look at its slot: of the two positions only the
-    /// head is read, which for a lone consumer is its own.
+    /// Whether the `count`-th value from the head on is there. The answer comes from the value's slot: of the two
+    /// positions only the head is read, which a lone consumer wrote itself.
     pub(crate) fn has(&self, count: u64) -> bool {
         let position = self.positions().ahead(self.head.load(RING_HEAD_HINT.get()) >> FLAG_BITS, count - 1);
         self.slot(position).stamp.load(RING_STAMP_HINT.get()) & !NOTED == position + 1
     }
 
-    /// Whether the `count`-th slot from the tail on is free. As [`has`](Self::has), for a producer.
+    /// Whether the `count`-th slot from the tail on is free. The counterpart of [`has`](Self::has), for a producer.
     pub(crate) fn has_room(&self, count: u64) -> bool {
         let position = self.positions().ahead(self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS, count - 1);
         self.slot(position).stamp.load(RING_STAMP_HINT.get()) == position
     }
 
-    /// How many values it held at some moment.
+    /// How many values the ring held at some moment during the call.
     pub(crate) fn len(&self) -> usize {
         loop {
             let tail = self.tail.load(RING_TAIL_LOAD.get()) >> FLAG_BITS;
@@ -317,11 +320,11 @@ impl<T, N> Ring<T, N> {
         }
     }
 
-    /// How many values were ever pushed and popped.
+    /// How many values were ever pushed, and how many were ever popped.
     pub(crate) fn totals(&self) -> (u64, u64) {
         let total = |word: u64| self.positions().total(word >> FLAG_BITS);
         let popped = total(self.head.load(RING_HEAD_LOAD.get()));
-        // No older than what was popped.
+        // This tail is no older than the head above: no more values were popped than were pushed.
         (total(self.tail.load(RING_TAIL_HINT.get())), popped)
     }
 

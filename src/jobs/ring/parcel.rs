@@ -1,15 +1,15 @@
-//! Where a value lies before it is in a ring, and after.
+//! The place where a value lies before it is in a ring, and after it has left the ring.
 
 use std::mem::{MaybeUninit, take};
 
-/// A place for a value and its note: for one that is to be pushed, until it is, and for one that was popped, until it is
-/// [opened](Self::open).
+/// A place for a value and its note: for a value that is to be pushed, until the push; for a value that was popped,
+/// until the parcel is [opened](Self::open).
 ///
-/// It stays where it was made and is passed by reference, so that a value is copied into it, from there to a slot, from
-/// there to another, and out: with large ones each further copy counts, on somebody's stack. An error that carries the
-/// value up through several calls would have room for one in each of their frames.
+/// A parcel stays where it was made and is passed by reference. So a value is copied into a parcel, into a slot, into
+/// another parcel, and out. Each further copy of a large value would cost time, and room on a stack. An error that
+/// carried the value up through several calls would need room for it in each of their frames.
 ///
-/// Invariant: `value` is one while `filled`.
+/// Invariant: `value` is initialised while `filled`.
 pub(crate) struct Parcel<T, N = ()> {
     pub(super) value: MaybeUninit<T>,
     pub(super) filled: bool,
@@ -30,11 +30,11 @@ impl<T, N> Parcel<T, N> {
     /// Takes the value out.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the parcel is empty.
     #[inline(always)]
     pub(crate) fn open(&mut self) -> T {
         assert!(take(&mut self.filled), "an empty parcel");
-        // SAFETY: it was filled, and is not from here on.
+        // SAFETY: the parcel was filled, and does not count as filled any more.
         unsafe { self.value.assume_init_read() }
     }
 }
@@ -43,7 +43,7 @@ impl<T, N> Drop for Parcel<T, N> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.filled {
-            // SAFETY: it is filled, and nobody looks again.
+            // SAFETY: the parcel is filled, and nothing accesses the value after the drop.
             unsafe { self.value.assume_init_drop() };
         }
     }

@@ -1,6 +1,6 @@
-//! Positions in a ring: `lap << bits | index`.
+//! The arithmetic of positions in a ring. A position is `lap << bits | index`.
 
-/// The arithmetic of a ring's positions.
+/// The arithmetic of the positions in one ring.
 #[derive(Clone, Copy)]
 pub(super) struct Positions {
     /// A power of two above the capacity: one lap further in a position.
@@ -9,13 +9,13 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    /// Which slot it is.
+    /// The index of the position's slot.
     #[inline(always)]
     pub(super) fn index(self, position: u64) -> usize {
         (position & (self.lap - 1)) as usize
     }
 
-    /// The next one.
+    /// The next position.
     #[inline(always)]
     pub(super) fn after(self, position: u64) -> u64 {
         if (position & (self.lap - 1)) + 1 < self.capacity {
@@ -25,7 +25,7 @@ impl Positions {
         }
     }
 
-    /// The one `count` after `position`, less than a lap.
+    /// The position `count` after `position`, where `count` is less than a lap.
     pub(super) fn ahead(self, position: u64, count: u64) -> u64 {
         let index = (position & (self.lap - 1)) + count;
         if index < self.capacity {
@@ -35,14 +35,14 @@ impl Positions {
         }
     }
 
-    /// How many there are from `head` on before `tail`.
+    /// The number of positions from `head` on before `tail`.
     pub(super) fn between(self, head: u64, tail: u64) -> usize {
         let laps = tail / self.lap - head / self.lap;
         let (from, to) = (head & (self.lap - 1), tail & (self.lap - 1));
         ((laps * self.capacity + to) - from) as usize
     }
 
-    /// How many there were before it, from the first on.
+    /// The number of positions before `position`, from the first position on.
     pub(super) fn total(self, position: u64) -> u64 {
         position / self.lap * self.capacity + (position & (self.lap - 1))
     }

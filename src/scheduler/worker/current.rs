@@ -1,8 +1,16 @@
 //! Which worker the calling thread is.
 //!
-//! A raw pointer in a constant-initialised thread-local: one load on the path of every submission.
-//! Rejected: an `Rc` in the cell (a counter and a lazy destructor for each access), a pointer to the
-//! registry beside an index (two loads, and an `Arc` that must not be dropped in thread teardown).
+//! | thread-local | points to | null |
+//! |---|---|---|
+//! | `CURRENT` | the thread's [`Worker`] | on a thread that is no worker |
+//! | `PRIVATE` | that worker's private stack | also on a worker that may not fork now |
+//!
+//! Both are raw pointers in constant-initialised cells, so a submission and a fork each pay one load. The invariant:
+//! a cell that is not null points into a worker that lives. The frame that owns the worker lies further down this
+//! thread's stack, or, on a lent thread, [`super::host`] holds the worker's box.
+//!
+//! Rejected: an `Rc` in the cell (each access pays for a counter and a lazy destructor); a pointer to the registry
+//! beside an index (two loads, and an `Arc` that must not be dropped in thread teardown).
 
 use std::cell::Cell;
 use std::ptr;
@@ -16,55 +24,59 @@ local! {
 }
 
 local! {
-    /// What the worker that the calling thread is keeps for itself, while it may fork: a worker that is in none of its
-    /// pool's jobs may not, if it has no main loop.
+    /// The private stack of the calling thread's worker, while that may fork. A worker without a main loop may fork
+    /// only inside a job of its pool.
     static PRIVATE: Cell<*const Private> = Cell::new(ptr::null());
 }
 
-/// Calls `f` with what the worker that the calling thread is keeps for itself, if it may fork.
+/// Calls `f` with the private stack of the calling thread's worker, or with `None` if the thread may not fork.
 #[inline(always)]
 pub(crate) fn with_private<R>(f: impl FnOnce(Option<&Private>) -> R) -> R {
     let private = PRIVATE.try_with(Cell::get).unwrap_or(ptr::null());
-    // SAFETY: null, or that of the current worker, as for `with_current`.
+    // SAFETY: the cell holds null, or a pointer to the private stack of the current worker. `let_fork` resets the
+    // cell before that worker goes. `f` cannot keep the reference, and the worker lives until `f` returns, as in
+    // `with_current`.
     f(unsafe { private.as_ref() })
 }
 
-/// As [`with_private`], without the question whether the calling thread may fork.
+/// As [`with_private`], but does not check whether the calling thread may fork.
 ///
 /// # Safety
-/// It may.
+/// The calling thread is a worker that may fork.
 #[inline(always)]
 pub(crate) unsafe fn with_private_again<R>(f: impl FnOnce(&Private) -> R) -> R {
     let private = PRIVATE.with(Cell::get);
     debug_assert!(!private.is_null());
-    // SAFETY: it is not null, by the caller's promise, and otherwise as above.
+    // SAFETY: the pointer is not null, by the caller's promise. It points to a live stack, as in `with_private`.
     f(unsafe { &*private })
 }
 
-/// Lets the calling thread, which is `worker`, fork or not.
+/// Sets whether the calling thread, which is `worker`, may fork.
 pub(super) fn let_fork(worker: &Worker, may_fork: bool) {
     let private = if may_fork { ptr::from_ref::<Private>(&worker.stack) } else { ptr::null() };
-    // In thread teardown the thread goes without.
+    // In thread teardown the cell may be gone. Then the thread does not fork.
     let _ = PRIVATE.try_with(|current| current.set(private));
 }
 
-/// Calls `f` with the worker that the calling thread is, if any.
+/// Calls `f` with the worker of the calling thread, if the thread is a worker.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     // A thread whose locals are being destroyed is no worker: workers end before that.
     let worker = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-    // SAFETY: the cell holds null or what `Current::set` stored: a worker that outlives its `Current`,
-    // which resets the cell when it goes. The reference is passed down the stack and cannot be kept;
-    // the frame that owns the worker is below.
+    // SAFETY: the cell holds null, or what `Current::set` or `set` stored. A `Current` borrows its worker and resets
+    // the cell when it goes; the caller of `set` promises that the worker lives until `unset`. `f` cannot keep the
+    // reference. The frame that owns the worker is below; a lent thread is returned only outside any job, when no `f`
+    // uses its worker.
     f(unsafe { worker.as_ref() })
 }
 
-/// While it lives, the calling thread is `worker`.
+/// Makes the calling thread `worker` for as long as it lives.
 pub(crate) struct Current<'w> {
     worker: &'w Worker,
 }
 
 impl<'w> Current<'w> {
+    /// Makes the calling thread `worker`. Panics if the thread is a worker already.
     pub(crate) fn set(worker: &'w Worker) -> Self {
         CURRENT.with(|current| {
             assert!(current.get().is_null(), "the thread is a worker already");
@@ -85,10 +97,10 @@ impl Drop for Current<'_> {
     }
 }
 
-/// Makes the calling thread, which is no worker yet, `worker`, until it [is not](unset) any more.
+/// Makes the calling thread, which is no worker yet, `worker`, until [`unset`].
 ///
 /// # Safety
-/// `worker` stays where it is, and lives, until then.
+/// `worker` lives, and does not move, until the calling thread calls [`unset`] with it.
 pub(super) unsafe fn set(worker: &Worker) {
     CURRENT.with(|current| {
         assert!(current.get().is_null(), "the thread is a worker already");
@@ -96,7 +108,7 @@ pub(super) unsafe fn set(worker: &Worker) {
     });
 }
 
-/// The calling thread is `worker` no longer, if it was.
+/// Ends what [`set`] began, if the calling thread is `worker`.
 pub(super) fn unset(worker: &Worker) {
     // A thread whose locals are gone is no worker.
     let _ = CURRENT.try_with(|current| {

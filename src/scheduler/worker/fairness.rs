@@ -1,32 +1,42 @@
-//! Whose turn it is on a worker that feeds itself: now and then, of what it would not come to otherwise.
+//! Fairness on a worker that keeps submitting to itself: now and then it runs a job that it would not reach
+//! otherwise.
 //!
-//! A worker runs its newest job first. Jobs that submit themselves again, or others that do, so keep it from three
-//! kinds: the jobs in its inbox, those in the injector, and its own older ones. Each search whose number is a multiple
-//! of [`TICK`] looks at the inbox and the injector first; and, at most once in [`OLDEST`] and outside any job, it takes
-//! the oldest of its own. So that one waits for the newer jobs of about that time, or for `TICK` long ones.
+//! A worker runs its newest job first. Jobs that submit themselves again, or submit other jobs that do, keep the
+//! worker from three kinds of jobs: the jobs in its inbox, the jobs in the injector, and its own older jobs. So each
+//! search whose number is a multiple of [`TICK`] looks at these first, in this order:
 //!
-//! By time, because each such turn leaves one more branch of a recursion half done: a turn for each so-many jobs would
-//! fill memory where the jobs take nanoseconds.
+//! | order | source | restriction |
+//! |---|---|---|
+//! | 1 | the worker's own oldest job | at most once in [`OLDEST`], and only outside any job |
+//! | 2 | the inbox | |
+//! | 3 | the injector | |
+//!
+//! So the oldest job waits for the newer jobs of about one [`OLDEST`], or for [`TICK`] long jobs.
+//!
+//! The oldest job's turn goes by time, not by a number of jobs. Each of these turns leaves one more branch of a
+//! recursion half done. Where jobs take nanoseconds, a turn after a fixed number of jobs would fill memory.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::sync::{EXHAUSTIVE, MODEL};
 
-/// A prime, so that it does not fall in step with jobs that come in rounds; 61 as in Go's scheduler and tokio's. More
-/// than one theft or bundle brings.
+/// The number of searches from one turn to the next. A prime, so that it does not fall in step with jobs that come in
+/// rounds; 61 as in Go's scheduler and tokio's. It is more than the number of jobs that one theft or one bundle
+/// brings.
 pub(super) const TICK: u32 = 61;
 
-/// The time between two turns of the oldest.
+/// The shortest time between two turns of the worker's oldest job.
 const OLDEST: Duration = Duration::from_millis(1);
 
-/// When the last turn of the oldest was, or the first that there might have been. No time passes under a checker.
+/// When a worker's oldest job last had its turn, or first might have had one. Under a checker no time passes.
 #[derive(Default)]
 pub(super) struct Fairness {
     last: Cell<Option<Instant>>,
 }
 
 impl Fairness {
+    /// Whether the oldest job has its turn now. If so, the next turn is due [`OLDEST`] later at the earliest.
     pub(super) fn is_due(&self) -> bool {
         if MODEL {
             return !EXHAUSTIVE;

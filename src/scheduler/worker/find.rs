@@ -1,4 +1,8 @@
-//! Where a worker looks for its next job.
+//! Where a worker looks for its next job: its own private stack and deque, its inbox, the injector, its peers.
+//!
+//! A job that moves from one queue to another lies in neither for a moment. So the worker that moves it publishes it
+//! afterwards: another worker may have looked just then, found nothing, and gone to sleep. A thief that takes a job
+//! from a peer's deque leaves a new demand if workers sleep: the job may have been exposed for them.
 
 use std::cell::Cell;
 
@@ -10,21 +14,22 @@ use crate::scheduler::peer::Peer;
 use crate::sync::{EXHAUSTIVE, spin_loop};
 use crate::waiting::latch::TaskLatch;
 
-/// The most jobs that one look at the injector moves to the own deque. Enough to spread the cost of
-/// the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
+/// The most jobs that one look at the injector takes, all but one into the worker's deque. Enough to spread the cost
+/// of the injector's two contended words, and below the 48 at which crossbeam's deque would grow.
 const BATCH: usize = 32;
 
 impl Worker {
-    /// The next job, from wherever `help` allows.
+    /// Finds the next job, in the places that `help` allows.
     pub(crate) fn find(&self, help: Help) -> Option<Job> {
         self.find_by(help, || self.out_of_turn(), || self.find_elsewhere(None))
     }
 
-    /// As [`find`](Self::find), of the jobs that another may run as well.
+    /// As [`find`](Self::find), but only a job that another worker may run as well: none from the inbox.
     pub(super) fn find_shared(&self, help: Help) -> Option<Job> {
         self.find_by(help, || self.take_injected(), || self.take_injected().or_else(|| self.steal(None)))
     }
 
+    /// Takes the worker's newest job, or else calls `elsewhere`. Every [`TICK`]-th call asks `out_of_turn` first.
     #[inline]
     fn find_by(
         &self,
@@ -44,7 +49,7 @@ impl Worker {
         self.own().or_else(|| if may_take { elsewhere() } else { None })
     }
 
-    /// A job of its own: the newest.
+    /// Takes the newest of this worker's own jobs. Answers demand first.
     pub(crate) fn own(&self) -> Option<Job> {
         if self.stack.is_wanted() && self.stack.seems_filled() {
             self.answer_lazily();
@@ -52,6 +57,7 @@ impl Worker {
         self.stack.pop().or_else(|| self.pop_deque())
     }
 
+    /// Pops the newest job of the deque. In an isolated call, only a job that was pushed since the call began.
     pub(super) fn pop_deque(&self) -> Option<Job> {
         let height = self.height.get();
         if self.isolation.get().is_some_and(|isolation| height <= isolation.floor) {
@@ -62,29 +68,32 @@ impl Worker {
         Some(job)
     }
 
-    /// A job from the inbox, the injector or a peer; of the peers, `first` before the others.
+    /// Takes a job from the inbox, the injector or a peer, and asks the peer `first` before the others.
     pub(super) fn find_elsewhere(&self, first: Option<usize>) -> Option<Job> {
         self.take_from_inbox().or_else(|| self.take_injected()).or_else(|| self.steal(first))
     }
 
+    /// Takes the oldest job of the injector; outside any job, moves a batch of the next ones to the deque as well.
     pub(super) fn take_injected(&self) -> Option<Job> {
         let injector = &self.registry.injector;
-        // Two loads on lines that are cold only when something happens, before a fence and a CAS.
+        // This look saves a fence and a CAS where the injector is empty. It costs two loads, of lines that change
+        // only when the injector does.
         if injector.is_empty() {
             return None;
         }
-        // Inside a job, one at a time: what lies above a job's own in the deque counts as its own.
+        // Inside a job one at a time: a job that lands in the deque above this job's own jobs would count as one of
+        // them.
         let limit = if self.depth.get() == 0 { BATCH } else { 1 };
         let before = self.deque.len();
         loop {
             match injector.steal_batch_with_limit_and_pop(&self.deque, limit) {
                 Steal::Success(job) => {
-                    // A thief may have taken some since: the count is then low, never high.
+                    // Thieves may have taken some of the batch since. So the count may be too low, never too high.
                     let moved = self.deque.len().saturating_sub(before);
                     self.me().counters.taken.add(1 + moved as u64);
                     if moved > 0 {
-                        // While they were under way nobody saw them, and whoever published them may have
-                        // relied on a searcher that looked just then.
+                        // Nobody saw these jobs while they moved, and their publisher may have relied on a searcher
+                        // that looked just then.
                         self.registry.sleep.published();
                     }
                     return Some(job);
@@ -95,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Takes the oldest job of some peer, and asks those for one that have none to take.
+    /// Steals the oldest job of some peer's deque. Leaves a demand with each peer whose deque is empty.
     fn steal(&self, first: Option<usize>) -> Option<Job> {
         let all = self.registry.all();
         let start = first.unwrap_or_else(|| if EXHAUSTIVE { self.index } else { self.rng.below(all) });
@@ -121,32 +130,33 @@ impl Worker {
         }
     }
 
+    /// Steals the oldest job of the deque of `victim`.
     fn steal_from(&self, victim: usize) -> Steal<Job> {
         let peer = self.registry.peer(victim);
         let stealer = &peer.stealer;
-        // A theft pins an epoch before it looks.
+        // The theft itself pins an epoch before it looks, which this look saves.
         if stealer.is_empty() {
             return Steal::Empty;
         }
-        // The oldest, and no more: of several the newest would be run first, and the oldest, which of forks is the largest
-        // by far, would lie in this deque for as long as that takes.
+        // Only the oldest job. Of a stolen batch the newest job would run first. The oldest one, which among forks is
+        // by far the largest, would wait in this deque until then.
         let stolen = stealer.steal();
         if let Steal::Success(_) = stolen {
             self.me().counters.stolen.add(1);
             self.steal_backoff.note_theft();
-            // What was taken comes before what is injected: its owner may wait for it apart, and hold a lock that
-            // somebody wants who is injected.
+            // The stolen job, and what it forks, comes before injected jobs: the owner may wait for it in an isolated
+            // wait and hold a lock that an injected job wants.
             self.tick.set(0);
             self.renew_demand(peer);
         }
         stolen
     }
 
-    /// Takes the oldest private job of some peer, without its help.
+    /// Raids the peers: takes the oldest private fork or job of one of them, without its help.
     pub(super) fn raid(&self) -> Option<Job> {
         let others = self.registry.all_peers().enumerate().filter(|&(index, _)| index != self.index);
         for (_, peer) in others {
-            // An owner that answers demands needs no raid, which would interrupt it.
+            // An owner that answers demands needs no raid: a raid would interrupt it.
             if peer.private.is_unanswered()
                 && let Some(job) = peer.private.raid()
             {
@@ -157,26 +167,28 @@ impl Worker {
         None
     }
 
-    /// A job that only this worker may run, or, of a spare, the one that it stands in for.
+    /// Takes a job from the inbox. A spare also takes one from the inbox of the worker that it stands in for.
     pub(super) fn take_from_inbox(&self) -> Option<Job> {
         let own = &self.me().inbox;
         own.pop().or_else(|| if self.is_spare() { self.slot().inbox.pop() } else { None })
     }
 
-    /// Whether there is none.
+    /// Whether [`take_from_inbox`](Self::take_from_inbox) would find none.
     pub(super) fn inbox_is_empty(&self) -> bool {
         self.me().inbox.is_empty() && (!self.is_spare() || self.slot().inbox.is_empty())
     }
 
-    /// A job of a peer was stolen: if it was meant for workers that sleep, they still want one.
+    /// Leaves a new demand with `peer`, from which a job was just stolen, if workers sleep and its deque is empty
+    /// now: the job may have been exposed for a sleeper, which still wants one.
     fn renew_demand(&self, peer: &Peer) {
         if self.registry.sleep.snapshot().asleep() > 0 && peer.stealer.is_empty() {
             peer.private.demand();
         }
     }
 
-    /// Takes the oldest job of a peer's deque if it will `do`, and asks for one if there is none. A job that will not do
-    /// goes to the own deque, where others find it, and `missed` notes it: no other is taken then.
+    /// Steals the oldest job of the deque of `victim`, and returns it if `will_do` accepts it. Leaves a demand if the
+    /// deque is empty. A job that `will_do` refuses goes to this worker's deque, where others find it. `missed` notes
+    /// that: once it is set, this function takes no job any more.
     pub(super) fn steal_if(
         &self,
         victim: usize,
@@ -203,7 +215,8 @@ impl Worker {
         None
     }
 
-    /// Waits for a fork that has left, whose frame is at `address`. `true`: it came back, and the caller is to run it.
+    /// Waits for a fork that has left, whose frame is at `address`. Returns `true` if this worker has the fork back:
+    /// the caller must then run it.
     pub(crate) fn await_fork(&self, latch: &TaskLatch, address: usize, help: Help) -> bool {
         if self.may_lend_place() {
             return self.wait_for_fork(latch, address, help);
@@ -221,7 +234,7 @@ impl Worker {
         false
     }
 
-    /// What comes before its own newest job this time.
+    /// Takes a job whose turn comes before the worker's newest job: see [`super::fairness`].
     #[cold]
     pub(super) fn out_of_turn(&self) -> Option<Job> {
         let inside = self.depth.get() > 0;
@@ -230,10 +243,10 @@ impl Worker {
         oldest.or_else(|| self.me().inbox.pop()).or_else(|| self.take_injected())
     }
 
-    /// The oldest of its own jobs, unless a thief is faster.
+    /// Takes the oldest of this worker's own jobs, unless a thief is faster.
     fn take_oldest(&self) -> Option<Job> {
         if self.deque.is_empty() {
-            // One, beside those that others want: the answer to their demand.
+            // One job for this worker, beside the jobs that idle workers want: exposing answers their demand as well.
             let sleep = &self.registry.sleep;
             let wanted = |_| (1 + sleep.snapshot().idle()).saturating_sub(self.deque.len());
             if self.stack.expose(wanted, |jobs| self.push_each(jobs)) > 1 {

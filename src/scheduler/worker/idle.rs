@@ -1,5 +1,11 @@
-//! What a worker does when it has nothing to do: search, then sleep, in the order that [`crate::waiting::sleep`]
-//! demands.
+//! What a worker does when it has no job: it searches, then it sleeps, as [`crate::waiting::sleep`] demands.
+//!
+//! | step | counted as searching | ends, if not by a job or the end of the wait, by |
+//! |---|---|---|
+//! | brief look-about, in a wait inside a job | no | [`BRIEF`] |
+//! | search awake, unless enough workers search; then one raid | yes | about the price of one wake |
+//! | nap and look in turn, as the napping searcher | yes | [`NAPS`] naps, or nobody is busy |
+//! | sleep: announce, look once more, park | no; afterwards yes | a token, or the last look |
 
 use std::time::{Duration, Instant};
 
@@ -13,25 +19,25 @@ use crate::system::spin::{Spin, WAKE, offer};
 use crate::waiting::latch::{Latch, Signal, TaskLatch};
 use crate::waiting::sleep::Woken;
 
-/// How long a worker that watches sleeps between its looks: the longest that a fork waits to be seen while the
-/// machine has a core for it, beside what the system's timers add.
+/// How long the napping searcher sleeps between two looks. While the machine has a free core, a fork waits at most
+/// this long until a worker sees it, plus what the system's timers add.
 const NAP: Duration = Duration::from_micros(50);
 
-/// After so many looks in vain it sleeps until it is woken, which costs whoever forks next a system call.
+/// After this many naps in vain it sleeps until it is woken: a system call for the worker that forks next.
 const NAPS: u32 = 100;
 
-/// For how long a worker that waits inside a job looks about without being counted as idle. Longer than most such waits
-/// last; but owners hand out as many jobs as there are idle workers, so that who is not counted gets none: with the
-/// price of a wake instead, a scope's owner lost 40 µs each time that all of its jobs were elsewhere.
+/// How long a worker that waits inside a job looks about without being counted as idle. Most of these waits end
+/// within this time. It is no longer, because owners expose as many jobs as there are idle workers: a worker that is
+/// not counted gets none.
 pub(super) const BRIEF: Duration = Duration::from_micros(1);
 
-/// What a worker runs jobs, searches and sleeps for.
+/// The end of a wait. A worker runs jobs, searches and sleeps until it is reached.
 pub(crate) trait Until {
-    /// Whether it is reached. If so, all that led to it is visible.
+    /// Whether the end is reached. If so, everything that led to it is visible to the caller.
     fn done(&self, registry: &Registry) -> bool;
 
-    /// Announces that the worker is about to park; whoever makes it done must then leave a token with
-    /// the worker's parker. `false` if it is done already.
+    /// Announces that the worker is about to park. The thread that reaches the end must then leave a token with the
+    /// worker's parker. Returns `false` if the end is reached already.
     fn arm(&self) -> bool {
         true
     }
@@ -41,24 +47,24 @@ pub(crate) trait Until {
         worker.find(help)
     }
 
-    /// Whose deque to look into first.
+    /// The number of the peer whose deque to look into first.
     fn hint(&self) -> Option<usize> {
         None
     }
 
-    /// When to give up.
+    /// The moment at which the wait gives up.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// Whether this is a wait inside a job, whose end the pool's end must wait for.
+    /// Whether this is a wait inside a job. The pool does not end before that job has ended.
     const IN_JOB: bool = true;
 
-    /// Whether to search awake before sleeping.
+    /// Whether the worker searches awake before it sleeps.
     const SEARCH: bool = true;
 }
 
-/// The pool's end: what the main loop runs until.
+/// The end of a worker's main loop: the pool has ended.
 pub(super) struct UntilEnd;
 
 impl Until for UntilEnd {
@@ -93,7 +99,7 @@ impl Until for TaskLatch {
     }
 }
 
-/// A signal, which wakes unasked, or a moment in time.
+/// The end of a wait for a signal, or for a moment in time. A signal wakes the worker without having been armed.
 pub(crate) struct UntilSignal<'s> {
     pub(crate) signal: &'s Signal,
     pub(crate) deadline: Option<Instant>,
@@ -109,7 +115,7 @@ impl Until for UntilSignal<'_> {
     }
 }
 
-/// A moment in time, or until `worker` has something in its inbox.
+/// The end of a wait for a moment in time, or for a job in the inbox of `worker`.
 struct UntilTime<'w> {
     moment: Instant,
     worker: &'w Worker,
@@ -124,7 +130,8 @@ impl Until for UntilTime<'_> {
         Some(self.moment)
     }
 
-    /// Nothing out of the inbox, which only this worker may run: what is found goes where others may take it.
+    /// Takes nothing out of the inbox: the caller puts the job where others may take it, which one of the inbox
+    /// forbids.
     fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
         worker.find_shared(help)
     }
@@ -132,16 +139,16 @@ impl Until for UntilTime<'_> {
     const SEARCH: bool = false;
 }
 
-/// What [`Worker::next`] found.
+/// The result of [`Worker::next`]: a job, or the news that the wait is over.
 pub(super) enum Next {
     Job(Job),
     Done,
 }
 
 impl Worker {
-    /// Runs jobs of the pool, as far as `help` goes, until `until` is done, sleeping where there are none.
+    /// Runs jobs of the pool, those that `help` allows, until `until` is done. Sleeps while there are none.
     pub(crate) fn wait_until(&self, until: &impl Until, help: Help) {
-        // A lent thread outside any job delays the end of the pool while it works for it.
+        // The hold delays the pool's end while a lent thread outside any job works for the pool.
         let _hold = (!self.inside()).then(|| self.registry.hold());
         self.expose_all();
         while let Next::Job(job) = self.next(until, help) {
@@ -149,7 +156,7 @@ impl Worker {
         }
     }
 
-    /// Waits until `signal` has fired or `deadline` is past, or until there is a job, which it returns.
+    /// Waits until `signal` has fired, `deadline` is past, or there is a job. Returns that job, which has not run.
     pub(crate) fn signal_or_job(&self, signal: &Signal, deadline: Option<Instant>) -> Option<Job> {
         self.expose_all();
         match self.next(&UntilSignal { signal, deadline }, Help::Any) {
@@ -158,8 +165,8 @@ impl Worker {
         }
     }
 
-    /// Waits until `signal`, made with this worker's unparker, has fired or `deadline` is past, and looks for no
-    /// jobs. The pool takes this worker for one that is busy.
+    /// Waits until `signal`, which was made with this worker's unparker, has fired or `deadline` is past. Looks for
+    /// no jobs: the pool takes this worker for busy.
     pub(crate) fn sleep_until(&self, signal: &Signal, deadline: Option<Instant>) {
         let until = UntilSignal { signal, deadline };
         self.expose_all();
@@ -168,8 +175,8 @@ impl Worker {
         }
     }
 
-    /// Sleeps for `time`, but not longer than until there is a job for this worker: `false` then, with the job on
-    /// its deque, or in its inbox. Under the checker, where no time passes, not at all.
+    /// Sleeps for `time`, but only until there is a job for this worker. Returns `false` if there is one: it then
+    /// lies in the worker's deque or in its inbox. Under a checker, where no time passes, it does not sleep at all.
     pub(crate) fn nap(&self, time: Duration) -> bool {
         if MODEL {
             return true;
@@ -179,19 +186,19 @@ impl Worker {
             Next::Done => self.inbox_is_empty(),
             Next::Job(job) => {
                 self.push_deque(job);
-                // It was in no queue for a moment, and this worker may come to another job before it.
+                // For a moment the job lay in no queue, and this worker may run another job before it.
                 self.registry.sleep.published();
                 false
             }
         }
     }
 
-    /// The next job, or the news that `until` is done. Sleeps as long as there is neither.
+    /// Returns the next job, or that `until` is done. Sleeps while there is neither.
     pub(super) fn next<U: Until>(&self, until: &U, help: Help) -> Next {
         self.next_from(until, help, false)
     }
 
-    /// As [`next`](Self::next), by a worker that counts as searching already or not.
+    /// As [`next`](Self::next). `searching`: the worker counts as searching already.
     pub(super) fn next_from<U: Until>(&self, until: &U, help: Help, mut searching: bool) -> Next {
         if !self.may_take(help) {
             return self.next_own(until, help);
@@ -203,7 +210,7 @@ impl Worker {
                 return next;
             }
             if U::SEARCH && U::IN_JOB && !searching {
-                // Nobody counts on this worker meanwhile, so that it takes no place from one that has nothing else to do.
+                // Not counted as searching, so that no worker with nothing else to do loses its place as a searcher.
                 if let Some(next) = self.search(until, Spin::new(BRIEF)) {
                     return next;
                 }
@@ -212,12 +219,12 @@ impl Worker {
                 searching = true;
                 fence(FORK_DEMAND_FENCE);
                 if !MODEL && parker::has_woken() {
-                    // It may be the thread that this worker has just answered, and have no other core.
+                    // The thread that this worker has just woken may have no other core to run on.
                     offer(Duration::ZERO);
                 }
-                // A peer that forks has answered the demand by the end of the search.
+                // After the search: by then a peer that forks has answered the demand, and needs no raid.
                 let raid = || self.look(until, || self.raid());
-                // Whoever is busy may bring what this worker looks for, and needs its own core for that.
+                // A busy worker may produce the job that this worker looks for, and needs a core for that.
                 let crowded = sleep.is_too_crowded_to_search();
                 let spin = if crowded { Spin::offering() } else { Spin::new(WAKE) };
                 let nap = || if crowded { None } else { self.nap_and_search(until) };
@@ -233,8 +240,8 @@ impl Worker {
         }
     }
 
-    /// Sleeps until somebody wakes this worker, which counts as searching or not and does so afterwards; not at all if
-    /// there is something to do.
+    /// Sleeps until a token wakes this worker, unless the look after the announcement finds something to do.
+    /// `searching`: whether the worker counts as searching at the call. It does when this returns.
     fn sleep<U: Until>(&self, until: &U, searching: bool) {
         let sleep = &self.registry.sleep;
         let counters = &self.me().counters;
@@ -255,7 +262,8 @@ impl Worker {
         }
     }
 
-    /// The first job of the main loop. A worker that finds none does not search before it sleeps: nobody has forked yet.
+    /// Returns the first job of the main loop. A worker that finds none sleeps without a search: nobody has forked
+    /// yet.
     pub(super) fn first(&self, until: &UntilEnd) -> Next {
         if let Some(next) = self.look(until, || self.find(Help::Any)) {
             return next;
@@ -264,13 +272,13 @@ impl Worker {
         self.next_from(until, Help::Any, true)
     }
 
-    /// As [`next`](Self::next) for a wait that takes no job of others. It is not counted as asleep, for then it
-    /// might be chosen to be woken for one.
+    /// As [`next`](Self::next), for a wait that takes no jobs of other workers. The worker does not count as asleep:
+    /// a waker might otherwise choose it for a job that it does not take.
     fn next_own<U: Until>(&self, until: &U, help: Help) -> Next {
         loop {
             let own = || match help {
                 Help::Nothing => None,
-                // A broadcast may be what the thief waits for that this worker waits for.
+                // The thief that this worker waits for may itself wait for this worker's turn of a broadcast.
                 Help::Near | Help::Own if !self.is_isolated() => self.own().or_else(|| self.take_from_inbox()),
                 _ => self.own(),
             };
@@ -292,7 +300,7 @@ impl Worker {
         find().map(Next::Job)
     }
 
-    /// Looks again and again for about the price of one wake.
+    /// Looks again and again for as long as `spin` lasts: about the price of one wake, or less.
     fn search<U: Until>(&self, until: &U, mut spin: Spin) -> Option<Next> {
         while spin.again() {
             let next = self.look(until, || self.find_elsewhere(until.hint()));
@@ -303,8 +311,8 @@ impl Worker {
         None
     }
 
-    /// Naps and looks in turn, as long as other workers are busy: whoever forks need not wake anybody. One worker
-    /// of a pool at a time.
+    /// Naps and looks in turn while other workers are busy: a worker that forks need wake nobody. One worker at a
+    /// time.
     fn nap_and_search<U: Until>(&self, until: &U) -> Option<Next> {
         let sleep = &self.registry.sleep;
         if MODEL || !sleep.start_napping(self.index) {
@@ -312,7 +320,7 @@ impl Worker {
         }
         let mut found = None;
         for _ in 0..NAPS {
-            // A peer that forks answers the demand in that time; a raid would interrupt it.
+            // A peer that forks answers the demand during this spin; a raid would interrupt it.
             found = self.look(until, || self.find_elsewhere(until.hint()));
             let mut spin = Spin::brisk();
             while found.is_none() && spin.again() {
@@ -329,10 +337,11 @@ impl Worker {
         found
     }
 
+    /// Ends the worker's search, if it counts as `searching`. Wakes another worker if a job might be overlooked.
     pub(super) fn stop_searching(&self, searching: bool) {
         if searching {
             let sleep = &self.registry.sleep;
-            // The sleepers' demand may have been met with jobs that this worker and others took.
+            // An owner may have answered the sleepers' demand with jobs that this worker and others took.
             sleep.end_search(|state| {
                 self.registry.has_work() || self.registry.others_keep_jobs(state.idle() + 1)
             });

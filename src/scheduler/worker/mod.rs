@@ -1,9 +1,17 @@
-//! One worker: its private stack and deque, how it finds the next job, how it waits, its main loop.
+//! One worker: its private stack and its deque, how it finds the next job, how it waits, and its main loop.
 //!
-//! Order of search: the private stack and the deque (newest first), now and then others before them so that a worker
-//! which feeds itself starves nobody ([`fairness`]), then its inbox, then a batch from the injector, then the other
-//! workers from a random start. A worker that finds nothing searches for about the price of one wake
-//! and then sleeps; see [`crate::waiting::sleep`].
+//! A worker looks for its next job in this order:
+//!
+//! | order | source | which job |
+//! |---|---|---|
+//! | 1 | its private stack, then its deque | the newest |
+//! | 2 | its inbox | the oldest |
+//! | 3 | the injector | the oldest; outside any job, a batch |
+//! | 4 | the other workers and the spares, from a random start | the oldest of the first that has one |
+//!
+//! Now and then a worker looks at a later source first, so that a worker which keeps submitting to itself starves
+//! nobody ([`fairness`]). A worker that finds nothing searches for about the price of one wake, and then sleeps; see
+//! [`crate::waiting::sleep`].
 
 mod current;
 mod fairness;
@@ -40,67 +48,69 @@ use crate::waiting::latch::TaskOwner;
 use fairness::Fairness;
 use steal_backoff::StealBackoff;
 
-/// Jobs that run in the order in which they were submitted, whoever runs them.
+/// Jobs that run in the order in which they were submitted, on whichever worker.
 pub(super) type Fifo = Mutex<VecDeque<Job>>;
 
-/// What becomes a [`Worker`] on the thread that is to be it.
+/// The parts of a [`Worker`], on their way to the thread that becomes this worker.
 pub(crate) struct WorkerStart {
     pub(crate) index: usize,
     pub(crate) registry: Shared,
     pub(crate) parts: WorkerParts,
 }
 
-/// About where the calling thread's stack ends. It grows downwards on all systems that std's threads run on.
+/// Returns about the address at which the calling thread's stack ends now. The stack grows downwards on all systems
+/// that std's threads run on.
 #[inline(never)]
 fn stack_position() -> usize {
     let here = 0u8;
     (&raw const here).addr()
 }
 
-/// What a worker thread owns. Never leaves its thread.
+/// The state that a worker's thread owns. It never leaves that thread.
 pub(crate) struct Worker {
     pub(crate) stack: Stack,
-    /// Which peer it is.
+    /// The number of its [`Peer`]. A spare's number is at least the number of workers.
     pub(crate) index: usize,
-    /// Which worker of the pool it is, as users know it: of a spare, the one that it stands in for.
+    /// The worker's number as users know it. A spare has the number of the worker that it stands in for.
     pub(crate) number: Cell<usize>,
     pub(crate) registry: Shared,
     deque: Deque<Job>,
-    /// Jobs pushed onto the deque less jobs popped: how far its near end has moved. Thieves do not change it.
+    /// The number of jobs pushed onto the deque less the number popped: how far the deque's near end has moved.
+    /// Neither thefts nor batches from the injector change it: only differences within one job matter.
     height: Cell<isize>,
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
     fairness: Fairness,
-    /// Jobs of this pool that are on this thread's stack.
+    /// The number of jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     steal_backoff: StealBackoff,
-    /// A thread that the host lent: it has no main loop.
+    /// Whether this is a lent thread. It has no main loop.
     lent: bool,
-    /// Whether this thread is outside the pool when it is in none of its jobs: it was lent, or has left its main
-    /// loop for good.
+    /// Whether this thread counts as outside the pool while it is in none of the pool's jobs. True for a lent thread,
+    /// and for a worker that has left its main loop for good.
     outside: Cell<bool>,
-    /// Where this thread's stack was when it became a worker.
+    /// The [position](stack_position) of this thread's stack when the thread became a worker.
     base: usize,
-    /// Whether it is in a call of [`blocking`](fn@crate::blocking).
+    /// Whether the thread is in a call of [`blocking`](fn@crate::blocking).
     blocked: Cell<bool>,
-    /// What is on this thread's stack that restricts what may be run on top of it.
+    /// The isolated call that this thread is in, if any. It restricts which jobs may run on top.
     isolation: Cell<Option<Isolation>>,
-    /// What its forks are told of it: who it is, and whether `isolation` is set.
+    /// What its forks' latches say about their owner: this worker's `index`, and whether `isolation` is set.
     as_owner: Cell<TaskOwner>,
-    /// Queues whose jobs are on this thread's stack, outermost first.
+    /// The queues whose jobs are on this thread's stack, outermost first.
     nested: RefCell<Vec<Rc<dyn Nested>>>,
-    /// How many of these are beneath a job that is not related to them.
+    /// How many entries at the front of `nested` belong to unrelated jobs: the current job only runs on top of them.
     nested_floor: Cell<usize>,
-    /// Waits for room in a queue that are on this thread's stack.
+    /// The number of waits for room in a queue that are on this thread's stack.
     room_waits: Cell<usize>,
-    /// Jobs of this worker that run in the order in which it submitted them. Not a local of the thread: a lent thread
-    /// runs what is left when those are gone.
+    /// The jobs of this worker that run in the order in which it submitted them. This is not a thread-local: a lent
+    /// thread still runs the jobs that are left when its thread-locals are gone.
     fifo: OnceCell<Arc<Fifo>>,
 }
 
 impl Worker {
-    /// The worker of the calling thread, which for a `host` has been lent.
+    /// Creates the worker of the calling thread. `lent`: the host lent this thread to the pool.
     pub(crate) fn new(start: WorkerStart, lent: bool) -> Worker {
         let WorkerStart { index, registry, parts: WorkerParts { deque, stack, parker } } = start;
         parker.adopt();
@@ -114,7 +124,7 @@ impl Worker {
             deque,
             height: Cell::new(0),
             parker,
-            // Any seed does; neighbours should not start alike.
+            // Any seed does, but neighbours should start differently.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
             fairness: Fairness::default(),
@@ -133,21 +143,22 @@ impl Worker {
         }
     }
 
-    /// What it was made of, for the next thread that becomes this worker.
+    /// Returns the parts that it was made of, for the next thread that becomes this worker.
     pub(super) fn into_parts(self) -> WorkerParts {
         WorkerParts { deque: self.deque, stack: self.stack, parker: self.parker }
     }
 
+    /// This worker as the other workers see it.
     pub(crate) fn me(&self) -> &Peer {
         self.registry.peer(self.index)
     }
 
-    /// Whether it is a spare.
+    /// Whether this worker is a spare.
     pub(super) fn is_spare(&self) -> bool {
         self.index >= self.registry.peers.len()
     }
 
-    /// The worker that it is or stands in for, as the others see it.
+    /// This worker as the other workers see it; for a spare, the worker that it stands in for.
     fn slot(&self) -> &Peer {
         &self.registry.peers[self.number.get()]
     }
@@ -161,20 +172,21 @@ impl Worker {
         self.parker.unparker()
     }
 
-    /// Whether this thread is inside a job of its pool, or always is, having nothing else to do.
-    /// A lent thread outside any job submits as an outside thread does; so does a worker at its end, whose deque
-    /// nobody will look at again.
+    /// Whether this thread counts as inside its pool: it is in a job of the pool, or in its main loop.
+    ///
+    /// A lent thread outside any job submits as an outside thread does. So does a worker that has left its main loop:
+    /// nobody looks at its deque again.
     #[inline]
     pub(crate) fn inside(&self) -> bool {
         !self.outside.get() || self.depth.get() > 0
     }
 
-    /// Whether it is a thread that the host lent.
+    /// Whether this is a lent thread.
     pub(crate) fn is_lent(&self) -> bool {
         self.lent
     }
 
-    /// Whether it has jobs of its own.
+    /// Whether its private stack or its deque holds a job.
     pub(crate) fn has_own(&self) -> bool {
         !self.stack.is_empty() || !self.deque.is_empty()
     }

@@ -1,4 +1,15 @@
-//! What may run on top of what: a worker that waits runs jobs on the stack of the one that waits.
+//! Which jobs may run on top of which: a worker that waits inside a job runs other jobs on the same stack.
+//!
+//! | limit | applies to | kept in |
+//! |---|---|---|
+//! | isolated: only jobs pushed since the call began | every wait inside the call | `isolation` |
+//! | at most [`help_stack`] of the stack in use | `Help::Near`, and looks for related jobs elsewhere | – |
+//! | at most [`ROOM_WAITS`] waits that run other jobs | waits for room in a queue | `room_waits` |
+//!
+//! The invariant of an isolated call: no job was private when it began. So a job was pushed inside the call exactly
+//! if it is private, or lies in the deque above [`Isolation::floor`].
+//!
+//! [`help_stack`]: crate::scheduler::registry::Registry::help_stack
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,38 +19,39 @@ use crate::jobs::job::Job;
 use crate::sync::{EXHAUSTIVE, MODEL, defect};
 use crate::waiting::latch::TaskOwner;
 
-/// So many waits for room in a queue may run other jobs on one stack.
+/// How many waits for room in a queue may run other jobs on one stack.
 const ROOM_WAITS: usize = if MODEL { 1 } else { 16 };
 
 impl Worker {
-    /// Whether a wait may run jobs that are not its own.
+    /// Whether a wait may run jobs that are not this worker's own.
     pub(super) fn may_take(&self, help: Help) -> bool {
         match help {
             _ if self.isolation.get().is_some() => false,
             Help::Any => true,
-            // loom's threads have small stacks of unknown place; its models are shallow.
+            // Under loom `may_begin` always agrees: its threads have small stacks at unknown places, and its models
+            // are shallow.
             Help::Near => self.may_begin(),
             Help::Own | Help::Nothing => false,
         }
     }
 
-    /// Whether its stack is short enough to begin a job on top of the one that it is in.
+    /// Whether enough of the worker's stack is free to begin a job on top of the current one.
     pub(crate) fn may_begin(&self) -> bool {
         EXHAUSTIVE || self.base.saturating_sub(stack_position()) < self.registry.help_stack
     }
 
-    /// Whether it may only run what was pushed since some wait began.
+    /// Whether the worker is in an isolated call, and so may only run jobs that were pushed since that call began.
     pub(crate) fn is_isolated(&self) -> bool {
         self.isolation.get().is_some()
     }
 
-    /// The way to wait that was asked for, or the usual one where that cannot be: inside a call that runs nothing but its
-    /// own, no wait steals. It would find little, and keep its place.
+    /// Returns the way to wait that was `asked` for, or `None`, the usual way, for `Wait::Steal` inside an isolated
+    /// call: there a wait that steals would find few jobs, and would keep the worker's place.
     pub(crate) fn allowed_wait(&self, asked: Option<Wait>) -> Option<Wait> {
         asked.filter(|&wait| wait != Wait::Steal || !self.is_isolated())
     }
 
-    /// How this worker waits in a scope of its pool.
+    /// Which jobs this worker may run while it waits as `wait` says, in a scope of its pool.
     pub(crate) fn help(&self, wait: Wait) -> Help {
         match wait {
             Wait::Steal => Help::Near,
@@ -48,7 +60,7 @@ impl Worker {
         }
     }
 
-    /// Runs `f`, whose waits are to be as `wait` says.
+    /// Runs `f`: isolated, if `wait` asks for that.
     pub(crate) fn isolated_if<R>(&self, wait: Option<Wait>, f: impl FnOnce() -> R) -> R {
         match wait {
             None | Some(Wait::Steal) => f(),
@@ -56,7 +68,7 @@ impl Worker {
         }
     }
 
-    /// Runs `f` such that no wait inside it runs a job that was there before, or is another's.
+    /// Runs `f` isolated: no wait inside `f` runs a job that was there before, or a job of another worker.
     fn isolated<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Restore<'w>(&'w Worker, Option<Isolation>);
         impl Drop for Restore<'_> {
@@ -67,28 +79,29 @@ impl Worker {
         if defect("isolation_ignored") {
             return f();
         }
-        // So that all that is pushed onto the deque from here on was pushed in here.
+        // No job may stay private: one that was pushed before would otherwise reach the deque above the floor.
         self.expose_all();
         let _restore = Restore(self, self.isolation.get());
         self.isolate(Some(Isolation { floor: self.height.get() }));
         f()
     }
 
+    /// Sets or lifts the isolation. The latches of forks that leave from now on say so.
     fn isolate(&self, isolation: Option<Isolation>) {
         self.isolation.set(isolation);
         self.set_owner(TaskOwner::new(self.index, isolation.is_some()));
     }
 
-    /// What it is called from now on as one that waits. No job is private: where this changes, all were handed out, and
-    /// what was pushed since has ended or is handed out.
+    /// Sets the owner that the latches of forks get from now on. No fork may be private at this moment: where the
+    /// owner changes, all private forks were exposed before, and the forks made since have ended or were exposed.
     pub(super) fn set_owner(&self, owner: TaskOwner) {
         self.as_owner.set(owner);
         self.stack.set_owner(owner);
     }
 
-    /// Runs `f`, a job that was taken from a worker that waits apart, apart as well: a wait in it might otherwise run
-    /// a job that waits for that worker. Runs what the job left, too, because its owner may wait for that, and would
-    /// not come for it.
+    /// Runs `f` isolated: a job that was taken from a worker in an isolated call. A wait inside `f` might otherwise
+    /// run a job that waits for that worker. Then runs the jobs that `f` left: the owner may wait for them, and would
+    /// not come here to take them.
     #[cold]
     pub(crate) fn run_isolated(&self, f: impl FnOnce()) {
         self.isolated(|| {
@@ -97,19 +110,20 @@ impl Worker {
         });
     }
 
-    /// This worker, as one that is about to wait for a job that others may run.
+    /// This worker as the owner of a latch: it is about to wait for a job that other workers may run.
     #[inline(always)]
     pub(crate) fn as_owner(&self) -> TaskOwner {
         self.as_owner.get()
     }
 
-    /// Runs `f` while jobs of `queue` may be on this thread's stack.
+    /// Runs `f`, and notes for that time that jobs of `queue` may be on this thread's stack.
     pub(crate) fn with_nested<R>(&self, queue: Rc<dyn Nested>, f: impl FnOnce() -> R) -> R {
         struct Pop<'w>(&'w Worker);
         impl Drop for Pop<'_> {
             fn drop(&mut self) {
                 let popped = self.0.nested.borrow_mut().pop();
-                // Without the borrow: it may hold the last of something of the user's.
+                // Dropped after the borrow has ended: the queue may hold the last reference to a value of the user's,
+                // whose drop is foreign code.
                 drop(popped);
             }
         }
@@ -118,7 +132,7 @@ impl Worker {
         f()
     }
 
-    /// What tells this worker from those of all pools, while one of its jobs runs.
+    /// A key that tells this worker from the workers of all pools, for as long as one of its jobs runs.
     pub(crate) fn key(&self) -> usize {
         (&raw const *self).addr()
     }
@@ -128,28 +142,29 @@ impl Worker {
         self.nested.borrow().iter().map(|queue| queue.address()).collect()
     }
 
-    /// Whether the job that calls is one of the queue at `address`, or was called by one: not if it only happens to run on
-    /// top of one.
+    /// Whether the calling job belongs to the queue at `address`, or runs inside a job of that queue. A job that only
+    /// runs on top of one, unrelated to it, does not count.
     pub(crate) fn is_of_queue(&self, address: usize) -> bool {
         self.nested.borrow()[self.nested_floor.get()..].iter().any(|queue| queue.address() == address)
     }
 
-    /// Runs a job that is not related to those beneath it.
+    /// Runs a job that is not related to the jobs beneath it on the stack.
     pub(crate) fn run_on_top(&self, job: Job) {
         let floor = self.nested_floor.replace(self.nested.borrow().len());
         self.run(job);
         self.nested_floor.set(floor);
     }
 
-    /// Makes room in the queue at `address`, one of those that [`serves`](Self::serves) names.
+    /// Makes room in the queue at `address` by overflow. The address is one that [`serves`](Self::serves) names.
     pub(crate) fn overflow_oldest(&self, address: usize) {
         if let Some(queue) = self.nested.borrow().iter().find(|queue| queue.address() == address) {
             queue.overflow_oldest();
         }
     }
 
-    /// Calls `f` as a wait for room in a queue, and tells it whether it may run other jobs of the pool meanwhile.
-    /// Each of those may come to wait for room as well, and so on, all on one stack: only so many do.
+    /// Calls `f`, which waits for room in a queue, and tells it whether it may run other jobs of the pool meanwhile.
+    /// Each of these jobs may wait for room as well, and so on, all on one stack: so at most [`ROOM_WAITS`] waits
+    /// may.
     pub(crate) fn wait_for_room<R>(&self, f: impl FnOnce(bool) -> R) -> R {
         struct Leave<'w>(&'w Cell<usize>);
         impl Drop for Leave<'_> {
@@ -163,7 +178,7 @@ impl Worker {
         f(before < ROOM_WAITS)
     }
 
-    /// Whether jobs wait that this worker would find next, about: a raid that is under way may hide one.
+    /// Whether some job waits that this worker would find next. Approximate: a raid that is under way may hide a job.
     #[inline(always)]
     pub(crate) fn is_wanted(&self) -> bool {
         let (stack, deque) = (self.stack.seems_filled(), !self.deque.is_empty());
@@ -171,7 +186,7 @@ impl Worker {
         stack | deque | injector | inbox
     }
 
-    /// How many jobs wait that this worker would find next, about; at least 1.
+    /// About how many jobs wait that this worker would find next; at least 1.
     pub(crate) fn waiting(&self) -> u32 {
         let own = self.me().private.len() + self.deque.len();
         u32::try_from(own + self.registry.injector.len()).unwrap_or(u32::MAX).max(1)

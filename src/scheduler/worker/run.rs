@@ -1,4 +1,7 @@
-//! How a worker runs jobs: one, those of its own, all until the pool ends.
+//! How a worker runs jobs: one job, its own jobs, or all jobs until the pool ends.
+//!
+//! The invariant: `depth` counts the jobs of the pool that are on this thread's stack, also while a panic handler
+//! runs. A lent thread may fork only while it counts at least one.
 
 use std::time::Instant;
 
@@ -10,25 +13,25 @@ use crate::sync::defect;
 use crate::system::unwind::{self, Payload};
 
 impl Worker {
-    /// The main loop is over: what the thread still does, it does outside the pool.
+    /// Notes that the main loop is over: from now on the thread submits as an outside thread, and does not fork.
     pub(crate) fn leave_pool(&self) {
         self.outside.set(true);
         current::let_fork(self, false);
     }
 
-    /// Runs a job. What it panics with goes to the panic handler.
+    /// Runs a job. Passes a panic's payload to the panic handler.
     #[inline]
     pub(crate) fn run(&self, job: Job) {
         self.counted(|| job.run());
     }
 
-    /// Runs `f` as one job of this worker.
+    /// Runs `f` and counts it as one job of this worker. Passes a panic's payload to the panic handler.
     #[inline]
     pub(in crate::scheduler) fn counted(&self, f: impl FnOnce()) {
         self.counted_with(&mut (), |()| f(), |(), payload| self.report_panic(payload, None));
     }
 
-    /// As [`counted`](Self::counted), with `panicked` to see to what `f` panics with. It must not panic itself.
+    /// As [`counted`](Self::counted), but passes a panic's payload to `panicked`, which must not panic itself.
     #[inline]
     pub(crate) fn counted_with<S>(
         &self,
@@ -40,13 +43,14 @@ impl Worker {
         let result = unwind::catch(|| f(state));
         self.me().counters.run.add(1);
         if let Err(payload) = result {
-            // Foreign code, so still inside: a lent thread must not be returned with this frame on its stack.
+            // Before `leave_job`, because this calls foreign code: a lent thread must not be returned while this
+            // frame is on its stack.
             panicked(state, payload);
         }
         self.leave_job();
     }
 
-    /// One more job is on this thread's stack.
+    /// Notes that one more job is on this thread's stack.
     #[inline]
     fn enter_job(&self) {
         self.depth.set(self.depth.get() + 1);
@@ -55,7 +59,7 @@ impl Worker {
         }
     }
 
-    /// One job less.
+    /// Notes that one job less is on this thread's stack.
     #[inline]
     fn leave_job(&self) {
         self.depth.set(self.depth.get() - 1);
@@ -64,14 +68,16 @@ impl Worker {
         }
     }
 
-    /// Takes to the panic handler what something panicked with on this worker, of `queue` if that has a name.
+    /// Passes the payload of a panic on this worker to the panic handler. `queue` is the name of the queue, if it was
+    /// a queue's job and the queue has a name.
     #[cold]
     pub(crate) fn report_panic(&self, payload: Payload, queue: Option<&str>) {
         self.me().counters.panicked.add(1);
         self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.index)));
     }
 
-    /// Runs `f` inside a job that is counted already, panics included.
+    /// Runs `f` as one more job on this thread's stack. Counts neither the job nor its panic, which passes to the
+    /// caller.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Leave<'w>(&'w Worker);
         impl Drop for Leave<'_> {
@@ -84,31 +90,32 @@ impl Worker {
         f()
     }
 
-    /// Runs one job, if there is one. It may be called anywhere inside a job.
+    /// Runs one job of the pool, and returns whether there was one. The caller may be anywhere inside a job.
     pub(crate) fn run_one(&self) -> bool {
         self.expose_all();
         self.find(Help::Any).map(|job| self.run_on_top(job)).is_some()
     }
 
-    /// Runs one job of its own, if there is one: a newer one than the fork that it is in the midst of.
+    /// Runs this worker's newest own job, and returns whether there was one. That job must be newer than the fork
+    /// whose first side the worker is running, if any.
     pub(crate) fn run_own(&self) -> bool {
         self.own().map(|job| self.run(job)).is_some()
     }
 
-    /// Runs one job of its own or of its inbox, if there is one.
+    /// Runs one of this worker's own jobs, or else one of its inbox. Returns whether there was one.
     pub(crate) fn run_local(&self) -> bool {
         self.expose_all();
         self.own().or_else(|| self.take_from_inbox()).map(|job| self.run(job)).is_some()
     }
 
-    /// Runs what only this worker may run.
+    /// Runs all jobs of the inbox, which only this worker may run.
     pub(crate) fn run_inbox(&self) {
         while let Some(job) = self.me().inbox.pop() {
             self.run(job);
         }
     }
 
-    /// Runs jobs until the pool has ended; `begins` is called before the first.
+    /// Runs jobs until the pool has ended. Calls `begins` before the first job, if there is any.
     pub(crate) fn main_loop(&self, begins: impl FnOnce()) {
         let mut next = self.first(&UntilEnd);
         if matches!(next, Next::Job(_)) {
@@ -120,9 +127,10 @@ impl Worker {
         }
     }
 
-    /// For a lent thread, once its pool is closed: runs what it finds. Jobs that appear later are found by
-    /// the other workers, which also empty this one's deque; if there are none, no later job can appear
-    /// once no outside thread is left that had begun to submit. Begins no job after `deadline`.
+    /// Runs the jobs that it finds: for a lent thread, once its pool is closed. Begins no job after `deadline`.
+    ///
+    /// If the pool has other workers, they find the jobs that appear later, and also empty this worker's deque. If it
+    /// has none, this waits for the outside threads that had begun to submit: after that no job can appear any more.
     pub(crate) fn drain(&self, deadline: Option<Instant>) {
         let _hold = self.registry.hold();
         let due = || deadline.is_some_and(|deadline| deadline <= Instant::now());

@@ -1,4 +1,13 @@
-//! How a worker gives work away: it keeps what it is given, and hands out the oldest of it when another wants a job.
+//! How a worker gives work away: it keeps new jobs private, and exposes the oldest of them when another worker wants
+//! a job.
+//!
+//! | private jobs and forks at a demand | the worker exposes |
+//! |---|---|
+//! | some forks, or less than four bundles of jobs | as many of the oldest as idle workers lack, each by itself |
+//! | at least four bundles of jobs and no fork | the oldest [`BUNDLE`] as one job, and asks again |
+//!
+//! Where the system has no `membarrier`, nothing stays private: each push exposes its job. [`crate::jobs::private`]
+//! has the race between a push and a demand.
 
 use std::cell::Cell;
 
@@ -6,16 +15,16 @@ use super::{Worker, with_current};
 use crate::jobs::job::Job;
 use crate::jobs::private::Available;
 
-/// So many jobs go to the deque as one, where there are many times as many: flat spawns of small closures, for which
-/// a theft each would cost more than they.
+/// How many jobs a bundle holds. Bundles are for flat spawns of small closures: a theft for each of these would cost
+/// more than the closure itself.
 const BUNDLE: usize = 48;
 
-/// A job that keeps `jobs` for the worker that runs it.
+/// Makes a bundle of `jobs`: the worker that runs it gets them as its private jobs.
 fn bundle(jobs: Vec<Job>) -> Job {
     Job::new(move || {
         with_current(|worker| {
             let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
-            // Nobody submitted the bundle.
+            // Counted as an activation: no user submitted the bundle.
             worker.me().counters.activations.add(1);
             worker.steal_backoff.note_bundle();
             worker.tick.set(0);
@@ -25,7 +34,8 @@ fn bundle(jobs: Vec<Job>) -> Job {
 }
 
 impl Worker {
-    /// Keeps a job for itself, unless somebody wants one, who is woken if need be.
+    /// Pushes a job onto the private stack. If a worker wants a job, exposes some, and wakes a worker or the napping
+    /// searcher if need be.
     #[inline]
     pub(crate) fn push(&self, job: Job) {
         if self.stack.push(job) {
@@ -33,7 +43,7 @@ impl Worker {
         }
     }
 
-    /// As [`push`](Self::push), but a worker that watches is left to see it within a nap.
+    /// As [`push`](Self::push), but does not wake the napping searcher: it sees the job at the end of its nap.
     #[inline]
     pub(crate) fn push_lazily(&self, job: Job) {
         if self.stack.push(job) {
@@ -41,19 +51,21 @@ impl Worker {
         }
     }
 
-    /// After a push that found a job wanted: hands out private jobs. Wakes a sleeper only if nobody watches.
+    /// Exposes private jobs, after a push that found a job wanted. Wakes a sleeper only if nobody searches, the
+    /// napping searcher included.
     #[cold]
     pub(crate) fn answer_lazily(&self) {
         self.answer(false);
     }
 
+    /// Answers demand: exposes as many private jobs as idle workers lack. `at_once`: also wakes the napping searcher.
     #[cold]
     fn answer(&self, at_once: bool) {
         let sleep = &self.registry.sleep;
         let bundled = Cell::new(false);
         let wanted = |available: Available| {
             let missing = sleep.snapshot().idle().saturating_sub(self.deque.len());
-            // The oldest forks are the largest jobs there are.
+            // No bundle while there are forks: the oldest forks are the largest pieces of work that there are.
             bundled.set(available.len >= 4 * BUNDLE && missing > 0 && available.forks == 0);
             if bundled.get() { BUNDLE } else { missing }
         };
@@ -65,15 +77,18 @@ impl Worker {
         }
     }
 
-    /// Puts a job where others find it too, whatever this thread does next.
+    /// Pushes a job and exposes it, so that other workers find it whatever this thread does next.
     pub(crate) fn push_shown(&self, job: Job) {
         self.stack.push(job);
         self.expose_all();
     }
 
-    /// Hands out all private jobs: before this thread sleeps on something else, or takes jobs that are not above the
-    /// fork that it is in the midst of. That fork may be the job it gets, which only the latch of one that left
-    /// tells; and what is pushed then must not take the place that the fork believes to be its own.
+    /// Exposes all private jobs and forks. The worker does so before it sleeps on something other than jobs, and
+    /// before it takes a job that may be older than the fork whose first side it is running.
+    ///
+    /// The job that it takes may be that very fork. Only a fork that has left has a latch, by which its frame learns
+    /// that it ran. And a job that is pushed then must not take the place in the private stack that the fork takes
+    /// for its own.
     pub(in crate::scheduler) fn expose_all(&self) {
         if !self.stack.is_empty() {
             self.stack.expose(|available| available.len, |jobs| self.push_each(jobs));
@@ -81,20 +96,22 @@ impl Worker {
         }
     }
 
+    /// Pushes each of `jobs` onto the deque.
     pub(super) fn push_each(&self, jobs: &mut dyn ExactSizeIterator<Item = Job>) {
         jobs.for_each(|job| self.push_deque(job));
     }
 
+    /// Pushes a job onto the deque, without publishing it.
     pub(super) fn push_deque(&self, job: Job) {
         self.deque.push(job);
         self.height.set(self.height.get() + 1);
     }
 
-    /// For a lent thread that goes: what it kept, and what only it was to run, is for the others; if there are none it
-    /// has seen to all of that.
+    /// Hands this worker's private jobs and its inbox over to the other workers, for a lent thread that is being
+    /// returned. If there are no other workers, the thread has run all of these jobs already.
     pub(in crate::scheduler) fn hand_over(&self) {
         self.expose_all();
-        // So that the pool does not end while the jobs are in neither place.
+        // The hold keeps the pool from ending while the jobs are neither in the inbox nor in the injector.
         let entry = self.registry.hold();
         for job in self.me().inbox.close() {
             entry.inject(job);

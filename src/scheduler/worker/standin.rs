@@ -1,38 +1,52 @@
-//! Spare workers: threads that stand in for workers which wait.
+//! Spares: threads that stand in for workers which wait inside a job.
 //!
-//! A job that waits for another one keeps its thread, because its stack is there. Its worker must not run just any job on
-//! top meanwhile: that one may come to wait for the job beneath, and neither would go on. So the worker lends its place to
-//! a spare, which runs the main loop on a stack of its own until the wait is over.
+//! A job that waits for another job keeps its thread, because its stack lies there. Its worker must not run just any
+//! job on top meanwhile: that job may come to wait for the job beneath it, and then neither goes on. So the worker
+//! lends its place to a spare. The spare runs the main loop, on its own stack, until the wait is over.
 //!
-//! # A spare's states
+//! # A spare's roles
 //!
 //! | role | meaning | counted in the pool's word as | next |
 //! |---|---|---|---|
-//! | `RESTING` | nobody waits; its thread sleeps | – | `CALLED` by who is about to wait |
-//! | `CALLED` | it stands in for a worker, its thread still sleeps | asleep, and one that entered | `TAKEN` by its thread; `RESTING` by the one that waited |
-//! | `TAKEN` | its thread runs the main loop | what its thread is at; one that entered | `RELIEVED` by the one that waited |
-//! | `RELIEVED` | the wait is over; it goes to rest after the job that it is in | the same | `RESTING` by its thread |
+//! | `RESTING` | no worker needs it; its thread sleeps | – | `CALLED` by the waiter |
+//! | `CALLED` | it stands in; its thread sleeps | asleep; entered | `TAKEN` by its thread; `RESTING` by the waiter |
+//! | `TAKEN` | its thread runs the main loop | what its thread does now; entered | `RELIEVED` by the waiter |
+//! | `RELIEVED` | the wait is over; the spare rests after its current job | as `TAKEN` | `RESTING` by its thread |
 //!
-//! Who calls a spare announces its sleep for it, then calls it, and looks at the queues once more, as somebody does that falls
-//! asleep itself. So a wait wakes no thread as long as there is nothing to do: the spare is a sleeper like others, which
-//! whoever has a job may wake.
+//! *Entered*: as an outside thread that is about to submit. The *waiter* is the worker whose place the spare has: it
+//! calls the spare before its wait and relieves it afterwards. A spare that was called to run one job for a worker
+//! that has gone is relieved by that job.
 //!
-//! The sleep comes before the call. The other way round the thread of a spare, which may have just been started, could take
-//! the call before the sleep, find its bit down, believe that it was claimed and count as searching, which nobody gave it
-//! (model `spare_relieved`). As it is, somebody may claim the sleep before the call, and the thread wake, see that it
-//! rests, and sleep on: so who calls looks at the bit afterwards, and wakes the thread itself if that is down.
+//! # The call: announce a sleep, call, look once more
 //!
-//! # The race for a spare that was called
+//! The waiter announces a sleep on the spare's behalf. Then it calls the spare. Then it looks at the queues once
+//! more, as a worker does that falls asleep itself. So a wait wakes no thread while there is nothing to do: the spare
+//! is a sleeper like the others, and a publisher may wake it.
 //!
-//! Somebody claims it, and its thread wakes, while the wait ends. Both sides change the role by one exchange. If the thread
-//! is first, it is counted as searching, as each worker that was woken, and will see that it is relieved. If the one that
-//! waited is first, it takes the sleep back as the sleeper would: if that was claimed meanwhile, it is the one that was
-//! woken, and passes on what there is to do. The thread finds that it rests, and sleeps on.
+//! The invariant: the sleep is announced before the call. Suppose that it were the other way round. The spare's
+//! thread may have just been started. It could take the call before the sleep is announced, find its bit cleared, and
+//! believe that a waker has claimed it. Then it would act as a searcher that nobody has counted (model
+//! `spare_relieved`).
+//!
+//! The order that holds has a race of its own. A waker may claim the announced sleep before the call. The spare's
+//! thread then wakes, sees that its role is still `RESTING`, and sleeps on. So the waiter looks at the bit after the
+//! call, and wakes the thread itself if the bit is cleared.
+//!
+//! # The race for a called spare
+//!
+//! A waker claims the spare, and the spare's thread wakes, while the wait ends. Both sides change the role by one
+//! exchange:
+//!
+//! * The thread is first, `CALLED` to `TAKEN`. It counts as searching, as every woken worker does, and later sees
+//!   that it is relieved.
+//! * The waiter is first, `CALLED` to `RESTING`. It takes the announced sleep back, as the sleeper itself would. If a
+//!   waker has claimed that sleep meanwhile, then the waiter is the worker that was woken, and passes the work on.
+//!   The thread sees that its role is `RESTING`, and sleeps on.
 //!
 //! # The end of a pool
 //!
-//! From the call until it rests a spare counts as one that has entered, as an outside thread that is about to submit. A
-//! closed pool does not end before. Its threads leave when the pool has ended, or after [`REST`].
+//! From the call until it rests, a spare counts as entered. So a closed pool does not end before the spare rests. The
+//! threads of spares leave when the pool has ended, or after [`REST`] without a call.
 
 use std::time::{Duration, Instant};
 
@@ -52,16 +66,16 @@ use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, defect, lock};
 use crate::system::affinity;
 use crate::waiting::sleep::Snapshot;
 
-/// A spare that was not needed for so long ends.
+/// A spare's thread ends when nobody has called the spare for this long.
 const REST: Duration = Duration::from_secs(10);
 
-/// A spare that stands in for somebody who waits.
+/// The number of a spare that stands in for a worker.
 #[must_use = "it stands in until it is relieved"]
 pub(crate) struct Standin(usize);
 
 impl Registry {
-    /// Has a spare stand in for the worker `slot`, which is about to wait and counts as searching or not. `None` if there
-    /// is none to be had.
+    /// Calls a spare that stands in for the worker `slot`, which is about to wait. `searching`: whether that worker
+    /// counts as searching. It does not any more if a spare was called. Returns `None` if there is no spare.
     pub(crate) fn call_spare(this: &Shared, slot: usize, searching: bool) -> Option<Standin> {
         let number = Registry::engage(this, slot)?;
         let index = this.spares.first + number;
@@ -70,15 +84,15 @@ impl Registry {
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
-                // Which nobody but this one looks into.
+                // Only this spare looks into that inbox.
                 this.sleep.nudge(index);
             }
         }
         Some(Standin(number))
     }
 
-    /// Gives a job to one worker; if that was lent and has gone, to a spare in its place, or, if there is none, to whoever
-    /// comes first.
+    /// Gives a job to one worker. If that worker is a lent thread that was returned, gives the job to a spare in its
+    /// place, or, if there is no spare, to any worker through the injector.
     pub(crate) fn hand_to(this: &Shared, worker: usize, job: Job) {
         if let Err(job) = this.peers[worker].inbox.push(job)
             && let Err(job) = Registry::run_on_spare(this, worker, job)
@@ -87,11 +101,12 @@ impl Registry {
         }
     }
 
-    /// Has a spare run a job that is for the worker `slot`, which has gone. The job comes back if there is none.
+    /// Has a spare run a job that is for the worker `slot`, which has gone. Returns the job if there is no spare.
     pub(in crate::scheduler) fn run_on_spare(this: &Shared, slot: usize, job: Job) -> Result<(), Job> {
         let Some(number) = Registry::engage(this, slot) else { return Err(job) };
         let index = this.spares.first + number;
         let shared = Arc::clone(this);
+        // The job itself relieves the spare: there is no wait whose end would do that.
         let errand = Job::new(move || {
             job.run();
             shared.spares.spare(number).role.swap(RELIEVED, SPARE_RELIEVE.get());
@@ -103,7 +118,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Announces the sleep of a spare that was engaged, by somebody who counts as searching or not, and calls it.
+    /// Announces a sleep of a spare that was [engaged](Self::engage), then calls the spare. `searching`: the caller
+    /// counts as searching, and does not any more afterwards.
     fn let_stand_in(&self, number: usize, searching: bool) -> Snapshot {
         let index = self.spares.first + number;
         let role = &self.spares.spare(number).role;
@@ -119,7 +135,7 @@ impl Registry {
         state
     }
 
-    /// The wait is over.
+    /// Relieves a spare: the wait that it was called for is over.
     pub(crate) fn relieve(&self, standin: Standin) {
         let Standin(number) = standin;
         let index = self.spares.first + number;
@@ -134,19 +150,21 @@ impl Registry {
         }
     }
 
-    /// Takes a spare that rests, or starts one, to be called.
+    /// Takes a resting spare, or starts one, for a call on behalf of the worker `slot`. Returns its number.
     fn engage(this: &Shared, slot: usize) -> Option<usize> {
         if this.forked() {
             return None;
         }
         let number = Registry::take_spare(this)?;
-        // It counts from here on, so that the pool does not end while it is in no list.
+        // The spare counts as entered from here on, so that the pool does not end while the spare is in no list.
+        // `rests` ends that.
         std::mem::forget(this.hold());
         let spare = this.spares.spare(number);
         spare.slot.store(slot, SPARE_SLOT.get());
         Some(number)
     }
 
+    /// Takes a spare off the list of those that rest, or makes one and starts its thread. Counts calls and refusals.
     fn take_spare(this: &Shared) -> Option<usize> {
         let spares = &this.spares;
         let mut threads = lock(&spares.threads);
@@ -175,7 +193,7 @@ impl Registry {
         };
         let shared = Arc::clone(this);
         let name = spares.spare(number).peer.name.clone();
-        // What the thread needs is handed over, so that it can be had back if there is no thread.
+        // The parts go through a shared slot, so that this thread gets them back if the new thread does not start.
         let start =
             Arc::new(Mutex::new(Some(WorkerStart { index: spares.first + number, registry: shared, parts })));
         let taken = Arc::clone(&start);
@@ -190,7 +208,7 @@ impl Registry {
             Ok(started) => {
                 this.spare_stays();
                 threads.called += 1;
-                // Those that have retired need nobody any more.
+                // The handles of threads that have ended are not needed any more.
                 let runs = |trace: &Trace| trace.gone.count() > 0;
                 threads.handles.retain(|(_, trace)| trace.as_ref().is_none_or(runs));
                 threads.handles.push(started);
@@ -206,7 +224,7 @@ impl Registry {
         }
     }
 
-    /// A spare, whose role is `RESTING`, may be called again.
+    /// Puts a spare whose role is `RESTING` on the list of those that may be called.
     fn rests(&self, number: usize) {
         lock(&self.spares.threads).resting.push(number);
         self.end_hold();
@@ -218,7 +236,8 @@ impl Registry {
     }
 }
 
-/// The life of a spare's thread.
+/// The body of a spare's thread: waits to be called, stands in, rests, and so on until the spare retires or the pool
+/// ends.
 fn stand_by(start: WorkerStart) {
     let registry = Arc::clone(&start.registry);
     let number = start.index - registry.spares.first;
@@ -260,14 +279,15 @@ fn stand_by(start: WorkerStart) {
     lock(&registry.spares.threads).vacant.push((number, parts));
 }
 
-/// Takes a spare off the list of those that rest, unless it was called meanwhile.
+/// Takes a spare off the list of those that rest. Returns `false` if the spare was called meanwhile.
 fn retire(registry: &Registry, number: usize) -> bool {
     let resting = &mut lock(&registry.spares.threads).resting;
     let place = resting.iter().position(|&resting| resting == number);
     place.map(|place| resting.swap_remove(place)).is_some()
 }
 
-/// Binds the calling thread to the core of the worker that it stands in for, if it is not.
+/// Binds the calling thread to `core`, that of the worker that it stands in for, or to none. Does nothing if `bound`
+/// says that it is so already.
 fn bind(bound: &mut Option<Option<usize>>, core: Option<usize>) {
     if *bound == Some(core) || MODEL {
         return;
@@ -275,12 +295,12 @@ fn bind(bound: &mut Option<Option<usize>>, core: Option<usize>) {
     *bound = Some(core);
     match core {
         Some(core) => _ = affinity::pin(core),
-        // The thread that started it may have been bound.
+        // The thread inherits its binding from the thread that started it, which may have been bound.
         None => _ = affinity::unpin_current_thread(),
     }
 }
 
-/// What the main loop of a spare runs until.
+/// The end of a spare's main loop: it is relieved, or the pool has ended.
 struct UntilRelieved<'f>(&'f dyn Fn() -> bool);
 
 impl Until for UntilRelieved<'_> {
@@ -292,8 +312,8 @@ impl Until for UntilRelieved<'_> {
 }
 
 impl Worker {
-    /// Stands in for a worker, from the moment on that somebody woke this spare, until it is `relieved` or the pool has
-    /// ended. What it leaves is for others.
+    /// Stands in for a worker: runs the main loop from the moment at which this spare was woken, until it is
+    /// `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector.
     pub(in crate::scheduler) fn stand_in(&self, relieved: &dyn Fn() -> bool) {
         let _ = self.registry.sleep.get_up(self.index, false);
         let until = UntilRelieved(relieved);

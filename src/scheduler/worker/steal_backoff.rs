@@ -1,40 +1,42 @@
-//! When a thief asks for more.
+//! A thief's back-off: when it may leave its next demand.
 //!
-//! A theft costs the thief a microsecond or two, and the owner the way through its slow path; a job that takes less is
-//! done faster where it is. Only the thief can know, afterwards. So after each job that was not worth it, the thief
-//! leaves twice as much time between two demands, and after one that was, none at all. What lies in a deque already it
-//! takes at once: that is out of its owner's hands. Without this two workers took 870 µs for a hundred parallel loops of
-//! a hundred numbers each, with it 95.
+//! A theft costs the thief a microsecond or two, and sends the owner through its slow path. A job that takes less
+//! time is done faster where it is. Only the thief can tell, and only afterwards. So after each job that was not
+//! worth its theft, the thief doubles the time between two demands. After a job that was worth it, the thief demands
+//! at once again.
+//!
+//! The back-off delays demands only. A thief steals a job that lies in a deque at once: its owner has given it away
+//! already.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::sync::MODEL;
 
-/// A job that takes less is not worth a theft.
+/// A job that takes less time is not worth its theft: about the price of one theft.
 const WORTH: Duration = Duration::from_micros(2);
 
-/// So often is the time between demands doubled, to 32 µs: less than the nap of a worker that watches.
+/// How often the time between demands doubles at most: up to 32 µs, which is less than the napping searcher's nap.
 const DOUBLINGS: u32 = 4;
 
-/// A bundle whose jobs take less than this together is not worth its way to another core.
+/// A bundle whose jobs together take less time is not worth its way to another core.
 const BUNDLE_WORTH: Duration = Duration::from_micros(10);
 
-/// What a worker remembers of its thefts.
+/// What a worker remembers about its thefts.
 #[derive(Default)]
 pub(super) struct StealBackoff {
-    /// When the last theft was, until that is long ago.
+    /// When the last theft was; `None` once its delay is over.
     theft: Cell<Option<Instant>>,
-    /// Whether nothing was asked since, so that the time until now is about what the job took.
+    /// Whether the worker has not asked since that theft. If so, the time since the theft is about what the job took.
     fresh: Cell<bool>,
-    /// How many jobs in a row were not worth it, about.
+    /// About how many stolen jobs in a row were not worth their theft; at most [`DOUBLINGS`].
     short_steals: Cell<u32>,
-    /// When the last bundle began, until that is long ago.
+    /// When the last bundle began; `None` once its delay is over.
     bundle: Cell<Option<Instant>>,
 }
 
 impl StealBackoff {
-    /// A job was stolen and is about to be run.
+    /// Notes that a job was stolen and is about to run.
     #[inline]
     pub(super) fn note_theft(&self) {
         if !MODEL {
@@ -43,12 +45,12 @@ impl StealBackoff {
         }
     }
 
-    /// A bundle is about to be run.
+    /// Notes that a bundle is about to run.
     pub(super) fn note_bundle(&self) {
         self.bundle.set(Some(Instant::now()));
     }
 
-    /// Whether to ask for a job now.
+    /// Whether the worker may leave demands now.
     pub(super) fn may_demand(&self) -> bool {
         self.is_past_theft() && self.is_past_bundle()
     }

@@ -1,11 +1,22 @@
-//! A worker that waits inside a job, and what runs on top of it: nothing but what its wait needs.
+//! A wait inside a job: the worker runs only *related* jobs on top, jobs that the wait needs anyway. Otherwise it
+//! lends its place to a spare.
 //!
-//! A job that ran on top of a waiting one may come to wait for the one beneath, and then neither goes on. So a wait runs
-//! only jobs that it waits for itself: the awaited job, if that has not begun; the jobs of the scope that is to end; what
-//! the thief of a fork has forked, in turn, on the way to that fork's end (leap-frogging: Wagner and Calder, 1993). Such a
-//! job adds no edge to the graph of who waits for whom. For all others a [spare](crate::scheduler::spares) has the worker's place.
+//! | the wait is for | related jobs | found in |
+//! |---|---|---|
+//! | a handle | its job, if that has not begun | the handle, before the wait begins |
+//! | a fork that has left | the fork itself | the worker's own deque |
+//! | | forks that the fork's thief has made since (leap-frogging: Wagner and Calder, 1993) | the thief's deque |
+//! | a scope | the jobs of that scope | the worker's own deque, its peers' deques |
+//! | anything, in an isolated call | the jobs pushed since the call began | the worker's own deque |
 //!
-//! Before that the worker looks about for about the price of a wake: most waits are over by then.
+//! The invariant: a related job adds no edge to the wait-for graph. The wait cannot end before that job has ended,
+//! or, in an isolated call, the waiting call pushed the job itself.
+//!
+//! A job that is not related may come to wait for the job beneath it, and then neither goes on. For those jobs a
+//! [spare](crate::scheduler::spares) has the worker's place until the wait is over.
+//!
+//! Before it calls a spare, the worker looks for related jobs for about the price of one wake: most waits are over by
+//! then.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -22,18 +33,19 @@ use crate::system::spin::{Spin, WAKE};
 use crate::waiting::latch::TaskLatch;
 
 impl Worker {
-    /// Sleeps until somebody leaves a token, or until `deadline`.
+    /// Parks the thread until it gets a token, or until `deadline`.
     pub(crate) fn park(&self, deadline: Option<Instant>) {
         self.parker.park(deadline);
     }
 
-    /// Whether a wait is to leave this worker's place to a spare: it is in a job, and the pool has spares.
+    /// Whether a wait lends this worker's place to a spare: if the worker is inside its pool, and the pool may have
+    /// spares.
     pub(crate) fn may_lend_place(&self) -> bool {
         self.registry.spares.max() > 0 && self.inside() && !self.registry.forked()
     }
 
-    /// Waits until `until` is done. Runs what `related` finds; when that is nothing, a spare has this worker's place.
-    /// If there is no spare to be had, runs jobs as `otherwise` says.
+    /// Waits until `until` is done. Runs the jobs that `related` finds. When it finds none, a spare takes this
+    /// worker's place. If there is no spare, runs the jobs that `otherwise` allows.
     pub(crate) fn wait_related<U: Until>(
         &self,
         until: &U,
@@ -47,7 +59,8 @@ impl Worker {
         }
     }
 
-    /// As [`wait_related`](Self::wait_related), but if there is no spare, returns `false` without having waited.
+    /// As [`wait_related`](Self::wait_related), but returns `false` if there is no spare, and `until` may then not be
+    /// done.
     pub(crate) fn lend_place<U: Until>(&self, until: &U, mut related: impl FnMut() -> Option<Job>) -> bool {
         let mut look = || {
             if until.done(&self.registry) {
@@ -56,7 +69,7 @@ impl Worker {
             related().map(Next::Job)
         };
         loop {
-            // What was run meanwhile may have pushed.
+            // The jobs that were run meanwhile may have pushed others.
             self.expose_all();
             let found = look().map_or_else(|| self.search_related(&mut look), Ok);
             let searching = match found {
@@ -84,7 +97,8 @@ impl Worker {
         }
     }
 
-    /// Looks again and again for about the price of one wake. Whether it counts as searching, if there was nothing.
+    /// Looks again and again for about the price of one wake. `Err` if it found nothing: whether the worker counts as
+    /// searching now.
     fn search_related(&self, look: &mut impl FnMut() -> Option<Next>) -> Result<Next, bool> {
         let mut spin = Spin::new(BRIEF);
         while spin.again() {
@@ -92,13 +106,15 @@ impl Worker {
                 return Ok(next);
             }
         }
-        // Counted, so that those who are asked for jobs have some to give.
+        // Counted as searching from here on: owners expose as many jobs as there are idle workers.
         if MODEL || !self.registry.sleep.start_search() {
             return Err(false);
         }
+        // Between counting as idle and the demands of the looks. Partner: `FORK_ANSWER_FENCE`.
         fence(FORK_DEMAND_FENCE);
         let mut spin = Spin::new(WAKE);
-        // Others may rely on this worker now, and it takes nothing that is not related.
+        // Publishers may rely on this searcher, but it takes only related jobs. So it stops as soon as there is any
+        // job.
         while spin.again() && !self.registry.has_work() {
             if let Some(next) = look() {
                 self.stop_searching(true);
@@ -114,7 +130,7 @@ impl Worker {
         }
     }
 
-    /// Runs `f`, which blocks the thread, with a spare in this worker's place.
+    /// Runs `f`, which blocks the thread, while a spare has this worker's place, if there is one.
     pub(crate) fn blocking<R>(&self, f: impl FnOnce() -> R) -> R {
         struct Relieve<'w>(&'w Worker, Option<Standin>);
         impl Drop for Relieve<'_> {
@@ -134,9 +150,10 @@ impl Worker {
         f()
     }
 
-    // --- what is related ---
+    // --- related jobs ---
 
-    /// Waits until a fork has ended that has left, or was taken back (`true`).
+    /// Waits for a fork that has left, with the frame at `address`, until it has ended. Returns `true` if this worker
+    /// took it back instead: the caller must then run it.
     pub(in crate::scheduler) fn wait_for_fork(
         &self,
         latch: &TaskLatch,
@@ -147,7 +164,7 @@ impl Worker {
             return false;
         }
         if let Some(job) = self.take_own_if(|job| job.home() == (Home::Fork, address)) {
-            // The caller runs its second side itself.
+            // The caller runs the fork's second side itself, from the frame.
             job.forget();
             return true;
         }
@@ -158,7 +175,7 @@ impl Worker {
         false
     }
 
-    /// Runs jobs of the scope whose base is at `base` that lie in this worker's own deque, as long as `more` says.
+    /// Runs this worker's own jobs that belong to the scope with the base at `base`, for as long as `more` agrees.
     pub(crate) fn run_own_of_scope(&self, base: usize, more: impl Fn() -> bool) {
         while more() {
             match self.take_own_of_scope(base) {
@@ -168,7 +185,7 @@ impl Worker {
         }
     }
 
-    /// Waits for the end of the scope whose base is at `base`.
+    /// Waits for the end of the scope with the base at `base`.
     pub(crate) fn wait_for_scope(&self, latch: &TaskLatch, base: usize, otherwise: Help) {
         let missed = Cell::new(false);
         self.wait_related(latch, otherwise, || {
@@ -177,17 +194,20 @@ impl Worker {
         });
     }
 
+    /// Takes the newest of this worker's own jobs that belongs to the scope with the base at `base`.
     fn take_own_of_scope(&self, base: usize) -> Option<Job> {
         self.take_own_if(|job| job.home() == (Home::Scope, base))
     }
 
-    /// A job of its own, if it waits apart: those who hold a lock run what they spawned themselves.
+    /// Takes one of this worker's own jobs, if the worker is in an isolated call: a caller that holds a lock runs the
+    /// jobs that it spawned itself.
     pub(in crate::scheduler) fn own_if_isolated(&self) -> Option<Job> {
         if self.is_isolated() { self.own() } else { None }
     }
 
-    /// Takes the newest of its own jobs that is `wanted`. Those above it stay where others find them: what nobody waits for
-    /// in the injector, what some frame of this stack waits for in the own deque.
+    /// Takes the newest of this worker's own jobs that is `wanted`. The newer jobs above it go where others find
+    /// them: a job that no frame waits for goes to the injector, a job that a frame of this stack waits for back to
+    /// the own deque.
     fn take_own_if(&self, wanted: impl Fn(&Job) -> bool) -> Option<Job> {
         let mut above = Vec::new();
         let found = loop {
@@ -195,13 +215,14 @@ impl Worker {
                 None => break None,
                 Some(job) if wanted(&job) => break Some(job),
                 Some(job) => {
-                    // So that what stays is in one place, and in its order.
+                    // With no job private, the remaining jobs lie in one place and keep their order.
                     self.expose_all();
                     match job.home().0 {
                         Home::None if !self.is_isolated() => self.registry.hold().inject(job),
                         Home::None | Home::Scope => above.push(job),
                         Home::Fork => {
-                            // Of a frame below: all that is older is so, too.
+                            // A fork of a frame further down this stack. All older jobs belong to such frames as
+                            // well.
                             above.push(job);
                             break None;
                         }
@@ -216,13 +237,14 @@ impl Worker {
         found
     }
 
-    /// Whether it may take a job from others to see whether it is related: not if it waits apart, where all that is in its
-    /// own deque counts as its own.
+    /// Whether the worker may take a job from a peer, to see whether it is related. Not in an isolated call: a job
+    /// that is not related would go to this worker's deque, where it would count as the call's own.
     fn may_look_elsewhere(&self) -> bool {
         self.may_begin() && !self.is_isolated()
     }
 
-    /// A job of a scope from somebody else's deque. No more than one other job is moved on the way, which `missed` notes.
+    /// Steals a job of the scope with the base at `base` from a peer's deque. At most one job that is not of the
+    /// scope moves to this worker's deque on the way; `missed` notes that.
     fn steal_of_scope(&self, base: usize, missed: &Cell<bool>) -> Option<Job> {
         if !self.may_look_elsewhere() {
             return None;
@@ -232,7 +254,8 @@ impl Worker {
             .find_map(|victim| self.steal_if(victim, missed, |job| job.home() == (Home::Scope, base)))
     }
 
-    /// A fork that whoever runs the fork of `latch` has made since, and so ends before that one.
+    /// Leap-frogging: steals a fork that the thief has made since it began the fork of `latch`. The stolen fork ends
+    /// before the thief's fork does.
     fn take_leap(&self, latch: &TaskLatch, missed: &Cell<bool>) -> Option<Job> {
         if !self.may_look_elsewhere() {
             return None;
@@ -240,7 +263,8 @@ impl Worker {
         let (thief, begun) = latch.thief_and_place()?;
         self.steal_if(thief, missed, |job| {
             let (Home::Fork, address) = job.home() else { return false };
-            // It is the thief's own, deeper on its stack than where it began what has not ended yet.
+            // Related: the frame lies on the thief's own stack, deeper than the place where the thief began the
+            // awaited fork, and the awaited fork has not ended yet. Stacks grow downwards.
             address < begun && private::owner_of(job) == Some(thief) && !latch.probe()
         })
     }

@@ -1,54 +1,82 @@
-//! The ways in which a worker may wait, and what that means for the jobs on its stack.
+//! The ways in which a worker may wait, and which jobs may run on its stack meanwhile.
+//!
+//! | type | says |
+//! |---|---|
+//! | [`Wait`] | which way of waiting the user asks for |
+//! | [`Help`] | which jobs a wait may run |
+//! | [`Isolation`] | that every wait inside a call runs only jobs pushed since the call began |
+//! | [`Nested`] | that jobs of a queue are on the stack |
 
-/// Asks for another way to wait than the usual one, in [`scope_with`](crate::Pool::scope_with),
+/// Asks for another way of waiting than the usual one, in [`scope_with`](crate::Pool::scope_with),
 /// [`install_with`](crate::Pool::install_with), [`join_with`](crate::JoinHandle::join_with) or
 /// [`wait_with`](crate::CountLatch::wait_with).
 ///
-/// Usually a worker that waits inside a job runs nothing on top of that job but what it waits for itself: the job behind
-/// the handle if that has not begun, the jobs of the scope. Otherwise a [spare](crate::PoolBuilder::spares) has its place
-/// until the wait is over. So no wait keeps another job from going on.
+/// Usually a worker that waits inside a job runs only jobs that it waits for, on top of that job: the job behind the
+/// handle if that job has not begun, or the jobs of the scope. If it has none of these to run, a
+/// [spare](crate::PoolBuilder::spares) takes its place until the wait is over. So no wait keeps another job from
+/// going on.
+///
+/// # Examples
+/// ```
+/// use std::sync::Mutex;
+///
+/// let pool = filch::Pool::builder().workers(2).build()?;
+/// let total = Mutex::new(0);
+/// pool.install(|| {
+///     let mut total = total.lock().unwrap();
+///     // While it waits here, the worker must not run another job, which might want the lock.
+///     *total += pool.scope_with(filch::Wait::OwnScope, |_| pool.join(|| 1, || 2)).1;
+/// });
+/// assert_eq!(total.into_inner().unwrap(), 2);
+/// # Ok::<(), filch::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wait {
-    /// Runs jobs of the pool meanwhile, on the same stack: its own, then others', whatever they are. That saves the
-    /// change to another thread where waits are long and many. But a job that runs on top may wait for what the waiting
-    /// one does next, and then neither goes on; nor must a caller that holds a lock wait so.
+    /// Runs any jobs of the pool meanwhile, on the same stack: first the worker's own, then other workers'. That
+    /// saves the change to another thread where waits are long and many.
+    ///
+    /// A job that runs on top may wait for something that the waiting job does next: then neither goes on. A caller
+    /// that holds a lock must not wait this way.
     #[default]
     Steal,
-    /// Runs only what was spawned by this worker since the call began: the scope's jobs, and theirs. That holds for
-    /// every wait inside the call, too, and for other workers in what they take of it. For a caller that holds a lock
-    /// which jobs of others want.
+    /// Runs only jobs that this worker spawned since the call began: the jobs of the scope, and the jobs that these
+    /// spawn. The same holds for every wait inside the call, and for other workers while they run a job that they
+    /// took from the call.
+    ///
+    /// This is for a caller that holds a lock which other jobs want.
     OwnScope,
-    /// Runs nothing while it waits for the end: other workers or spares must be there for that, and not all be blocked on
-    /// what the caller holds. On a pool with one worker, as `OwnScope`. Waits inside the call are as with `OwnScope`.
+    /// Runs no job while it waits for the end. So there must be other workers or spares to run the jobs, and not all
+    /// of them may be blocked on something that the caller holds. On a pool with one worker this is the same as
+    /// `OwnScope`. Waits inside the call are as with `OwnScope`.
     Park,
 }
 
 /// Which jobs a worker may run while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Help {
-    /// All: what it waits for may be any job of the pool.
+    /// All jobs: the wait may be for any job of the pool.
     Any,
-    /// Its own; those of others as long as its stack is [short](crate::scheduler::registry::Registry::help_stack). What it waits for runs elsewhere, so
-    /// it comes to an end without this worker.
+    /// Its own jobs, and jobs of others while its stack is [short](crate::scheduler::registry::Registry::help_stack).
+    /// The jobs that it waits for run elsewhere, so they end without this worker.
     Near,
-    /// Its own.
+    /// Its own jobs.
     Own,
-    /// None.
+    /// No jobs.
     Nothing,
 }
 
-/// A stretch of a worker's stack on top of which only jobs run that were pushed since it began.
+/// An isolated call on a worker's stack: only jobs that were pushed since the call began may run on top of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Isolation {
-    /// How high the deque was.
+    /// The height of the worker's deque when the call began.
     pub(super) floor: isize,
 }
 
-/// A queue some of whose jobs are on this thread's stack.
+/// A queue of which at least one job is, or may be, on this thread's stack.
 pub(crate) trait Nested {
-    /// Makes room in it, by a worker that runs one of its jobs and cannot run another.
+    /// Makes room in the queue by overflow. The caller is a worker that runs one of its jobs and cannot run another.
     fn overflow_oldest(&self);
 
-    /// What tells the queue from others.
+    /// The address that tells the queue from other queues.
     fn address(&self) -> usize;
 }

@@ -3,24 +3,24 @@
 use super::{Ordering, Site};
 
 sites! {
-    // As crossbeam-deque 0.8 has them; the partners are the deque's own and those of `sleep`.
+    // The orderings of crossbeam-deque 0.8. The partners are other accesses of the deque, and sites of `sleep`.
 
-    /// The owner reads what only it writes. Relaxed.
+    /// The owner reads a word that only the owner writes. Relaxed.
     DEQUE_OWNER_BACK = Relaxed;
-    /// Slots are claimed by the front's exchange. Relaxed: published by `DEQUE_PUSH_FENCE`.
+    /// A slot. The exchange of the front claims it. Relaxed: `DEQUE_PUSH_FENCE` publishes it.
     DEQUE_SLOT = Relaxed;
-    /// The owner's look at the front before it pushes. Partner: `DEQUE_STEAL_CAS`.
+    /// The owner looks at the front before it pushes. Partner: `DEQUE_STEAL_CAS`.
     DEQUE_PUSH_FRONT = Acquire;
-    /// Publishes the slot. Partner: `DEQUE_STEAL_BACK`.
+    /// The owner publishes the slot. Partner: `DEQUE_STEAL_BACK`.
     DEQUE_PUSH_FENCE = Release;
     DEQUE_PUSH_BACK = Relaxed;
     DEQUE_POP_FRONT = Relaxed;
     DEQUE_POP_BACK = Relaxed;
-    /// Between "the back went down" and the look at the front. Partner: `DEQUE_STEAL_FENCE`.
+    /// Between the owner's store that lowers the back and its look at the front. Partner: `DEQUE_STEAL_FENCE`.
     DEQUE_POP_FENCE = SeqCst;
     DEQUE_POP_CAS = SeqCst;
     DEQUE_STEAL_FRONT = Acquire;
-    /// Between the looks at the front and at the back. Partner: `DEQUE_POP_FENCE`.
+    /// Between a thief's look at the front and its look at the back. Partner: `DEQUE_POP_FENCE`.
     DEQUE_STEAL_FENCE = SeqCst;
     DEQUE_STEAL_BACK = Acquire;
     DEQUE_STEAL_CAS = SeqCst;
@@ -28,7 +28,7 @@ sites! {
     INJECTOR_PUSH_TAIL = Acquire;
     INJECTOR_PUSH_CAS = SeqCst;
     INJECTOR_CAS_FAIL = Acquire;
-    /// The slot is written. Partner: `INJECTOR_WRITTEN`.
+    /// The producer says that the slot is written. Partner: `INJECTOR_WRITTEN`.
     INJECTOR_PUBLISH = Release;
     INJECTOR_WRITTEN = Acquire;
     INJECTOR_STEAL_HEAD = Acquire;

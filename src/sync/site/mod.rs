@@ -1,26 +1,27 @@
-//! Every atomic access of the core by name.
+//! Names the ordering of every atomic access of the core.
 //!
-//! A site is a constant: in a normal build [`Site::get`] folds to the ordering, and the instruction is what
-//! it would be with the ordering written in place. In the checked build `FILCH_WEAKEN=SITE=Ordering` (or
-//! `=none` for a fence) weakens one site, so that a run of the models shows whether anything notices.
+//! A *site* is a constant. In a normal build [`Site::get`] folds to the ordering, and the compiler emits the same
+//! instruction as for an ordering written in place. In the checked build `FILCH_WEAKEN=SITE=Ordering` (or `=none` for
+//! a fence) weakens one site. A run of the models then shows whether any model notices.
 //!
-//! Each site names its partner: the other side of the edge that it makes. Relaxed ones say why they may be.
+//! Each site names its partner: the other side of the happens-before edge that it makes. A Relaxed site says why
+//! Relaxed is enough.
 
 pub(crate) use std::sync::atomic::Ordering;
 
-/// One place, or several with the same role, where memory is accessed.
+/// One atomic access or fence, or several with the same role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site {
     #[cfg_attr(not(all(loom, feature = "loom")), expect(dead_code, reason = "only a mutant asks"))]
     name: &'static str,
     order: Ordering,
-    /// Whether this run came by: a mutant of a site where a model never comes needs no run of it.
+    /// Whether this run used the site. A site that a model never uses needs no mutant run of that model.
     #[cfg(all(loom, feature = "loom"))]
     touched: &'static std::sync::atomic::AtomicBool,
 }
 
 impl Site {
-    /// The ordering to use. shuttle knows one only, and warns where it is given another.
+    /// The ordering to use. shuttle knows only SeqCst, and warns about any other ordering.
     #[inline(always)]
     #[cfg(not(all(loom, feature = "loom")))]
     pub(crate) const fn get(self) -> Ordering {
@@ -36,7 +37,7 @@ impl Site {
         }
     }
 
-    /// The ordering that this run asks for, which is the site's own unless it is the mutant's.
+    /// The strength that this run asks for: that of the table, unless `FILCH_WEAKEN` names this site.
     #[cfg(all(loom, feature = "loom"))]
     pub(super) fn weakened(self) -> Strength {
         static MUTANT: std::sync::OnceLock<Option<(String, Strength)>> = std::sync::OnceLock::new();
@@ -65,7 +66,7 @@ impl Site {
     }
 }
 
-/// What the driver of mutants asks.
+/// What the driver of the mutants reads.
 #[cfg(all(loom, feature = "loom"))]
 #[allow(dead_code, reason = "the driver is in another package, which compiles these sources")]
 impl Site {
@@ -82,7 +83,7 @@ impl Site {
     }
 }
 
-/// What a site amounts to in one run.
+/// The strength of a site in one run.
 #[cfg(all(loom, feature = "loom"))]
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Strength {
@@ -102,7 +103,7 @@ macro_rules! sites {
             },
         };)*
 
-        /// All of this table.
+        /// All sites of this table.
         #[cfg(all(loom, feature = "loom"))]
         pub(super) const ALL: &[Site] = &[$($name),*];
     };
@@ -130,11 +131,11 @@ pub(crate) use scheduler::*;
 pub(crate) use scope::*;
 pub(crate) use sleep::*;
 
-/// The tables of what ships.
+/// The tables of the code that ships.
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) const CORE: &[&[Site]] =
     &[parker::ALL, latch::ALL, sleep::ALL, private::ALL, scheduler::ALL, scope::ALL, ring::ALL, queue::ALL];
 
-/// That of the stand-in.
+/// The table of the deque's stand-in.
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) const STANDIN: &[&[Site]] = &[deque::ALL];

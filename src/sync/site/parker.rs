@@ -3,15 +3,16 @@
 use super::{Ordering, Site};
 
 sites! {
-    /// The token comes in: the owner's next step must see what the waker did. Partner: `UNPARK`.
+    /// The owner takes the token: its next step must see what the waker did. Partner: `UNPARK`.
     PARK_TAKE = Acquire;
-    /// Nothing was taken; the loop looks again. Relaxed: no data is read on the strength of it.
+    /// The owner took no token, and its loop looks again. Relaxed: the owner reads no data because of this value.
     PARK_TAKE_FAIL = Relaxed;
-    /// EMPTY to PARKED. Release: the waker that reads PARKED must see the owner that `adopt` stored.
+    /// The owner changes EMPTY to PARKED. Release: a waker that reads PARKED must see the owner that `adopt` stored.
     /// Partner: `UNPARK`.
     PARK_ARM = Release;
-    /// The token goes out, with all the waker did (Release, for `PARK_TAKE`); and, if it reads PARKED, the
-    /// owner's thread comes in (Acquire, for `PARK_ARM`). Acquire also for who leaves tokens with all of a closed pool,
-    /// its own thread's among them: so it sees what was put into its inbox by those that left it one before.
+    /// The waker leaves the token. Release, for `PARK_TAKE`: everything that the waker did goes out with the token.
+    /// Acquire, for `PARK_ARM`: a waker that reads PARKED sees the owner's thread. Acquire is also for a thread that
+    /// leaves tokens with all workers of a closed pool and is one of these workers itself: it then sees what was put
+    /// into its inbox by the threads that left it a token before.
     UNPARK = AcqRel;
 }

@@ -3,75 +3,83 @@
 use super::{Ordering, Site};
 
 sites! {
-    /// The owner reads a word that only it writes. Relaxed.
+    /// The owner reads a word that only the owner writes. Relaxed.
     FORK_NEWEST_OWN = Relaxed;
-    /// A fork is in the list: its frame is written. Partner: `FORK_NEWEST_TAKE`.
+    /// The owner puts a fork into the list, with its frame written. Partner: `FORK_NEWEST_TAKE`.
     FORK_PUSH = Release;
-    /// A fork is indexed, or leaves. Relaxed: by who has the lock of the list, with which the owner looks again at a fork
-    /// that may have left.
+    /// A fork is indexed, or leaves. Relaxed: the writer holds the lock of the list. The owner looks again, with this
+    /// lock, at a fork that may have left.
     FORK_LEAVE = Relaxed;
-    /// The owner looks where the next older fork is, and whether this one is its alone. Relaxed: `FORK_POP_LIGHT` orders
-    /// it; if it is not, the lock decides.
+    /// The owner looks at a frame's link: which fork is the next older one, and whether this fork is private.
+    /// Relaxed: `FORK_POP_LIGHT` orders the look; if the fork is not private, the lock decides.
     FORK_STATE = Relaxed;
-    /// The owner moves on from a fork. Relaxed: `FORK_POP_LIGHT` orders it before the look at `frozen`. Who reads what it
-    /// stores, the next older fork, has that one's frame by the Release of its push, to the same word by the same thread
-    /// before: a release sequence of C++11, to which all compilers and machines hold, though C++20 names it no more. The
-    /// owner would pay for another Release on ARM, where it and `FORK_FROZEN` wait for one another. Under the checker the
-    /// light fence of that push hides the question.
+    /// The owner's pop stores the next older fork in `newest`. Relaxed: `FORK_POP_LIGHT` orders the store before the
+    /// look at `frozen`. A raider that reads the stored fork sees that fork's frame by the Release of its push: an
+    /// earlier store to the same word by the same thread. This is a release sequence of C++11. C++20 no longer names
+    /// it, but all compilers and machines keep it. A Release here would cost the owner time on ARM, where a Release
+    /// store and the Acquire load of `FORK_FROZEN` wait for one another. Under the checker the light fence of that
+    /// push hides the question.
     FORK_POP = Relaxed;
-    /// Who takes forks begins its walk: the frames come with it. Partner: `FORK_PUSH`.
+    /// A thread that takes forks begins its walk through the list. Acquire: the frames come with the pointer.
+    /// Partner: `FORK_PUSH`.
     FORK_NEWEST_TAKE = Acquire;
-    /// A look from afar at whether there are forks. Relaxed: a hint; before a sleep `FORK_HEAVY` orders it.
+    /// Another thread looks whether there are forks. Relaxed: a hint. Before a sleep `FORK_HEAVY` orders it.
     FORK_NEWEST_HINT = Relaxed;
-    /// The newest fork that has left. Relaxed: changed with the lock; read as a hint.
+    /// The newest fork that has left. Relaxed: it changes only with the lock, and is read as a hint.
     FORK_LEFT = Relaxed;
-    /// The list is frozen. Relaxed: `FORK_HEAVY` orders it before the look at the newest.
+    /// A raider freezes the list. Relaxed: `FORK_HEAVY` orders the store before the look at the newest fork.
     FORK_FREEZE = Relaxed;
-    /// It is free again. Release: with it come the states of the forks that were indexed or left. Partner: `FORK_FROZEN`.
+    /// A raider thaws the list. Release: the states of the forks that were indexed or left go out with it. Partner:
+    /// `FORK_FROZEN`.
     FORK_THAW = Release;
-    /// The owner looks whether the list is frozen. Acquire: if it is not any more, the state of the fork is the one that
-    /// the raid left it in. Partner: `FORK_THAW`.
+    /// The owner looks whether the list is frozen. Acquire: if the raid is over, the owner sees the state in which
+    /// the raid left the fork. Partner: `FORK_THAW`.
     FORK_FROZEN = Acquire;
-    /// The owner's half of an asymmetric fence, in a push: between the fork's being in the list and the look at the
-    /// limit. For the compiler only, outside the checker. Partner: `FORK_HEAVY`.
+    /// The owner's half of an asymmetric fence in a push: between the store that puts the fork into the list and the
+    /// look at `limit`. Outside the checker it holds back only the compiler. Partner: `FORK_HEAVY`.
     FORK_PUSH_LIGHT = SeqCst;
-    /// In a pop: between the owner's moving on and the look at `frozen`. Partner: `FORK_HEAVY`.
+    /// The owner's half in a pop: between the store to `newest` and the look at `frozen`. Partner: `FORK_HEAVY`.
     FORK_POP_LIGHT = SeqCst;
-    /// The other half: between freezing the list, or claiming a slot of the stack, and the look at what is there; and
-    /// between the limit's poisoning and the last look before a sleep. A `membarrier` outside the checker. Partners:
-    /// `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `STACK_PUSH_LIGHT`, `STACK_POP_LIGHT`.
+    /// The other half. It lies between the store that freezes the list, or claims a slot of the stack, and the look
+    /// at what is there; and between the store of 0 into `limit` and the last look before a sleep. Outside the
+    /// checker it is a `membarrier`. Partners: `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `STACK_PUSH_LIGHT`,
+    /// `STACK_POP_LIGHT`.
     FORK_HEAVY = SeqCst;
-    /// Between "nothing is wanted any more" and the look at who is idle. Partner: `FORK_DEMAND_FENCE`.
+    /// Between the owner's store that answers the demand and its look at how many workers are idle. Partner:
+    /// `FORK_DEMAND_FENCE`.
     FORK_ANSWER_FENCE = SeqCst;
-    /// Between counting as idle and poisoning. Partner: `FORK_ANSWER_FENCE`.
+    /// Between the change that counts a worker as idle and its store of 0 into a peer's `limit`. Partner:
+    /// `FORK_ANSWER_FENCE`.
     FORK_DEMAND_FENCE = SeqCst;
 
-    /// The owner reads a word that only it writes. Relaxed.
+    /// The owner reads a word that only the owner writes. Relaxed.
     STACK_TOP_OWN = Relaxed;
-    /// The top goes up: the slot below it is written. Partner: `STACK_TOP_RAID`.
+    /// The owner raises the top, with the slot below it written. Partner: `STACK_TOP_RAID`.
     STACK_PUSH = Release;
-    /// The top goes down. Relaxed: `STACK_POP_LIGHT` orders it before the look at the bottom.
+    /// The owner lowers the top. Relaxed: `STACK_POP_LIGHT` orders the store before the look at the bottom.
     STACK_POP = Relaxed;
-    /// The owner looks whether its newest job is still private. Relaxed: if so, nobody else touched it; if not,
-    /// the lock orders the rest. As a thief's hint: the lock decides.
+    /// The owner looks whether its newest job is still private. Relaxed: if so, no other thread touched the job; if
+    /// not, the lock orders the rest. For a thief the look is a hint: the lock decides.
     STACK_BOTTOM = Relaxed;
     /// The bottom moves, under the lock. Relaxed: the owner's `STACK_POP_LIGHT` and the raider's `FORK_HEAVY` order
-    /// it against the top.
+    /// the bottom against the top.
     STACK_BOTTOM_MOVE = Relaxed;
-    /// A raider looks whether the job that it claimed is there. Acquire: the slot comes with it. Partner:
-    /// `STACK_PUSH`.
+    /// A raider looks whether there is a job in the slot that it claimed. Acquire: the slot's content comes with the
+    /// top. Partner: `STACK_PUSH`.
     STACK_TOP_RAID = Acquire;
-    /// A look from afar at whether there is anything to raid. Relaxed: a hint; before a sleep `FORK_HEAVY` orders it.
+    /// Another thread looks whether there is a job to raid. Relaxed: a hint. Before a sleep `FORK_HEAVY` orders it.
     STACK_TOP_HINT = Relaxed;
-    /// The owner looks whether somebody wants a job, or room is short. Relaxed: `FORK_PUSH_LIGHT` and `STACK_PUSH_LIGHT`
-    /// order it after the push.
+    /// The owner looks whether another worker wants a job, or room is short. Relaxed: `FORK_PUSH_LIGHT` and
+    /// `STACK_PUSH_LIGHT` order the look after the push.
     STACK_LIMIT = Relaxed;
-    /// The owner has answered. Relaxed: `FORK_ANSWER_FENCE` orders it before the look at who is idle.
+    /// The owner has answered the demand. Relaxed: `FORK_ANSWER_FENCE` orders the store before the look at how many
+    /// workers are idle.
     STACK_LIMIT_SET = Relaxed;
-    /// Somebody wants a job. Relaxed: whoever sets it has counted itself as idle before, and fences.
+    /// An idle worker leaves a demand: it stores 0. Relaxed: that worker has counted itself as idle before, and has
+    /// fenced since.
     STACK_LIMIT_POISON = Relaxed;
     /// As `FORK_PUSH_LIGHT`, in a push of a job.
     STACK_PUSH_LIGHT = SeqCst;
-    /// In a pop: between the top going down and the look at the bottom. Partner: `FORK_HEAVY`.
+    /// In a pop of a job: between the store that lowers the top and the look at the bottom. Partner: `FORK_HEAVY`.
     STACK_POP_LIGHT = SeqCst;
 }

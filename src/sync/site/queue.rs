@@ -3,27 +3,28 @@
 use super::{Ordering, Site};
 
 sites! {
-    /// A look at the crew that may be out of date. Relaxed: an exchange or a lock follows, or the caller has changed the
-    /// word itself or cleared `KICK` before (`RING_UNFLAG`); and whoever makes a runner lacking decides by the value of
-    /// its own exchange.
+    /// A look at the runners' word that may be out of date. Relaxed: an exchange or a lock follows, or the caller has
+    /// changed the word itself, or has cleared `NEEDS_RUNNER` before (`RING_UNFLAG`). A thread whose change of the
+    /// word makes a runner lacking decides by the value of its own exchange.
     RUNNERS_HINT = Relaxed;
-    /// Whether nobody is active. Acquire: all that they did is seen. Partner: `RUNNERS_GO`.
+    /// Whether no runner is active. Acquire: everything that the runners did is seen. Partner: `RUNNERS_GO`.
     RUNNERS_LOAD = Acquire;
     /// An activation is called. Relaxed: a count.
     RUNNERS_CALL = Relaxed;
-    /// A runner takes a place. Acquire: what the last one that had it did is seen, so that a serial queue's jobs see each
-    /// other's effects. That it is active goes out with its pops. Partner: `RUNNERS_GO`.
+    /// A runner takes a place. Acquire: it sees what the last runner in this place did, so that the jobs of a serial
+    /// queue see each other's effects. The runner's pops publish that it is active. Partner: `RUNNERS_GO`.
     RUNNERS_COME = Acquire;
-    /// A runner is active no more. Release: what its jobs did goes out. Acquire: if it is the last, it sees what the others
-    /// took out of the ring, and tells those who wait for the queue to be idle. Partners: itself, `RUNNERS_LOAD`,
-    /// `RUNNERS_COME`, `RUNNERS_AWAIT`.
+    /// A runner is no longer active. Release: what its jobs did goes out. Acquire: the last runner sees what the
+    /// others took out of the ring, and tells the threads that wait for the queue to be idle. Partners: `RUNNERS_GO`
+    /// itself, `RUNNERS_LOAD`, `RUNNERS_COME`, `RUNNERS_AWAIT`.
     RUNNERS_GO = AcqRel;
-    /// Somebody waits for the queue to be idle. Acquire: it sees what those took out of the ring who went before; who goes
-    /// later sees the flag. Partner: `RUNNERS_GO`.
+    /// A thread starts to wait for the queue to be idle. Acquire: it sees what runners that have gone took out of the
+    /// ring; a runner that goes later sees the flag. Partner: `RUNNERS_GO`.
     RUNNERS_AWAIT = Acquire;
-    /// A runner that polled goes on, or something is noted. Relaxed: by who is counted already and goes by `RUNNERS_GO`,
-    /// or under the lock of what is noted.
+    /// A runner that polled goes on, or a flag of the word changes. Relaxed: the caller is counted already and goes
+    /// by `RUNNERS_GO`, or went by it when it stepped back to standby, or holds the lock that guards what the flag
+    /// stands for.
     RUNNERS_NOTE = Relaxed;
-    /// How long a queue's jobs take. Relaxed: an estimate, which nothing relies on.
+    /// How long a queue's jobs take. Relaxed: an estimate, on which nothing relies.
     QUEUE_PACE = Relaxed;
 }

@@ -3,11 +3,12 @@
 use super::{Ordering, Site};
 
 sites! {
-    /// The shared count of a scope's jobs goes up. Relaxed: who adds is counted itself.
+    /// The shared count of a scope's jobs goes up. Relaxed: the caller is a counted job, or the scope's body.
     SCOPE_ADD = Relaxed;
-    /// It goes down with a job. Release: what the job did goes out; Acquire: the last one passes on what all others did.
-    /// Partners: itself, `SCOPE_OWN`.
+    /// The count goes down with a job. Release: what the job did goes out. Acquire: the last job passes on what all
+    /// other jobs did. Partners: `SCOPE_DONE` itself, `SCOPE_OWN`.
     SCOPE_DONE = AcqRel;
-    /// The owner's own share of it ends. Acquire: if nothing is left, it sees what the jobs did. Partner: `SCOPE_DONE`.
+    /// The owner's share of the count ends. Acquire: if no job is left, the owner sees what the jobs did. Partner:
+    /// `SCOPE_DONE`.
     SCOPE_OWN = Acquire;
 }

@@ -3,67 +3,73 @@
 use super::{Ordering, Site};
 
 sites! {
-    /// A look at the word. Acquire: who reads that nobody is inside, or that the pool has ended, sees what those did
-    /// who left or fell asleep before. Partners: `SLEEP_LEAVE`, `SLEEP_PREPARE`.
+    /// A look at the word. Acquire: a reader that finds nobody entered, or the pool ended, sees what the threads did
+    /// that left or fell asleep before. Partners: `SLEEP_LEAVE`, `SLEEP_PREPARE`.
     SLEEP_LOAD = Acquire;
-    /// A look by a publisher, whose fence orders it, or before an exchange. Relaxed.
+    /// A publisher's look at the word, which its fence orders; or a look before an exchange. Relaxed.
     SLEEP_HINT = Relaxed;
-    /// An outside thread comes in. Relaxed: that it came before the pool closed, or after, is in the one word, and it
-    /// reads nothing on the strength of either.
+    /// An outside thread enters. Relaxed: the word alone tells whether it entered before or after the pool closed. It
+    /// reads no data because of either answer.
     SLEEP_ENTER = Relaxed;
-    /// It goes. Release: who reads "nobody entered" must see what it submitted, and what a lent thread ran. What it
-    /// does if it is the last is to nudge, and to look for the end by `SLEEP_LOAD`. Partners: `SLEEP_LOAD`,
-    /// `SLEEP_PREPARE`.
+    /// An outside thread leaves. Release: a reader that finds nobody entered must see what the thread submitted, and
+    /// what a lent thread ran. No Acquire: the last thread to leave only nudges workers, and looks for the pool's end
+    /// by `SLEEP_LOAD`. Partners: `SLEEP_LOAD`, `SLEEP_PREPARE`.
     SLEEP_LEAVE = Release;
-    /// One more searches. Relaxed: a count; what it finds it finds by the queues' own orderings.
+    /// One more worker searches. Relaxed: a count. The orderings of the queues bring what the worker finds.
     SLEEP_SEARCH = Relaxed;
-    /// One fewer. Relaxed: the fence behind it orders it against the look at the queues.
+    /// One worker fewer searches. Relaxed: the fence behind this change orders it before the look at the queues.
     SLEEP_END_SEARCH = Relaxed;
-    /// A sleep is announced. Release: the bit goes out before the count. The last to fall asleep, which decides that
-    /// the pool is at rest, must see what all others did: `SLEEP_RECHECK_FENCE`, which follows at once, acquires
-    /// that. Partners: `SLEEP_RESERVE`, `SLEEP_LOAD`.
+    /// A worker announces its sleep. Release: its bit goes out before the count. The last worker to fall asleep
+    /// decides that the pool is at rest, and must see what all others did: `SLEEP_RECHECK_FENCE`, which follows at
+    /// once, acquires that. Partners: `SLEEP_RESERVE`, `SLEEP_LOAD`.
     SLEEP_PREPARE = Release;
-    /// A waker reserves a sleeper. Acquire: its bit, set before the count went up, is seen. Partner: `SLEEP_PREPARE`.
+    /// A waker reserves a sleeper. Acquire: it sees the sleeper's bit, which was set before the count went up.
+    /// Partner: `SLEEP_PREPARE`.
     SLEEP_RESERVE = Acquire;
-    /// A sleeper reserves itself. Relaxed: it knows its own bit.
+    /// A sleeper reserves itself. Relaxed: it knows that its bit is set.
     SLEEP_RESERVE_SELF = Relaxed;
-    /// A sleep is withdrawn. Relaxed: counts that nothing else is read on the strength of.
+    /// A sleeper gives its reservation back, or a wait inside a job ends. Relaxed: nobody reads other data because of
+    /// these counts.
     SLEEP_CANCEL = Relaxed;
-    /// The watch begins. Acquire: the number that the last one left comes before the own one; the fence behind that store
-    /// releases it. Partner: `SLEEP_UNWATCH`, with `SLEEP_WATCH_FENCE`.
+    /// A searcher starts to nap. Acquire: the store of the previous napper's number comes before the store of this
+    /// napper's number. The fence behind the previous napper's store releases it. Partner: `SLEEP_UNWATCH`, with
+    /// `SLEEP_WATCH_FENCE`.
     SLEEP_WATCH = Acquire;
-    /// It ends. Relaxed: see there.
+    /// The napping searcher stops to nap. Relaxed: see `SLEEP_WATCH`.
     SLEEP_UNWATCH = Relaxed;
-    /// Who watches. Relaxed: `SLEEP_WATCH` orders one after the other; a stale number wakes a worker that then looks in vain.
+    /// The number of the napping searcher. Relaxed: `SLEEP_WATCH` orders the stores of successive nappers. A stale
+    /// number wakes a worker that then looks in vain.
     SLEEP_WATCHER = Relaxed;
-    /// The pool is closed, or ended. Relaxed: what the closer submitted went out when it left, as with all others;
-    /// who reads "closed" or "ended" needs what those did who left or fell asleep, and the word's other changes
-    /// carry that past this one.
+    /// The pool is closed, or ended. Relaxed: what the closing thread submitted went out when that thread left, as
+    /// with every thread. A reader of "closed" or "ended" needs what the threads did that left or fell asleep. The
+    /// other changes of the word carry that past this one.
     SLEEP_CLOSE = Relaxed;
-    /// The bit goes up. Relaxed: the announcement behind it releases it. Partner: `SLEEP_RESERVE`.
+    /// A worker sets its bit. Relaxed: the announcement that follows releases it. Partner: `SLEEP_RESERVE`.
     ASLEEP_BIT = Relaxed;
-    /// A sleeper looks whether its bit is cleared. Acquire: it then sees its waker's reservation, and may count as
+    /// A sleeper looks whether its bit is cleared. Acquire: if so, it sees its waker's reservation, and may count as
     /// searching. Partner: `ASLEEP_CLAIM`.
     ASLEEP_LOOK = Acquire;
-    /// A waker looks for a bit. Relaxed: the claim decides.
+    /// A waker looks for a set bit. Relaxed: the claim decides.
     ASLEEP_SCAN = Relaxed;
-    /// The bit goes down, by one party: the reservation before it goes out (Release), or another's comes in
-    /// (Acquire). Partners: `ASLEEP_LOOK`, itself.
+    /// One thread clears the bit. Release: the reservation that this thread made before goes out. Acquire: if another
+    /// thread was faster, its reservation comes in. Partners: `ASLEEP_LOOK`, `ASLEEP_CLAIM` itself.
     ASLEEP_CLAIM = AcqRel;
-    /// Between a job's publication and the look at who sleeps. Partner: `SLEEP_RECHECK_FENCE`.
+    /// Between a job's publication and the publisher's look at the word. Partner: `SLEEP_RECHECK_FENCE`.
     SLEEP_PRODUCER_FENCE = SeqCst;
-    /// The same, of a publisher that is about to wait.
+    /// As `SLEEP_PRODUCER_FENCE`, for a publisher that is about to wait.
     SLEEP_WAITER_FENCE = SeqCst;
-    /// The same, of a publisher that leaves the job to a worker that watches.
+    /// As `SLEEP_PRODUCER_FENCE`, for a publisher that leaves the job to a napping searcher.
     SLEEP_LAZY_FENCE = SeqCst;
-    /// Between a worker's announcement and its look at the queues. Partners: the three above.
+    /// Between a worker's announcement of its sleep and its look at the queues. Partners: `SLEEP_PRODUCER_FENCE`,
+    /// `SLEEP_WAITER_FENCE`, `SLEEP_LAZY_FENCE`.
     SLEEP_RECHECK_FENCE = SeqCst;
-    /// Between the end of a search, on which publishers relied, and a look at the queues. Partners: as above.
+    /// Between the end of a search, on which publishers relied, and the look at the queues. Partners: those of
+    /// `SLEEP_RECHECK_FENCE`.
     SLEEP_SEARCH_FENCE = SeqCst;
-    /// Between the beginning of a watch and the last look before a nap. Partners: as above.
+    /// Between the start of napping and the last look before the first nap. Partners: those of `SLEEP_RECHECK_FENCE`.
     SLEEP_WATCH_FENCE = SeqCst;
-    /// Threads that wait awake. Relaxed: an estimate, which nothing relies on.
+    /// The number of outside threads that wait awake. Relaxed: an estimate, on which nothing relies.
     GUESTS = Relaxed;
-    /// Where a worker was bound. Relaxed: as a counter.
+    /// The core that a worker is bound to. Relaxed: a hint.
     PLACED = Relaxed;
 }

@@ -1,35 +1,45 @@
-//! The counter latch: how many things have still to happen.
+//! The counter latch: it counts how many events have still to happen.
 //!
-//! One word holds the count and two things for those who wait:
+//! One word holds the count and two fields for the waiters:
 //!
 //! | bits | field | content |
 //! |---|---|---|
 //! | 0 | `WAITERS` | the list of waiters is worth a look |
 //! | 1–23 | round | how often the count rose from 0, modulo 2^23 |
-//! | 24–63 | count | what has still to happen |
+//! | 24–63 | count | how many events have still to happen |
 //!
 //! | transition | by | word |
 //! |---|---|---|
 //! | `add(n)` | anyone | count += n; if it was 0, round += 1 |
 //! | `count_down` | anyone | count −= 1; at 0 with `WAITERS` set: release the waiters |
 //! | register | a waiter, holding the list's lock | set `WAITERS`; if the wait is over, do not wait |
-//! | release | who counted down to 0, holding the list's lock | take the waiters whose wait is over; clear `WAITERS` if no other is left |
+//! | release | the caller that counted down to 0, holding the list's lock | take the waiters whose wait is over; clear `WAITERS` if no other is left |
 //!
-//! All change the same word by read-modify-write, so they are ordered without a fence: either
-//! the last `count_down` comes second and sees the bit, or the waiter comes second and sees 0.
+//! All transitions change the same word by read-modify-write, so they are ordered without a fence. Either the last
+//! `count_down` comes second and sees the bit, or the waiter comes second and sees 0.
 //!
-//! A wait is over when the count was 0 at some moment since the wait began. A 0 may be over before the waiter looks
-//! again. It then finds another round than at its beginning: `add` writes the new round in the exchange that ends the 0.
-//! The other side of the same race is a release that comes late, when the count has risen again and waiters of the next
-//! round have entered the list: it leaves those. A waiter enters in the round that the word shows when it does so. The 0
-//! that ends this round comes later in the word and finds `WAITERS` set, so somebody comes for that waiter.
+//! # When a wait is over
 //!
-//! The round is only ever compared for equality. A waiter that looks away for exactly 2^23 rounds misses the zeros in them
-//! and waits for the next; none returns early.
+//! A wait is over when the count was 0 at some moment since the wait began. The rounds settle the race between a
+//! waiter and a count that rises again.
 //!
-//! *Rejected*: a count of zeros beside the word, which changes before or after the count does: a waiter that begins
-//! between the two would return early or not at all. A round that `count_down` writes, which would need a loop there.
-//! To enter the list before the first look, which would make each wait pay for the lock and an allocation.
+//! The waiter: the moment of 0 may have passed before the waiter looks again. The waiter then finds another round
+//! than at its beginning, because `add` writes the new round in the exchange that ends the 0.
+//!
+//! The release: it may come late, when the count has risen again and waiters of the next round have entered the list.
+//! The release leaves these waiters on the list. A waiter enters in the round that the word shows when it enters. The
+//! 0 that ends this round comes later in the word's order and finds `WAITERS` set. So that `count_down` releases the
+//! waiter.
+//!
+//! Rounds are compared only for equality. A waiter that does not look for exactly 2^23 rounds misses the zeros in
+//! them and waits for the next 0. No waiter returns early.
+//!
+//! # Rejected
+//!
+//! * *A count of zeros beside the word*: it changes before or after the count does, so that a waiter that begins
+//!   between the two changes would return early or not at all.
+//! * *A round that `count_down` writes*: `count_down` would need a loop.
+//! * *To enter the list before the first look*: each wait would pay for the lock and an allocation.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -50,7 +60,8 @@ const ONE: u64 = 1 << COUNT_SHIFT;
 const COUNT_SHIFT: u32 = 24;
 const ROUNDS: u64 = ONE - ROUND;
 
-/// Half of what the field holds, so that a count below 0 is none that is allowed.
+/// The largest count: half of what the field holds. A count below 0 wraps to a larger value, and is so told from
+/// every allowed count.
 const LARGEST: u64 = (1 << (u64::BITS - COUNT_SHIFT - 1)) - 1;
 
 /// One value of the word.
@@ -66,12 +77,12 @@ impl Seen {
         Round((self.0 & ROUNDS) >> ROUND_SHIFT)
     }
 
-    /// Whether the count was 0 at some moment from `since` to this value.
+    /// Returns whether the count was 0 at some moment from `since` to this value.
     fn was_zero(self, since: Seen) -> bool {
         self.count() == 0 || (self.round() != since.round() && !defect("zero_forgotten"))
     }
 
-    /// With `count`, and in the next round if it rises from 0.
+    /// Returns the word with the count raised to `count`, and in the next round if the count rises from 0.
     fn raised_to(self, count: u64) -> u64 {
         let round = if self.count() == 0 { (self.0 + ROUND) & ROUNDS } else { self.0 & ROUNDS };
         count << COUNT_SHIFT | round | self.0 & WAITERS
@@ -80,20 +91,20 @@ impl Seen {
 
 /// A counter that threads and tasks can wait on until it is zero.
 ///
-/// The Go seed's `WaitGroup`: [`add`](Self::add) before work is handed out,
-/// [`count_down`](Self::count_down) when a piece is done, `wait` for all. It may be used again after
-/// it reached zero; a wait ends when the count was zero at some moment since the wait began, however short that
-/// moment was, and not before.
+/// It works like Go's `WaitGroup`: call [`add`](Self::add) before work is handed out,
+/// [`count_down`](Self::count_down) when a piece is done, and [`wait`](Self::wait) for all pieces. The latch may be
+/// used again after it reached zero. A wait ends when the count was zero at some moment since the wait began, however
+/// short that moment was, and not before.
 ///
-/// `add`, `count_down` and `count` are lock-free: one atomic instruction each. Only when a thread
-/// really has to block is a lock taken, to enter and leave the list of waiters. All that happened
-/// before a `count_down` is visible to whoever waited for it.
+/// `add`, `count_down` and `count` are lock-free: one atomic instruction each. A thread takes a lock only when it
+/// really has to block, to enter and leave the list of waiters, and when it counts down to zero while others wait.
+/// All that happened before a `count_down` is visible to the threads that waited for it.
 ///
-/// While a job is in [`wait`](Self::wait), a [spare](crate::PoolBuilder::spares) has its worker's place. A `&CountLatch` can
-/// also be awaited, on any executor.
+/// While a job is in [`wait`](Self::wait), a [spare](crate::PoolBuilder::spares) has its worker's place. A
+/// `&CountLatch` can also be awaited, on any executor: see [`CountWait`].
 ///
-/// A latch belongs to no pool, so it cannot tell that those who should count it down were left behind by a
-/// `fork`: in the child, a wait for what jobs of the parent's pool count down lasts for ever.
+/// A latch belongs to no pool. So it cannot tell that a `fork` left behind the threads that should count it down: in
+/// the child process, a wait for jobs of the parent's pool lasts for ever.
 ///
 /// # Examples
 /// ```
@@ -113,13 +124,29 @@ pub struct CountLatch {
 }
 
 impl CountLatch {
-    /// The largest count: 2^39 − 1, or less where a `usize` holds less.
+    /// The largest count: 2^39 − 1, or the largest `usize` where that is less.
+    ///
+    /// # Examples
+    /// ```
+    /// // More pieces of work than a latch can count: the caller has to group them.
+    /// let pieces = usize::MAX;
+    /// let counted = pieces.min(filch::CountLatch::MAX);
+    /// assert_eq!(filch::CountLatch::new(counted).count(), counted);
+    /// ```
     pub const MAX: usize = if LARGEST > usize::MAX as u64 { usize::MAX } else { LARGEST as usize };
 
-    /// A latch at `count`.
+    /// Creates a latch at `count`.
     ///
     /// # Panics
     /// If `count` exceeds [`MAX`](Self::MAX).
+    ///
+    /// # Examples
+    /// ```
+    /// let latch = filch::CountLatch::new(2);
+    /// latch.count_down();
+    /// latch.count_down();
+    /// latch.wait(); // Returns at once: the count is zero.
+    /// ```
     #[must_use]
     pub fn new(count: usize) -> CountLatch {
         assert!(count <= Self::MAX, "a count of {count} was given; at most {} is allowed", Self::MAX);
@@ -129,7 +156,16 @@ impl CountLatch {
     /// Raises the count by `n`.
     ///
     /// # Panics
-    /// If the count would exceed [`MAX`](Self::MAX); it is then as before.
+    /// If the count would exceed [`MAX`](Self::MAX). The count then stays as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// // Where the number of pieces is not known at first: one `add` before each piece.
+    /// let latch = filch::CountLatch::new(0);
+    /// latch.add(1);
+    /// latch.add(2);
+    /// assert_eq!(latch.count(), 3);
+    /// ```
     pub fn add(&self, n: usize) {
         let mut word = Seen(self.word.load(COUNT_HINT.get()));
         loop {
@@ -144,11 +180,20 @@ impl CountLatch {
         }
     }
 
-    /// Lowers the count by one and, at zero, releases those who wait.
+    /// Lowers the count by one and, at zero, releases all waiters.
     ///
     /// # Panics
-    /// If the count is zero already; it stays zero. And with what a task's waker panics with, when all who
-    /// wait were woken.
+    /// If the count is zero already; it stays zero. Also if a task's waker panics, with the waker's payload, after
+    /// all waiters were woken.
+    ///
+    /// # Examples
+    /// ```
+    /// let done = std::sync::Arc::new(filch::CountLatch::new(1));
+    /// let thread = std::thread::spawn({ let done = done.clone(); move || done.count_down() });
+    /// done.wait();
+    /// assert_eq!(done.count(), 0);
+    /// thread.join().expect("no panic");
+    /// ```
     #[inline]
     pub fn count_down(&self) {
         let previous = self.word.fetch_sub(ONE, COUNT_DOWN.get());
@@ -157,20 +202,27 @@ impl CountLatch {
         }
     }
 
-    /// The count at this moment.
+    /// Returns the count at this moment.
+    ///
+    /// # Examples
+    /// ```
+    /// let latch = filch::CountLatch::new(3);
+    /// latch.count_down();
+    /// assert_eq!(latch.count(), 2);
+    /// ```
     #[must_use]
     pub fn count(&self) -> usize {
-        // At most MAX, but for the moment of a panic.
+        // At most MAX, except for a moment while `count_down` panics.
         self.look().count() as usize
     }
 
-    /// The word, to tell by whether a wait that begins now is [over](Self::is_over).
+    /// Returns the word. A wait that begins now passes it to [`is_over`](Self::is_over).
     pub(crate) fn look(&self) -> Seen {
         Seen(self.word.load(COUNT_PROBE.get()))
     }
 
-    /// Whether the count was zero at some moment since the look that found `since`; if so, all that was counted down
-    /// by then is visible.
+    /// Returns whether the count was zero at some moment since the look that found `since`. If so, all that was
+    /// counted down by then is visible.
     pub(crate) fn is_over(&self, since: Seen) -> bool {
         self.look().was_zero(since)
     }
@@ -187,7 +239,7 @@ impl CountLatch {
         }
     }
 
-    /// After the count was zero: wakes those for whom it was.
+    /// Wakes the waiters whose wait is over. Called after the count was zero.
     fn release(&self) {
         let mut entries = self.waiters.lock();
         let now = Seen(self.word.load(COUNT_WAKE.get()));
@@ -208,7 +260,8 @@ impl CountLatch {
         wake_all(all);
     }
 
-    /// Enters `wake` into the list, unless the count was zero at some moment since the look that found `since`.
+    /// Enters `wake` into the list and returns its ticket; `None` if the count was zero at some moment since the look
+    /// that found `since`.
     pub(crate) fn register(&self, wake: Wake, since: Seen) -> Option<Ticket> {
         let mut entries = self.waiters.lock();
         let now = Seen(self.word.fetch_or(WAITERS, COUNT_REGISTER.get()));
@@ -221,12 +274,12 @@ impl CountLatch {
         Some(entries.push_in(now.round(), wake))
     }
 
-    /// Gives up a wait; `false` if it was over.
+    /// Gives up a wait. Returns `false` if the waiter was taken off the list already: its wait is over.
     pub(crate) fn deregister(&self, ticket: Ticket) -> bool {
         self.waiters.remove(ticket)
     }
 
-    /// One poll of a task's wait, whose place on the list `ticket` remembers between polls.
+    /// Polls a task's wait once. `ticket` keeps the task's place on the list between polls.
     pub(crate) fn poll(&self, ticket: &mut Option<Ticket>, context: &mut Context<'_>) -> Poll<()> {
         let waiting = match *ticket {
             Some(held) => self.waiters.renew(held, context.waker()),
@@ -240,7 +293,8 @@ impl CountLatch {
     }
 }
 
-/// A waker is foreign code: if one panics, the others must be woken all the same.
+/// Wakes all `waiters`. A waker is foreign code: if one panics, the others are woken all the same, and then the first
+/// panic goes on.
 fn wake_all(waiters: impl Iterator<Item = Wake>) {
     let panics = waiters.filter_map(|wake| unwind::catch(|| wake.wake()).err());
     let first = panics.reduce(|first, next| {
@@ -253,7 +307,7 @@ fn wake_all(waiters: impl Iterator<Item = Wake>) {
 }
 
 impl Default for CountLatch {
-    /// A latch at zero.
+    /// Creates a latch at zero.
     fn default() -> Self {
         CountLatch::new(0)
     }
@@ -265,7 +319,23 @@ impl fmt::Debug for CountLatch {
     }
 }
 
-/// The future of a [`CountLatch`]: ready when the count is zero.
+/// The future of a [`CountLatch`]: ready when the count is zero, or was zero at some moment since it was first
+/// polled.
+///
+/// # Examples
+/// ```
+/// use std::future::IntoFuture;
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let latch = filch::CountLatch::new(1);
+/// // In a task: `(&latch).await`. An executor polls the future, as here by hand.
+/// let mut wait = pin!((&latch).into_future());
+/// let mut context = Context::from_waker(Waker::noop());
+/// assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
+/// latch.count_down();
+/// assert_eq!(wait.as_mut().poll(&mut context), Poll::Ready(()));
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]
 pub struct CountWait<'l> {

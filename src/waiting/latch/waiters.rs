@@ -1,9 +1,10 @@
-//! A list of those who wait, for events that several threads or tasks may wait for.
+//! A list of waiters, for events that several threads or tasks may wait for.
 //!
-//! A mutex and a list: both sides come here only when somebody really has to block, which costs
-//! microseconds anyway; the owner of the list keeps a bit in its own word that says whether the list
-//! is worth locking. A task's waker is cloned, woken and dropped without the lock, because each of these
-//! may run foreign code, which may come back for the same list.
+//! It is a list behind a mutex. Both sides use it only when a waiter really has to block, which costs microseconds
+//! anyway. The owner of the list keeps a bit in another word, which says whether the list is worth locking.
+//!
+//! A task's waker is cloned, woken and dropped without the lock. Each of these may run foreign code, which may use
+//! the same list.
 
 use std::task::Waker;
 
@@ -12,7 +13,7 @@ use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard, lock};
 use crate::system::parker::Unparker;
 use crate::waiting::numbered::{Number, Numbered};
 
-/// One thread's wait: fired once, by whoever took it off the list.
+/// One thread's wait. The thread that takes it off the list fires it, once.
 #[derive(Debug)]
 pub(crate) struct Signal {
     fired: AtomicBool,
@@ -20,11 +21,12 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
+    /// Creates a signal that wakes the owner of `waiter`.
     pub(crate) fn new(waiter: Unparker) -> Arc<Signal> {
         Arc::new(Signal { fired: AtomicBool::new(false), waiter })
     }
 
-    /// Whether it fired; if so, all that happened before is visible.
+    /// Returns whether it fired. If so, all that happened before is visible.
     pub(crate) fn fired(&self) -> bool {
         self.fired.load(SIGNAL_PROBE.get())
     }
@@ -37,11 +39,12 @@ pub(crate) enum Wake {
     Thread(Arc<Signal>),
     /// A worker, which may be running a job meanwhile.
     Worker(Arc<Signal>),
+    /// A task.
     Task(Waker),
 }
 
 impl Wake {
-    /// Wakes it. Runs foreign code if it is a task: hold no lock.
+    /// Wakes the waiter. Runs foreign code if the waiter is a task, so the caller must hold no lock.
     pub(crate) fn wake(self) {
         match self {
             Wake::Thread(signal) | Wake::Worker(signal) => {
@@ -56,26 +59,26 @@ impl Wake {
 /// A place on the list.
 pub(crate) type Ticket = Number;
 
-/// What a waiter came for, where the owner of a list lets one event after another be waited for.
+/// The event for which a waiter came, where a list serves one event after another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::waiting) struct Round(pub(crate) u64);
 
-/// The waiters, longest wait first, and so by round.
+/// The waiters, longest wait first, and so ordered by round.
 #[derive(Debug, Default)]
 pub(crate) struct Entries(Numbered<(Round, Wake)>);
 
 impl Entries {
-    /// Appends a waiter.
+    /// Appends a waiter and returns its ticket.
     pub(crate) fn push(&mut self, wake: Wake) -> Ticket {
         self.push_in(Round::default(), wake)
     }
 
-    /// Appends a waiter that came in `round`, the newest.
+    /// Appends a waiter that came in `round`, which is the newest round. Returns its ticket.
     pub(in crate::waiting) fn push_in(&mut self, round: Round, wake: Wake) -> Ticket {
         self.0.push((round, wake))
     }
 
-    /// The waker of the task behind `ticket`; `None` if that was taken off the list.
+    /// Returns the waker of the task behind `ticket`; `None` if the task was taken off the list.
     fn waker(&mut self, ticket: Ticket) -> Option<&mut Waker> {
         match self.0.get_mut(ticket) {
             Some((_, Wake::Task(waker))) => Some(waker),
@@ -83,13 +86,13 @@ impl Entries {
         }
     }
 
-    /// Those that wait longest, up to the first that is `last`.
+    /// Removes and returns the waiters that wait longest, up to and including the first for which `last` is `true`.
     pub(crate) fn pop_through(&mut self, last: impl Fn(&Wake) -> bool) -> Vec<Wake> {
         let mut found = false;
         self.pop_while(|_, wake| !std::mem::replace(&mut found, last(wake)))
     }
 
-    /// Those that came before `round`, the newest.
+    /// Removes and returns the waiters that came before `round`, which is the newest round.
     pub(in crate::waiting) fn take_before(&mut self, round: Round) -> Vec<Wake> {
         self.pop_while(|came, _| came != round)
     }
@@ -99,7 +102,7 @@ impl Entries {
         std::iter::from_fn(pop).collect()
     }
 
-    /// All of them.
+    /// Removes and returns all waiters.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Wake> + use<> {
         self.0.take().map(|(_, wake)| wake)
     }
@@ -122,15 +125,16 @@ impl WaitList {
         lock(&self.0)
     }
 
-    /// Takes the waiter off the list; `false` if somebody did so before, and so woke it or will.
+    /// Takes the waiter off the list. Returns `false` if another thread did so before: that thread has woken the
+    /// waiter, or will.
     pub(crate) fn remove(&self, ticket: Ticket) -> bool {
-        // Dropped without the lock.
+        // What was removed is dropped without the lock.
         let removed = self.lock().0.remove(ticket);
         removed.is_some()
     }
 
-    /// Has the task behind `ticket`, whose wait is the caller's, woken by `waker` from now on; `false` if it was
-    /// taken off the list.
+    /// Makes `waker` wake the task behind `ticket` from now on. The wait must be the caller's. Returns `false` if the
+    /// task was taken off the list.
     pub(in crate::waiting) fn renew(&self, ticket: Ticket, waker: &Waker) -> bool {
         match self.lock().waker(ticket) {
             None => return false,
@@ -138,7 +142,8 @@ impl WaitList {
             Some(_) => {}
         }
         let mut fresh = waker.clone();
-        // Who takes it off the list between the two looks wakes the old waker, and the caller sees that it is gone.
+        // A thread that takes the task off the list between the two looks wakes the old waker. The caller then sees
+        // that the task is gone.
         let still_there = self.lock().waker(ticket).is_some_and(|held| {
             std::mem::swap(held, &mut fresh);
             true

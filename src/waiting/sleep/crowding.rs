@@ -1,6 +1,6 @@
-//! Whether there is a core to wait on awake.
+//! Decides whether there is a free core on which to wait awake.
 //!
-//! Whoever waits awake may have the core that is needed by the one that it waits for. So a spin asks here first how many
+//! A thread that waits awake may occupy the core that the awaited thread needs. So a spin first asks here how many
 //! threads have something to do, and how many cores there are.
 
 use std::time::Duration;
@@ -10,20 +10,21 @@ use crate::sync::MODEL;
 use crate::sync::site::GUESTS;
 use crate::system::spin::Spin;
 
-/// How long a thread from outside waits awake at most on the core of a worker that is awake: that one may be about to sleep.
+/// How long an outside thread waits awake at most on the core of a worker that is awake. The worker may be about to
+/// sleep.
 const BESIDE: Duration = Duration::from_micros(2);
 
 impl Sleep {
-    /// How many threads may run at once.
+    /// Returns how many threads can run at once.
     pub(crate) fn cores(&self) -> usize {
         self.cores
     }
 
-    /// The spin of a thread from outside before it sleeps: `spin`, if there is a core for it. On the core of a worker that is
-    /// awake it keeps that one from what it waits for. Asleep it does not, and if another core is free, it is there that it
-    /// wakes up.
+    /// Returns the spin of an outside thread before it sleeps: `spin`, if there is a core for it. On the core of a
+    /// worker that is awake, the spin would keep the worker from what the thread waits for. A thread that sleeps does
+    /// not do that, and wakes up on another core if one is free.
     ///
-    /// `waiting` of the workers that count as busy are known to wait awake themselves.
+    /// `waiting` returns how many of the workers that count as busy are known to wait awake themselves.
     pub(crate) fn spin_outside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
         if MODEL {
             spin
@@ -36,18 +37,20 @@ impl Sleep {
         }
     }
 
-    /// The spin of a worker before it sleeps or goes: `spin`, if there is a core for it and for whoever is to bring what it
-    /// waits for. `waiting`, itself among them, of the workers that count as busy are known to wait awake.
+    /// Returns the spin of a worker before it sleeps or goes: `spin`, if there is a core for the worker and one for
+    /// the thread that brings what it waits for. `waiting` returns how many of the workers that count as busy, this
+    /// worker included, are known to wait awake.
     pub(crate) fn spin_inside(&self, spin: Spin, waiting: impl FnOnce() -> usize) -> Spin {
         if !MODEL && self.is_crowded(waiting(), 2) { Spin::offering() } else { spin }
     }
 
-    /// Whether a worker that looks for work would take a core from those who are busy, or from a thread that waits awake.
+    /// Returns whether a worker that searches would take a core from a busy worker, or from an outside thread that
+    /// waits awake.
     pub(crate) fn is_too_crowded_to_search(&self) -> bool {
         !MODEL && self.is_crowded(0, 1 + self.outside_spinners.load(GUESTS.get()))
     }
 
-    /// Calls `f`, in which the calling thread, from outside, waits awake.
+    /// Calls `f`, in which the calling outside thread waits awake, and counts that thread meanwhile.
     pub(crate) fn as_outside_spinner<R>(&self, f: impl FnOnce() -> R) -> R {
         if MODEL {
             return f();
@@ -58,19 +61,21 @@ impl Sleep {
         value
     }
 
-    /// Whether the worker that is bound to the core of the calling thread is awake.
+    /// Returns whether the worker that is bound to the calling thread's core is awake.
     pub(crate) fn is_beside_a_worker(&self) -> bool {
         self.homes.resident_here().is_some_and(|index| !self.is_set(index))
     }
 
-    /// Whether there is no core for `more` threads beside the workers that are busy, `waiting` of which do not count: whoever
-    /// waits awake may have the core that is needed by the one that it waits for.
+    /// Returns whether there is no core for `more` threads beside the busy workers. Of these, `waiting` do not count,
+    /// because they wait awake. Always `true` on a single core, where a thread that waits awake occupies the core
+    /// that the awaited thread needs.
     #[inline]
     pub(crate) fn is_crowded(&self, waiting: usize, more: usize) -> bool {
         self.cores == 1 || self.busy().saturating_sub(waiting) + more > self.cores
     }
 
-    /// How many workers have something to do. One that has lent its place to a spare counts if that has.
+    /// Returns how many workers have something to do. A worker whose place a spare has counts if the spare has
+    /// something to do.
     pub(crate) fn busy(&self) -> usize {
         self.workers.saturating_sub(self.word.peek().idle())
     }

@@ -1,14 +1,15 @@
-//! Which worker is bound to which core.
+//! Records which worker is bound to which core.
 
 use crate::sync::site::PLACED;
 use crate::sync::{AtomicUsize, MODEL};
 use crate::system::affinity::{self, current_core};
 
-/// The cores of the workers, both ways. Written as workers are bound, and read as a hint.
+/// The cores of the workers, and the workers of the cores. Written when workers are bound, and read as a hint.
 pub(super) struct Homes {
     /// The core that each worker is bound to, plus one; 0 for none.
     homes: Box<[AtomicUsize]>,
-    /// The worker that is bound to each core, plus one; 0 for none. The last one, if there are several.
+    /// The worker that is bound to each core, plus one; 0 for none. Of several workers on a core, the last that was
+    /// bound.
     residents: Box<[AtomicUsize]>,
 }
 
@@ -29,12 +30,12 @@ impl Homes {
         }
     }
 
-    /// The core that a worker is bound to.
+    /// Returns the core that a worker is bound to.
     pub(super) fn of(&self, index: usize) -> Option<usize> {
         self.homes[index].load(PLACED.get()).checked_sub(1)
     }
 
-    /// The worker that is bound to the core of the calling thread.
+    /// Returns the worker that is bound to the calling thread's core.
     pub(super) fn resident_here(&self) -> Option<usize> {
         let here = current_core().and_then(|core| self.residents.get(core));
         here.and_then(|resident| resident.load(PLACED.get()).checked_sub(1))

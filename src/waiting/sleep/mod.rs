@@ -23,25 +23,26 @@ use crate::system::spin::Backoff;
 use homes::Homes;
 use word::Word;
 
-/// Who sleeps, who searches, and who is to be woken. See the module's text for the protocol.
+/// Records which workers sleep and search, and decides whom to wake. The module's text has the protocol.
 pub(crate) struct Sleep {
     word: CachePadded<Word>,
-    /// One bit a worker: set by it when it falls asleep, cleared by whoever wakes it.
+    /// One bit for each worker. The worker sets it when it falls asleep. A waker clears it, or the worker itself when
+    /// it gets up.
     bits: Box<[CachePadded<AtomicU64>]>,
-    /// What wakes each worker and, behind them, each spare that was ever made.
+    /// The unparkers of the workers and, behind them, of all spares that were ever made.
     unparkers: Box<[OnceLock<Unparker>]>,
     /// How many workers the pool has, spares not counted.
     workers: usize,
     homes: Homes,
-    /// Who watches, if anybody does.
+    /// The number of the napping searcher, if there is one.
     napper: AtomicUsize,
-    /// How many may search at once.
+    /// How many workers may search at once.
     cap: usize,
-    /// How many threads may run at once, as far as the system says.
+    /// How many threads can run at once, as far as the system tells.
     cores: usize,
-    /// Threads from outside that wait awake for an answer.
+    /// How many outside threads wait awake for an answer.
     outside_spinners: CachePadded<AtomicUsize>,
-    /// Held by who decides whether a closed pool is at its end.
+    /// Held by the thread that decides whether a closed pool is at its end.
     ending: Mutex<()>,
 }
 
@@ -49,15 +50,15 @@ pub(crate) struct Sleep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Woken {
-    /// By a publisher's claim.
+    /// A waker claimed the sleeper.
     Claimed,
-    /// It got up by itself.
+    /// The sleeper got up by itself.
     ByItself,
 }
 
 impl Sleep {
-    /// For workers that are woken by `unparkers`, with places for up to `spares` more. Half of the workers may search at
-    /// once.
+    /// For workers that are woken by `unparkers`, with places for up to `spares` more. Half of the workers may search
+    /// at once.
     pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
         let all = workers + spares;
@@ -77,42 +78,43 @@ impl Sleep {
         }
     }
 
-    /// Lets so many workers search at once, if that is given.
+    /// Lets `searchers` workers search at once, if a number is given.
     pub(crate) fn with_searchers(mut self, searchers: Option<usize>) -> Sleep {
         self.cap = searchers.unwrap_or(self.cap).clamp(1, self.workers);
         self
     }
 
-    /// The state of the pool at some moment not long ago.
+    /// Returns the state of the pool at a recent moment.
     #[inline(always)]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.word.load()
     }
 
-    // --- those who publish jobs ---
+    // --- publishers ---
 
-    /// Lets an outside thread submit: `false` once the pool is closed. Each call must be followed by
-    /// one [`leave`](Self::leave), and each submission in between by one [`published`](Self::published).
+    /// Lets an outside thread submit; `false` once the pool is closed. Each call, whatever it returns, must be
+    /// followed by one [`leave`](Self::leave), and each submission in between by one [`published`](Self::published).
     #[inline]
     pub(crate) fn enter(&self) -> bool {
         !self.word.enter().closed() || defect("closing_unheeded")
     }
 
-    /// As [`enter`](Self::enter) for a thread that helps to drain the pool: closed or not.
+    /// As [`enter`](Self::enter), but also in a closed pool: for a thread that helps to drain it.
     pub(crate) fn hold(&self) {
         if self.word.enter().closed() {
             self.let_decide();
         }
     }
 
-    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began. The last sleeper may have put off ending the pool
-    /// because of the caller: if all are at rest now, the caller has to see to it.
+    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began. The last sleeper may have put off ending the
+    /// pool because of the caller: if all are at rest now, the caller has to see to it.
     #[inline]
     pub(crate) fn leave(&self) -> Snapshot {
         self.word.leave()
     }
 
-    /// To be called after a job became visible in a queue: wakes a worker if otherwise none might look.
+    /// Wakes a worker if otherwise no worker might look for the job that the caller has just published. Call it after
+    /// the job became visible in a queue.
     #[inline]
     pub(crate) fn published(&self) {
         fence(SLEEP_PRODUCER_FENCE);
@@ -124,8 +126,8 @@ impl Sleep {
         }
     }
 
-    /// As [`published`](Self::published), for a thread that is about to wait for that job. If it must wake somebody, it
-    /// makes way: rather a worker of its own core, which then begins as soon as this thread sleeps (`true`), than
+    /// As [`published`](Self::published), for a thread that is about to wait for that job. If it must wake somebody,
+    /// it makes way: rather a worker of its own core, which then begins as soon as this thread sleeps (`true`), than
     /// one whose core may have to be brought back from idle.
     pub(crate) fn published_by_waiter(&self) -> bool {
         fence(SLEEP_WAITER_FENCE);
@@ -139,7 +141,7 @@ impl Sleep {
         false
     }
 
-    /// As [`published`](Self::published), but leaves the job to a worker that watches: it looks within a nap.
+    /// As [`published`](Self::published), but leaves the job to a napping searcher, which looks within a nap.
     pub(crate) fn published_lazily(&self) {
         fence(SLEEP_LAZY_FENCE);
         if self.word.peek().wants_wake() {
@@ -147,23 +149,24 @@ impl Sleep {
         }
     }
 
-    /// To be called after each worker may have got a job that only it may run: has all of them look. No fence: who
-    /// takes the token sees what was done before it was left, and nobody sleeps past one.
+    /// Makes all workers look, after each worker may have got a job that only this worker may run. No fence is
+    /// needed: a worker that takes a token sees what was done before the token was left, and no worker sleeps past a
+    /// token.
     pub(crate) fn published_to_all(&self) {
         self.nudge_all();
     }
 
-    // --- those who look for jobs ---
+    // --- workers ---
 
-    /// Whether the calling worker may search; it then counts as searching until it calls
+    /// Returns whether the calling worker may search. If so, it counts as searching until it calls
     /// [`end_search`](Self::end_search) or [`fall_asleep`](Self::fall_asleep).
     pub(crate) fn start_search(&self) -> bool {
         self.word.start_search(self.cap)
     }
 
-    /// The calling worker, which counts as searching, found a job or has another reason to stop.
-    /// If it was the only one, whoever published meanwhile relied on it: `work_left` is asked, and if
-    /// there is some, another worker is woken.
+    /// Ends the search of the calling worker, which found a job or has another reason to stop. If no searcher is
+    /// left, or only the napping searcher, publishers may have relied on this worker. The function then asks
+    /// `work_left` and, if there is work, wakes another worker.
     pub(crate) fn end_search(&self, work_left: impl FnOnce(Snapshot) -> bool) {
         let state = self.word.end_search();
         if state.wants_wake() || state.only_searcher_naps() {
@@ -174,8 +177,9 @@ impl Sleep {
         }
     }
 
-    /// Whether the calling worker, which searches, is to watch: to nap between its looks, while others are busy
-    /// and may come to have jobs to give away. The caller must then look once more before its first nap.
+    /// Makes the calling worker, which searches, the napping searcher: it naps between its looks while other workers
+    /// are busy and may come to have jobs to give away. Returns whether it does; the caller must then look once more
+    /// before its first nap.
     pub(crate) fn start_napping(&self, index: usize) -> bool {
         if self.all_idle() || !self.word.start_napping() {
             return false;
@@ -185,18 +189,19 @@ impl Sleep {
         true
     }
 
-    /// The watch is over. The caller still counts as searching.
+    /// Ends the caller's time as the napping searcher. The caller still counts as searching.
     pub(crate) fn stop_napping(&self) {
         self.word.stop_napping();
     }
 
-    /// Whether nobody is busy, so that nobody comes to have a job but from outside.
+    /// Returns whether no worker is busy, so that new jobs can come only from outside.
     pub(crate) fn all_idle(&self) -> bool {
         self.word.load().idle() >= self.workers
     }
 
-    /// First half of going to sleep: announces it. The caller must then look at every queue and at its
-    /// own condition once more, and either park or [`get_up`](Self::get_up).
+    /// Announces the sleep of worker `index`: the first half of going to sleep. The caller must then look once more
+    /// at every queue and at the condition for which it waits, park if there is nothing to do, and in any case call
+    /// [`get_up`](Self::get_up).
     pub(crate) fn fall_asleep(&self, index: usize, was_searching: bool, in_job: bool) -> Snapshot {
         self.bits[index / 64].fetch_or(1 << (index % 64), ASLEEP_BIT.get());
         let state = self.word.fall_asleep(was_searching, in_job);
@@ -204,8 +209,9 @@ impl Sleep {
         state
     }
 
-    /// Second half: awake again, for whatever reason, and counted as searching: whoever published since the
-    /// announcement may rely on this worker, and there may be more than the one job that it finds.
+    /// Ends the sleep of worker `index`, whatever the reason: the second half. The worker counts as searching
+    /// afterwards. Publishers since the announcement may rely on this worker, and there may be more jobs than the one
+    /// that it finds.
     pub(crate) fn get_up(&self, index: usize, in_job: bool) -> Woken {
         let mut backoff = Backoff::new();
         let woken = loop {
@@ -219,13 +225,14 @@ impl Sleep {
                     }
                     break Woken::ByItself;
                 }
-                // A waker was faster, by a reservation of its own: ours is some other sleeper's.
+                // A waker was faster, and made a reservation for this worker. So this worker's own reservation is
+                // another sleeper's.
                 if !defect("reservation_kept") {
                     self.word.unreserve();
                 }
                 break Woken::Claimed;
             }
-            // Wakers have reserved every sleeper, us among them, and are about to clear our bit.
+            // Wakers have reserved every sleeper, this worker included, and are about to clear its bit.
             backoff.pause();
         };
         if in_job {
@@ -236,21 +243,23 @@ impl Sleep {
 
     // --- the end ---
 
-    /// Closes the pool to the outside. If all are at rest, the caller has to see to its end: no sleeper looks again.
+    /// Closes the pool to outside threads. If the pool is at rest in the returned state, the caller must see to its
+    /// end: no sleeper looks again.
     pub(crate) fn close(&self) -> Snapshot {
         self.word.close()
     }
 
-    /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes to
-    /// work waits before its first look.
+    /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes
+    /// to work waits before its first look.
     pub(crate) fn decide(&self, is_over: impl FnOnce(Snapshot) -> bool) -> bool {
         let _deciding = lock(&self.ending);
         is_over(self.word.load())
     }
 
-    /// By who has just come to work in a closed pool and is counted: whoever looks for its end at this moment may not
-    /// have seen that, and is not to find a queue empty because of what the caller takes. Who is woken by another's
-    /// claim need not: it is that other's coming which matters.
+    /// Waits for a thread that may be deciding now whether the closed pool is at its end. Called by a thread that has
+    /// just come to work in the pool and is counted. The deciding thread may not have seen the count, and must not
+    /// find a queue empty because of what the caller takes. A worker that a waker claimed need not call it: the
+    /// waker's coming matters, and that was counted.
     #[cold]
     fn let_decide(&self) {
         if !defect("end_undecided") {
@@ -264,7 +273,7 @@ impl Sleep {
         self.nudge_all();
     }
 
-    /// Leaves a token with every worker, without claiming any: they look at the word and their queues.
+    /// Leaves a token with every worker and spare, without claiming any. They look at the word and at their queues.
     pub(crate) fn nudge_all(&self) {
         self.unparkers.iter().filter_map(OnceLock::get).for_each(Unparker::unpark);
     }
@@ -276,7 +285,7 @@ impl Sleep {
         self.homes.set(index, core);
     }
 
-    /// The core that a worker is bound to.
+    /// Returns the core that a worker is bound to.
     pub(crate) fn home(&self, index: usize) -> Option<usize> {
         self.homes.of(index)
     }

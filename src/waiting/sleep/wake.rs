@@ -1,4 +1,4 @@
-//! Whom to wake, and how.
+//! Chooses the sleeper to wake, and wakes it.
 
 use super::Sleep;
 use crate::sync::defect;
@@ -8,47 +8,50 @@ use crate::system::parker::Unparker;
 use crate::system::spin::Backoff;
 
 impl Sleep {
-    /// Leaves a token with one worker: it looks at what it waits for.
+    /// Leaves a token with one worker, which then looks at what it waits for.
     pub(crate) fn nudge(&self, index: usize) {
         if let Some(unparker) = self.unparkers[index].get() {
             unparker.unpark();
         }
     }
 
-    /// A spare was made, which `unparker` wakes.
+    /// Adds a spare that was made, which `unparker` wakes.
     pub(crate) fn add_spare(&self, index: usize, unparker: Unparker) {
         let added = self.unparkers[index].set(unparker);
         debug_assert!(added.is_ok(), "a spare is made once");
     }
 
+    /// Leaves a token with the napping searcher. Its number may be stale: see the module's text.
     #[cold]
     pub(super) fn nudge_napper(&self) {
         self.nudge(self.napper.load(SLEEP_WATCHER.get()));
     }
 
-    /// Whether somebody has claimed the sleep of a spare that the calling thread announced for it.
+    /// Returns whether a waker has claimed the sleep that the calling thread announced for a spare.
     pub(crate) fn was_claimed(&self, index: usize) -> bool {
         self.bits[index / 64].fetch_or(0, SPARE_CLAIMED.get()) & 1 << (index % 64) == 0
     }
 
+    /// Returns whether a worker's bit is set: it may be chosen to be woken.
     pub(super) fn is_set(&self, index: usize) -> bool {
         self.bits[index / 64].load(ASLEEP_LOOK.get()) & 1 << (index % 64) != 0
     }
 
-    /// Clears a worker's bit; `true` for the one caller that did.
+    /// Clears a worker's bit. Returns `true` to the one caller that cleared it.
     pub(super) fn claim(&self, index: usize) -> bool {
         let bit = 1 << (index % 64);
         self.bits[index / 64].fetch_and(!bit, ASLEEP_CLAIM.get()) & bit != 0
     }
 
-    /// Wakes a sleeper: the one with the lowest number, so that the same workers stay warm, but rather one that is
-    /// not bound to the core this thread is on, where it could not run before this thread makes way.
+    /// Wakes a sleeper: that with the lowest number, so that the same workers stay warm. It prefers sleepers that are
+    /// not bound to this thread's core, where they could not run before this thread makes way.
     #[cold]
     pub(super) fn wake_one(&self) {
         self.wake(false);
     }
 
-    /// Wakes a sleeper; `near`: rather one that is bound to the core this thread is on. Whether it was one of those.
+    /// Wakes a sleeper. With `near` it prefers a sleeper that is bound to this thread's core, and otherwise the
+    /// others. Returns `true` if `near` was given and the sleeper is bound to this thread's core.
     pub(super) fn wake(&self, near: bool) -> bool {
         if defect("claimed_before_counted") {
             return self.wake_where(|_| true) && self.word.reserve() && near;
@@ -56,7 +59,7 @@ impl Sleep {
         if !self.word.reserve() {
             return false;
         }
-        // There are at least as many bits as reservations, so one is left for us.
+        // There are at least as many set bits as reservations, so one is left for this reservation.
         let here = current_core();
         let mut backoff = Backoff::new();
         loop {
@@ -70,7 +73,8 @@ impl Sleep {
             if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
                 return false;
             }
-            // A bit goes up before its count.
+            // A bit goes up before its count. So the bit of a pool's only worker is there; of several sleepers
+            // another waker may have claimed the one that this scan saw.
             debug_assert!(
                 self.bits.len() > 1 || self.unparkers.len() > 1,
                 "the only worker was reserved, and its bit is not there"
@@ -79,7 +83,7 @@ impl Sleep {
         }
     }
 
-    /// Claims and wakes the first sleeper that will `do`.
+    /// Claims and wakes the first sleeper that `will_do` accepts. Returns whether there was one.
     fn wake_where(&self, will_do: impl Fn(usize) -> bool) -> bool {
         for (number, bits) in self.bits.iter().enumerate() {
             let mut seen = bits.load(ASLEEP_SCAN.get());

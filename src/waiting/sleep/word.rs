@@ -1,26 +1,33 @@
-//! The packed word: how many workers do what, and whether the pool is open.
+//! The packed word of a pool: how many workers are in which state, and whether the pool is open.
 //!
 //! | bits | field | counts |
 //! |---|---|---|
 //! | 0–11 | `searching` | workers that look for jobs in the queues of others |
 //! | 12–23 | `asleep` | workers that announced their sleep and were not claimed by a waker |
-//! | 24–35 | `waiting` | those of the asleep that sleep inside a job, in a wait |
-//! | 36–58 | `entered` | outside threads between asking to submit and having submitted |
-//! | 61 | `watched` | one of those that search naps between its looks |
-//! | 62 | `closed` | no outside thread may enter any more |
-//! | 63 | `ended` | the drain is over, workers leave |
+//! | 24–35 | `waiting` | workers that fell asleep in a wait inside a job and have not gone on with it |
+//! | 36–58 | `entered` | entries and holds: outside threads that submit or drain, and spares that stand in |
+//! | 61 | `NAPPING` | one of the searching workers is the napping searcher |
+//! | 62 | `CLOSED` | no outside thread may enter any more |
+//! | 63 | `ENDED` | the drain is over, workers leave |
 //!
-//! No field can bleed into the next. A pool has at most [`MAX_WORKERS`] workers and each is counted at
-//! most once in each field. `entered` holds 2^23 threads, twice what Linux can number. Nothing goes below
-//! zero: `asleep` is only lowered by exchanges that see it above zero, and every other decrement is made by
-//! who made, or was handed before, the increment.
+//! No field can bleed into the next. A pool has at most [`MAX_WORKERS`] workers, and each worker is counted at most
+//! once in each field. `entered` holds 2^23 threads, twice what Linux can number. No field goes below zero: `asleep`
+//! is lowered only by exchanges that see it above zero. Every other decrement is made by the thread that made the
+//! increment, or to which the increment was handed.
 
 use std::fmt;
 
 use crate::sync::site::*;
 use crate::sync::{AtomicU64, defect};
 
-/// The most workers that a pool may have.
+/// The most workers that a pool may have, spares included: 4,095.
+///
+/// # Examples
+/// ```
+/// // A number of workers from a configuration may be too large for a pool.
+/// let refused = filch::Pool::builder().workers(filch::MAX_WORKERS + 1).build();
+/// assert!(matches!(refused, Err(filch::BuildError::TooManyWorkers { max: filch::MAX_WORKERS, .. })));
+/// ```
 pub const MAX_WORKERS: usize = WORKER_FIELD as usize;
 
 const SEARCHING: u64 = 1;
@@ -34,7 +41,7 @@ const ENDED: u64 = 1 << 63;
 const WORKER_FIELD: u64 = (1 << 12) - 1;
 const ENTERED_FIELD: u64 = (1 << 23) - 1;
 
-/// One value of the word.
+/// One value of the word. The methods decode its fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Snapshot(u64);
@@ -64,25 +71,25 @@ impl Snapshot {
         self.0 & ENDED != 0
     }
 
-    /// Workers that have nothing to do.
+    /// Returns how many workers have nothing to do.
     #[inline(always)]
     pub(crate) fn idle(self) -> usize {
         self.searching() + self.asleep()
     }
 
-    /// Whether the only one that searches naps between its looks.
+    /// Returns whether the only searching worker is the napping searcher.
     pub(in crate::waiting) fn only_searcher_naps(self) -> bool {
         self.0 & NAPPING != 0 && self.searching() == 1
     }
 
-    /// Whether a job that was just published may be overlooked: somebody sleeps and nobody searches.
+    /// Returns whether a job that was just published may be overlooked: a worker sleeps, and none searches.
     #[inline(always)]
     pub(in crate::waiting) fn wants_wake(self) -> bool {
         self.asleep() > 0 && self.searching() == 0
     }
 
-    /// Whether all `workers` of a closed pool sleep in their main loops and nobody is about to submit:
-    /// if their queues are empty too, they stay so.
+    /// Returns whether the pool is closed, all `workers` sleep in their main loops, and no thread is about to submit.
+    /// If the queues are empty too, they stay empty.
     pub(crate) fn at_rest(self, workers: usize) -> bool {
         let entered = self.entered() > 0 && !defect("entered_ignored");
         self.closed() && !entered && self.waiting() == 0 && self.asleep() == workers
@@ -103,7 +110,7 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// The word and its transitions. Each is one read-modify-write.
+/// The word and its transitions. Each transition is one read-modify-write.
 pub(in crate::waiting) struct Word(AtomicU64);
 
 impl Word {
@@ -116,26 +123,27 @@ impl Word {
         Snapshot(self.0.load(SLEEP_LOAD.get()))
     }
 
-    /// As [`load`](Self::load), for who does not rely on what others did before.
+    /// As [`load`](Self::load), for callers that do not rely on what other threads did before.
     #[inline(always)]
     pub(in crate::waiting) fn peek(&self) -> Snapshot {
         Snapshot(self.0.load(SLEEP_HINT.get()))
     }
 
-    /// An outside thread is about to submit. The value *before*: if that was closed it must only
-    /// [`leave`](Self::leave) again.
+    /// Counts an outside thread that is about to submit. Returns the value *before*. If the pool was closed then, the
+    /// thread must only [`leave`](Self::leave) again.
     #[inline]
     pub(crate) fn enter(&self) -> Snapshot {
         Snapshot(self.0.fetch_add(ENTERED, SLEEP_ENTER.get()))
     }
 
-    /// It has submitted, or found the pool closed. The value after.
+    /// Ends the count of an outside thread that has submitted, or found the pool closed. Returns the value after.
     #[inline]
     pub(crate) fn leave(&self) -> Snapshot {
         Snapshot(self.0.fetch_sub(ENTERED, SLEEP_LEAVE.get()) - ENTERED)
     }
 
-    /// A worker starts to search, unless `cap` do so already.
+    /// Counts a worker as searching, unless `cap` workers search already. Returns whether it does; `false` also if
+    /// another thread changed the word meanwhile.
     pub(crate) fn start_search(&self, cap: usize) -> bool {
         let state = self.peek();
         if state.searching() >= cap {
@@ -144,14 +152,14 @@ impl Word {
         self.0.compare_exchange(state.0, state.0 + SEARCHING, SLEEP_SEARCH.get(), SLEEP_HINT.get()).is_ok()
     }
 
-    /// A worker stops to search because it found something. The value after.
+    /// Ends the search of a worker that found something. Returns the value after.
     pub(crate) fn end_search(&self) -> Snapshot {
         let previous = Snapshot(self.0.fetch_sub(SEARCHING, SLEEP_END_SEARCH.get()));
         debug_assert!(previous.searching() > 0, "somebody ends a search who does not count as searching");
         Snapshot(previous.0.wrapping_sub(SEARCHING))
     }
 
-    /// A worker announces its sleep. The value after.
+    /// Announces a worker's sleep. Returns the value after.
     pub(crate) fn fall_asleep(&self, was_searching: bool, in_job: bool) -> Snapshot {
         let mut delta = ASLEEP;
         if was_searching {
@@ -169,7 +177,8 @@ impl Word {
         Snapshot(previous.0 + delta)
     }
 
-    /// A waker reserves a sleeper, which from now on counts as searching, if there is one and nobody searches.
+    /// Reserves a sleeper for a waker, if a worker sleeps and none searches. From now on the sleeper counts as
+    /// searching.
     pub(in crate::waiting) fn reserve(&self) -> bool {
         let mut state = self.peek();
         while state.wants_wake() {
@@ -182,7 +191,8 @@ impl Word {
         false
     }
 
-    /// A sleeper reserves itself and counts as searching, if wakers have not reserved all sleepers. The value after.
+    /// Reserves a sleeper for itself, so that it counts as searching. Returns the value after; `None` if wakers have
+    /// reserved all sleepers.
     pub(in crate::waiting) fn reserve_self(&self) -> Option<Snapshot> {
         let mut state = self.peek();
         while state.asleep() > 0 {
@@ -195,32 +205,32 @@ impl Word {
         None
     }
 
-    /// It was not needed: somebody else's reservation was for this sleeper.
+    /// Gives a sleeper's reservation of itself back, because a waker's reservation was for this sleeper.
     pub(in crate::waiting) fn unreserve(&self) {
         self.0.fetch_add(ASLEEP - SEARCHING, SLEEP_CANCEL.get());
     }
 
-    /// A worker that slept inside a job goes on with it.
+    /// Notes that a worker that slept inside a job goes on with the job.
     pub(in crate::waiting) fn resume_job(&self) {
         self.0.fetch_sub(WAITING, SLEEP_CANCEL.get());
     }
 
-    /// A worker that searches begins to nap between its looks: `false` if another does.
+    /// Makes a searching worker the napping searcher. Returns `false` if another worker is.
     pub(crate) fn start_napping(&self) -> bool {
         self.0.fetch_or(NAPPING, SLEEP_WATCH.get()) & NAPPING == 0
     }
 
-    /// It looks without naps again, or is about to do something else.
+    /// Ends the time of the napping searcher: it searches without naps again, or is about to do something else.
     pub(crate) fn stop_napping(&self) {
         self.0.fetch_and(!NAPPING, SLEEP_UNWATCH.get());
     }
 
-    /// Nobody may enter any more. The value after.
+    /// Closes the pool to outside threads. Returns the value after.
     pub(crate) fn close(&self) -> Snapshot {
         Snapshot(self.0.fetch_or(CLOSED, SLEEP_CLOSE.get()) | CLOSED)
     }
 
-    /// The drain is over.
+    /// Notes that the drain is over.
     pub(crate) fn end(&self) {
         self.0.fetch_or(ENDED, SLEEP_CLOSE.get());
     }

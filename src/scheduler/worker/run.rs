@@ -73,7 +73,7 @@ impl Worker {
     #[cold]
     pub(crate) fn report_panic(&self, payload: Payload, queue: Option<&str>) {
         self.me().counters.panicked.add(1);
-        self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.index)));
+        self.registry.handle_panic(payload, &PanicAt::new(queue, Some(self.number.get())));
     }
 
     /// Runs `f` as one more job on this thread's stack. Counts neither the job nor its panic, which passes to the

@@ -77,7 +77,7 @@ impl Registry {
     /// Calls a spare that stands in for the worker `slot`, which is about to wait. `searching`: whether that worker
     /// counts as searching. It does not any more if a spare was called. Returns `None` if there is no spare.
     pub(crate) fn call_spare(this: &Shared, slot: usize, searching: bool) -> Option<Standin> {
-        let number = Registry::engage(this, slot)?;
+        let number = Registry::engage(this, slot, true)?;
         let index = this.spares.first + number;
         let state = this.let_stand_in(number, searching);
         let left = this.has_work_for(slot) || this.others_keep_jobs(state.idle());
@@ -103,7 +103,7 @@ impl Registry {
 
     /// Has a spare run a job that is for the worker `slot`, which has gone. Returns the job if there is no spare.
     pub(in crate::scheduler) fn run_on_spare(this: &Shared, slot: usize, job: Job) -> Result<(), Job> {
-        let Some(number) = Registry::engage(this, slot) else { return Err(job) };
+        let Some(number) = Registry::engage(this, slot, false) else { return Err(job) };
         let index = this.spares.first + number;
         let shared = Arc::clone(this);
         // The job itself relieves the spare: there is no wait whose end would do that.
@@ -150,12 +150,13 @@ impl Registry {
         }
     }
 
-    /// Takes a resting spare, or starts one, for a call on behalf of the worker `slot`. Returns its number.
-    fn engage(this: &Shared, slot: usize) -> Option<usize> {
+    /// Takes a resting spare, or starts one, for a call on behalf of the worker `slot`. Returns its number. Only a call for
+    /// a wait is counted in the pool's statistics.
+    fn engage(this: &Shared, slot: usize, is_wait: bool) -> Option<usize> {
         if this.forked() {
             return None;
         }
-        let number = Registry::take_spare(this)?;
+        let number = Registry::take_spare(this, is_wait)?;
         // The spare counts as entered from here on, so that the pool does not end while the spare is in no list.
         // `rests` ends that.
         std::mem::forget(this.hold());
@@ -164,12 +165,13 @@ impl Registry {
         Some(number)
     }
 
-    /// Takes a spare off the list of those that rest, or makes one and starts its thread. Counts calls and refusals.
-    fn take_spare(this: &Shared) -> Option<usize> {
+    /// Takes a spare off the list of those that rest, or makes one and starts its thread. Counts calls
+    /// and refusals of waits.
+    fn take_spare(this: &Shared, is_wait: bool) -> Option<usize> {
         let spares = &this.spares;
         let mut threads = lock(&spares.threads);
         if let Some(number) = threads.resting.pop() {
-            threads.called += 1;
+            threads.called += u64::from(is_wait);
             return Some(number);
         }
         let (number, parts) = match threads.vacant.pop() {
@@ -177,7 +179,7 @@ impl Registry {
             None => {
                 let number = spares.made();
                 if number == spares.all.len() {
-                    threads.refused += 1;
+                    threads.refused += u64::from(is_wait);
                     return None;
                 }
                 let parts = WorkerParts::new();
@@ -207,7 +209,7 @@ impl Registry {
         match started {
             Ok(started) => {
                 this.spare_stays();
-                threads.called += 1;
+                threads.called += u64::from(is_wait);
                 // The handles of threads that have ended are not needed any more.
                 let runs = |trace: &Trace| trace.gone.count() > 0;
                 threads.handles.retain(|(_, trace)| trace.as_ref().is_none_or(runs));
@@ -215,7 +217,7 @@ impl Registry {
                 Some(number)
             }
             Err(_) => {
-                threads.refused += 1;
+                threads.refused += u64::from(is_wait);
                 if let Some(WorkerStart { parts, .. }) = lock(&start).take() {
                     threads.vacant.push((number, parts));
                 }

@@ -13,33 +13,23 @@
 //! | `add(n)` | anyone | count += n; if it was 0, round += 1 |
 //! | `count_down` | anyone | count −= 1; at 0 with `WAITERS` set: release the waiters |
 //! | register | a waiter, holding the list's lock | set `WAITERS`; if the wait is over, do not wait |
-//! | release | the caller that counted down to 0, holding the list's lock | take the waiters whose wait is over; clear `WAITERS` if no other is left |
+//! | release | after a 0, holding the list's lock | take the waiters whose wait is over; none left: clear `WAITERS` |
 //!
 //! All transitions change the same word by read-modify-write, so they are ordered without a fence. Either the last
 //! `count_down` comes second and sees the bit, or the waiter comes second and sees 0.
 //!
-//! # When a wait is over
-//!
-//! A wait is over when the count was 0 at some moment since the wait began. The rounds settle the race between a
-//! waiter and a count that rises again.
-//!
-//! The waiter: the moment of 0 may have passed before the waiter looks again. The waiter then finds another round
-//! than at its beginning, because `add` writes the new round in the exchange that ends the 0.
-//!
-//! The release: it may come late, when the count has risen again and waiters of the next round have entered the list.
-//! The release leaves these waiters on the list. A waiter enters in the round that the word shows when it enters. The
-//! 0 that ends this round comes later in the word's order and finds `WAITERS` set. So that `count_down` releases the
-//! waiter.
-//!
+//! A wait is over when the count was 0 at some moment since the wait began. The rounds settle the race with a count
+//! that rises again. The waiter: the moment of 0 may have passed before the waiter looks again. The waiter then finds
+//! another round than at its beginning, because `add` writes the new round in the exchange that ends the 0. The
+//! release: it may come late, when waiters of the next round have entered the list. The release leaves these waiters
+//! on the list. A waiter enters in the round that the word shows when it enters. The 0 that ends this round comes
+//! later in the word's order and finds `WAITERS` set. So the `count_down` that brings this 0 releases the waiter.
 //! Rounds are compared only for equality. A waiter that does not look for exactly 2^23 rounds misses the zeros in
 //! them and waits for the next 0. No waiter returns early.
 //!
-//! # Rejected
-//!
-//! * *A count of zeros beside the word*: it changes before or after the count does, so that a waiter that begins
-//!   between the two changes would return early or not at all.
-//! * *A round that `count_down` writes*: `count_down` would need a loop.
-//! * *To enter the list before the first look*: each wait would pay for the lock and an allocation.
+//! *Rejected*: a count of zeros beside the word, because a waiter that begins between the two changes would return
+//! early or not at all; a round that `count_down` writes, which would need a loop there; to enter the list before the
+//! first look, because each wait would then pay for the lock and an allocation.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -60,8 +50,7 @@ const ONE: u64 = 1 << COUNT_SHIFT;
 const COUNT_SHIFT: u32 = 24;
 const ROUNDS: u64 = ONE - ROUND;
 
-/// The largest count: half of what the field holds. A count below 0 wraps to a larger value, and is so told from
-/// every allowed count.
+/// The largest count: half of what the field holds, because a count below 0 wraps to a larger value.
 const LARGEST: u64 = (1 << (u64::BITS - COUNT_SHIFT - 1)) - 1;
 
 /// One value of the word.
@@ -128,10 +117,8 @@ impl CountLatch {
     ///
     /// # Examples
     /// ```
-    /// // More pieces of work than a latch can count: the caller has to group them.
-    /// let pieces = usize::MAX;
-    /// let counted = pieces.min(filch::CountLatch::MAX);
-    /// assert_eq!(filch::CountLatch::new(counted).count(), counted);
+    /// let pieces = usize::MAX.min(filch::CountLatch::MAX); // Group the work if there are more pieces.
+    /// assert_eq!(filch::CountLatch::new(pieces).count(), pieces);
     /// ```
     pub const MAX: usize = if LARGEST > usize::MAX as u64 { usize::MAX } else { LARGEST as usize };
 
@@ -142,10 +129,8 @@ impl CountLatch {
     ///
     /// # Examples
     /// ```
-    /// let latch = filch::CountLatch::new(2);
-    /// latch.count_down();
-    /// latch.count_down();
-    /// latch.wait(); // Returns at once: the count is zero.
+    /// let latch = filch::CountLatch::new(8); // For work of which eight pieces are known.
+    /// assert_eq!(latch.count(), 8);
     /// ```
     #[must_use]
     pub fn new(count: usize) -> CountLatch {
@@ -160,11 +145,9 @@ impl CountLatch {
     ///
     /// # Examples
     /// ```
-    /// // Where the number of pieces is not known at first: one `add` before each piece.
-    /// let latch = filch::CountLatch::new(0);
-    /// latch.add(1);
-    /// latch.add(2);
-    /// assert_eq!(latch.count(), 3);
+    /// let latch = filch::CountLatch::default();
+    /// latch.add(2); // Before two pieces of work are handed out.
+    /// assert_eq!(latch.count(), 2);
     /// ```
     pub fn add(&self, n: usize) {
         let mut word = Seen(self.word.load(COUNT_HINT.get()));
@@ -188,11 +171,9 @@ impl CountLatch {
     ///
     /// # Examples
     /// ```
-    /// let done = std::sync::Arc::new(filch::CountLatch::new(1));
-    /// let thread = std::thread::spawn({ let done = done.clone(); move || done.count_down() });
-    /// done.wait();
+    /// let done = filch::CountLatch::new(1);
+    /// std::thread::scope(|scope| _ = scope.spawn(|| done.count_down())); // The other thread's piece is done.
     /// assert_eq!(done.count(), 0);
-    /// thread.join().expect("no panic");
     /// ```
     #[inline]
     pub fn count_down(&self) {
@@ -260,8 +241,7 @@ impl CountLatch {
         wake_all(all);
     }
 
-    /// Enters `wake` into the list and returns its ticket; `None` if the count was zero at some moment since the look
-    /// that found `since`.
+    /// Enters `wake` into the list; `None` if the count was zero at some moment since the look that found `since`.
     pub(crate) fn register(&self, wake: Wake, since: Seen) -> Option<Ticket> {
         let mut entries = self.waiters.lock();
         let now = Seen(self.word.fetch_or(WAITERS, COUNT_REGISTER.get()));
@@ -324,17 +304,13 @@ impl fmt::Debug for CountLatch {
 ///
 /// # Examples
 /// ```
-/// use std::future::IntoFuture;
-/// use std::pin::pin;
-/// use std::task::{Context, Poll, Waker};
-///
 /// let latch = filch::CountLatch::new(1);
-/// // In a task: `(&latch).await`. An executor polls the future, as here by hand.
-/// let mut wait = pin!((&latch).into_future());
-/// let mut context = Context::from_waker(Waker::noop());
-/// assert_eq!(wait.as_mut().poll(&mut context), Poll::Pending);
+/// // `(&latch).await` in a task; here the future is polled by hand.
+/// let mut wait = std::pin::pin!((&latch).into_future());
+/// let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// assert!(wait.as_mut().poll(&mut context).is_pending());
 /// latch.count_down();
-/// assert_eq!(wait.as_mut().poll(&mut context), Poll::Ready(()));
+/// assert!(wait.as_mut().poll(&mut context).is_ready());
 /// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing until it is awaited"]

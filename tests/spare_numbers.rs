@@ -1,0 +1,59 @@
+//! A spare has the number of the worker that it stands in for, wherever users are told a number; and what it runs for a
+//! lent thread that has gone is no wait.
+
+mod common;
+
+use std::sync::mpsc::channel;
+
+use common::{LIMIT, within};
+use filch::Pool;
+
+#[test]
+fn a_panic_on_a_spare_is_told_with_the_number_of_its_worker() {
+    within(LIMIT, || {
+        let (tell, told) = channel();
+        let pool = Pool::builder()
+            .workers(1)
+            .spares(1)
+            .on_panic(move |_, at| tell.send((at.worker(), at.queue().map(str::to_owned))).unwrap())
+            .build()
+            .unwrap();
+        let queue = pool.queue().name("on a spare").build(|()| panic!("on purpose")).unwrap();
+        // The only worker blocks in this job, so whatever else runs, runs on the spare.
+        let from_outside = |pool: &Pool| {
+            pool.execute(|| panic!("on purpose")).unwrap();
+            assert_eq!(told.recv().unwrap(), (Some(0), None));
+            queue.submit(()).unwrap();
+            assert_eq!(told.recv().unwrap(), (Some(0), Some("on a spare".to_owned())));
+        };
+        let (block, blocked) = channel::<()>();
+        let (began, begun) = channel();
+        let waits = pool.spawn(move || {
+            filch::blocking(|| {
+                began.send(()).unwrap();
+                let _ = blocked.recv();
+            });
+        });
+        begun.recv().unwrap();
+        from_outside(&pool);
+        drop(block);
+        waits.join().unwrap();
+        assert_eq!(pool.stats().run_by_spares, 2);
+        assert_eq!(pool.stats().panicked_on_spares, 2);
+    });
+}
+
+#[test]
+fn what_runs_for_a_lent_thread_that_has_gone_is_no_wait() {
+    within(LIMIT, || {
+        for spares in [0, 2] {
+            let builder = Pool::builder().workers(2).spares(spares).use_current_thread();
+            let pool = std::thread::spawn(|| builder.build().unwrap()).join().unwrap();
+            // Worker 0 was the thread that has ended: its turn is for a spare, or for whoever comes first.
+            assert_eq!(pool.broadcast(|index| index), [0, 1]);
+            let stats = pool.stats();
+            // From outside the caller sleeps: no job waits.
+            assert_eq!((stats.waits, stats.waits_helped), (0, 0), "with {spares} spares");
+        }
+    });
+}

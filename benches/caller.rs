@@ -1,8 +1,8 @@
-//! What does a thread beside a pool wait for an answer, on whichever core it is?
+//! How long does a thread beside a pool wait for an answer, on whichever core it is?
 //!
-//! Round trips of `install` from a thread that is no worker: a trivial closure and a frame of 465 forks, back to back; on
-//! one core, and on two with the caller bound to either of them or to none, as the pool's workers are. Wall and, in
-//! brackets, processor time of the whole process, in microseconds a trip.
+//! Round trips of `install` from a thread that is no worker: a trivial closure, and a frame of 465 forks, back to
+//! back. They run on one core, and on two with the caller bound to either core or to none, as the pool's workers are.
+//! Each figure is the wall time and, in brackets, the processor time of the whole process, in microseconds a trip.
 
 use std::hint::black_box;
 use std::iter;

@@ -1,6 +1,6 @@
 //! Is work that takes milliseconds ever kept from a worker that has nothing to do?
 //!
-//! Closures that sleep, so that more workers than cores can be shown to be busy, or that spin. The times are
+//! The closures spin, or they sleep: sleeping closures can keep more workers busy than there are cores. The times are
 //! multiples of what a scheduler that knew everything would need.
 
 use std::hint::spin_loop;

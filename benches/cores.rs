@@ -1,4 +1,4 @@
-//! The same tables for processes that have fewer cores.
+//! Reruns a bench's tables in processes that have fewer cores.
 
 use std::env;
 use std::process::Command;

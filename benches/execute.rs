@@ -1,8 +1,8 @@
 //! What does a closure cost that a pool runs and nobody waits for?
 //!
-//! Closures that hold one number, from a thread that is no worker or from one job that makes them all, on
-//! pools with two workers. The clock runs from before the first until all have ended.
-//! The bench looks from time to time at what each thread has run.
+//! The closures hold one number. They come from a thread that is no worker, or from one job that makes them all. The
+//! pools have two workers. The clock runs from before the first closure until all have ended. The bench looks from
+//! time to time at what each thread has run.
 
 use std::thread;
 use std::time::{Duration, Instant};

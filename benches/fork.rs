@@ -1,7 +1,8 @@
 //! What does a fork cost whose work is next to nothing?
 //!
 //! Fibonacci numbers, one fork for each addition, and sums over perfect binary trees of boxed nodes, one fork for
-//! each node. The recursion marks who works on each of its upper subtrees, which costs nothing at that rate.
+//! each node. The recursion marks which worker works on each of its upper subtrees. The marks are so few that they
+//! cost nothing.
 
 use std::hint::black_box;
 use std::thread;

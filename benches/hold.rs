@@ -1,6 +1,7 @@
 //! What does a pool hold?
 //!
-//! Bytes for each closure that waits, counted by the allocator while the only worker is kept from running them.
+//! Bytes for each closure that waits. The allocator counts them while the only worker is kept from running the
+//! closures.
 
 use std::alloc::System;
 use std::hint::black_box;

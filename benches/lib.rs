@@ -1,14 +1,14 @@
-//! Contenders in turn: each round runs every contender once, in an order that rotates from round to round,
-//! and the ratios printed are those of samples that were taken side by side.
+//! Runs contenders in turn: each round runs every contender once, in an order that rotates from round to round. The
+//! printed ratios are those of samples that were taken side by side.
 //!
-//! Criterion alone was rejected for that: it times one contender for seconds and then the next, and what
-//! else the machine does in between is taken for a difference between them. Here it gets the samples when
-//! they are all taken, for its statistics and its comparison with the run before.
+//! Criterion alone was rejected: it times one contender for seconds and then the next, so a change of the machine in
+//! between looks like a difference between the contenders. Here criterion gets the samples when all of them are
+//! taken, for its statistics and its comparison with the run before.
 //!
-//! A contender builds its pool before it starts the clock, waits until the new threads are
-//! [at rest](settle), and shuts it down after it stopped the clock: at any time there is one pool awake, and
-//! no thread beside its workers and the one that submits. It checks that all the work was done, and tells
-//! how many jobs each worker ran, so that a pool that ran everything on one thread is seen to do so.
+//! A contender builds its pool before it starts the clock, waits until the new threads are [at rest](settle), and
+//! shuts the pool down after it stopped the clock. So at any time one pool is awake, and there is no thread beside
+//! its workers and the thread that submits. The contender checks that all the work was done, and tells how many jobs
+//! each worker ran, so a pool that ran everything on one thread shows.
 
 use std::hint::black_box;
 use std::iter;

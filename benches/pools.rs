@@ -1,4 +1,5 @@
-//! One round on each contender's pool, made for that round: with nothing else awake, and the clock inside.
+//! Runs one round on each contender's pool. The pool is made for that round: nothing else is awake, and the clock
+//! runs inside.
 
 // Each bench uses a part of these.
 #![allow(dead_code)]

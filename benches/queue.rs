@@ -1,10 +1,10 @@
 //! What does a job cost that goes through a bounded queue of typed values?
 //!
-//! One producer, which is no worker, puts in jobs that carry a number; workers add the numbers up. The clock
-//! runs from before the first job until all have ended, with workers that exist and sleep when it starts. The
-//! last question asks for the producer's part alone: there the clock stops when the last job was accepted.
-//! The contenders send plain values, as the Go seed does: a queue of boxed closures answers another question.
-//! filch's workers are bound to cores, as is its default; the others' are where the system puts them.
+//! One producer, which is no worker, puts in jobs that carry a number; workers add the numbers up. The workers exist
+//! and sleep when the clock starts. It runs from before the first job until all have ended. The last question asks
+//! for the producer's part alone: there the clock stops when the last job was accepted. The contenders send plain
+//! values, as the Go seed does: a queue of boxed closures answers another question. filch's workers are bound to
+//! cores, as is its default; the others' are where the system puts them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,9 +1,9 @@
-//! Does a fork or a job cost the same if there are a thousand of them, and if there are a hundred million? And
-//! with more workers, up to eight times as many as there are cores?
+//! Does a fork or a job cost the same if there are a thousand of them, and if there are a hundred million? And with
+//! more workers, up to eight times as many as there are cores?
 //!
-//! A sample is a million forks or jobs, in as many runs as that takes, or else one run. `SCALE_FORKS` and
-//! `SCALE_JOBS` are the most that there are at once: 10^7 and 10^6, or what the environment says. Jobs that wait
-//! take memory: 10^8 of them, some 10 GB in rayon.
+//! A sample is a million forks or jobs, in several runs if they are smaller, or else one run. `SCALE_FORKS` and
+//! `SCALE_JOBS` in the environment set the most that there are at once; the defaults are 10^7 and 10^6. Jobs that
+//! wait take memory: 10^8 of them, some 10 GB in rayon.
 
 use std::env;
 use std::hint::black_box;

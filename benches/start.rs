@@ -1,7 +1,8 @@
 //! What does it take to start a pool, to get its first answer, and to end it?
 //!
-//! Dropping a pool of rayon's does not wait for its threads, as dropping one of filch's does. So rayon's is timed both
-//! ways: until it was told to end, and until each of its threads has called its exit handler, the last thing that it does.
+//! Dropping a pool of rayon's does not wait for its threads; dropping one of filch's does. So rayon is timed in two
+//! ways: until its pool was told to end, and until each of its threads has called its exit handler, the last thing
+//! that the thread does.
 
 use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, channel};

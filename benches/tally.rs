@@ -1,7 +1,7 @@
-//! Where the threads of a round leave what they did, at the cost of two plain additions a piece of work.
+//! Records what the threads of a round did, at the cost of two plain additions a piece of work.
 //!
-//! Each thread adds up in a cell of its own, and the bench reads the cells: a counter that all jobs shared would
-//! cost more than a good pool does, and make all contenders alike.
+//! Each thread adds up in a cell of its own, and the bench reads the cells. A counter that all jobs share would cost
+//! more than a good pool does, and make all contenders alike.
 
 use std::cell::Cell;
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! How long does a caller wait for a trivial closure, if the pool had nothing to do before?
 //!
-//! Round trips from a thread that is no worker, each timed by itself, at set distances and back to back, to
-//! pools with two workers. The caller sleeps through the longer distances, and spins through the shorter,
-//! which no sleep can meet. And what the pools use of a core while nobody calls.
+//! Round trips from a thread that is no worker, each timed by itself, at set distances and back to back, to pools
+//! with two workers. The caller sleeps through the longer distances. It spins through the shorter ones, which no
+//! sleep can meet. The bench also measures how much of a core the pools use while nobody calls.
 
 use std::fs;
 use std::hint::{black_box, spin_loop};

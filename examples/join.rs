@@ -1,4 +1,4 @@
-//! Quicksort on the lines of a file: two closures that may run at once, and borrow.
+//! Quicksort on the lines of a file: two closures that borrow and may run at once.
 //!
 //! ```sh
 //! cargo run --release --example join -- docs/DESIGN.md
@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::time::Instant;
 use std::{env, fs, io};
 
-/// Sorts what is before and after a pivot: `TOGETHER` on whichever workers have time, or one after the other.
+/// Sorts the lines before and after a pivot: with `TOGETHER` on the workers that have time, otherwise one side after
+/// the other.
 ///
-/// `join` runs the first closure here, and the second too unless another worker takes it meanwhile. The two
-/// sides are different slices, so the compiler knows that neither closure sees what the other one moves.
+/// `join` runs the first closure here. It runs the second one here too, unless another worker takes it meanwhile. The
+/// two sides are different slices, so the compiler knows that neither closure sees what the other moves.
 fn quicksort<const TOGETHER: bool>(lines: &mut [&str]) {
     if lines.len() > 1 {
         let pivot = partition(lines);
@@ -26,7 +27,7 @@ fn quicksort<const TOGETHER: bool>(lines: &mut [&str]) {
     }
 }
 
-/// Moves the line in the middle to where it belongs, and what is less before it.
+/// Moves the line in the middle to its final place, and smaller lines before it.
 fn partition(lines: &mut [&str]) -> usize {
     let last = lines.len() - 1;
     lines.swap(last / 2, last);
@@ -44,7 +45,7 @@ fn partition(lines: &mut [&str]) -> usize {
 fn main() -> io::Result<()> {
     let path = env::args().nth(1).unwrap_or_else(|| "docs/DESIGN.md".into());
     let text = fs::read_to_string(&path)?;
-    // Each line once: many equal ones would make one side of each pivot long.
+    // Each line once: many equal lines would make one side of each pivot long.
     let mut alone: Vec<&str> = text.lines().collect::<HashSet<_>>().into_iter().collect();
     let mut together = alone.clone();
     let workers = filch::Pool::global().workers();

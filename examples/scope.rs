@@ -1,4 +1,4 @@
-//! Counts words: jobs of a scope borrow what lives outside it, and spawn more of their kind.
+//! Counts words: jobs of a scope borrow data that lives outside the scope, and spawn more jobs like themselves.
 //!
 //! ```sh
 //! cargo run --release --example scope -- src docs
@@ -14,7 +14,8 @@ struct Totals {
     words: AtomicUsize,
 }
 
-/// A job for each entry of a folder. They outlive this call, but not the scope: `totals` does too.
+/// Spawns a job for each entry of a folder. The jobs outlive this call, but not the scope. `totals` outlives the
+/// scope too.
 fn folder<'scope>(scope: &filch::Scope<'scope>, path: &Path, totals: &'scope Totals) {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -26,7 +27,7 @@ fn folder<'scope>(scope: &filch::Scope<'scope>, path: &Path, totals: &'scope Tot
     }
 }
 
-/// A scope inside a job of another one: this ends when both halves have been counted.
+/// Opens a scope inside a job of another scope. It ends when both halves have been counted.
 fn file(path: &Path, totals: &Totals) {
     let Ok(text) = fs::read_to_string(path) else { return };
     let middle = text.find('\n').map_or(0, |_| text.len() / 2);
@@ -36,7 +37,7 @@ fn file(path: &Path, totals: &Totals) {
         scope.spawn(|_| top = text[..middle].split_whitespace().count());
         scope.spawn(|_| bottom = text[middle..].split_whitespace().count());
     });
-    // The scope has ended: what its jobs borrowed and wrote is ours again.
+    // The scope has ended, so the data that its jobs borrowed and wrote is free again.
     totals.words.fetch_add(top + bottom, Ordering::Relaxed);
     totals.files.fetch_add(1, Ordering::Relaxed);
 }

@@ -1,5 +1,5 @@
-//! The worker pool that this library grew from: a fixed number of workers take typed jobs from a bounded
-//! queue, the queue is closed, and the program waits for all of them.
+//! The worker pool that this library grew from. A fixed number of workers take typed jobs from a bounded queue. The
+//! program closes the queue and waits for all jobs.
 //!
 //! ```sh
 //! cargo run --release --example worker_pool -- --workers 3 --jobs 10
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let pool = filch::Pool::builder().workers(options.workers).build()?;
 
-    // A queue of ten jobs: `submit` waits while it is full.
+    // A queue of ten jobs. `submit` waits while the queue is full.
     let jobs = pool.queue().capacity(10).worker_state(|worker| worker).build(|worker, job: Job| {
         process_job(job.id);
         println!("Worker {worker} finished job {}", job.id);

@@ -1,5 +1,6 @@
-//! Which public types may go to, and be shared between, threads: checked when this is compiled. A missing bound
-//! is as much of a defect as a missing implementation, so what must *not* be `Send` or `Sync` is checked too.
+//! Which public types may go to, and be shared between, threads: checked when this file is compiled. A missing bound
+//! is as much of a defect as a missing implementation, so the types that must *not* be `Send` or `Sync` are checked
+//! too.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Each bad input gives its own error, whose text says what was given and what is allowed, and nothing is
-//! allocated or started for it.
+//! Each bad input gives its own error. The error's text says what was given and what is allowed. Nothing is allocated
+//! or started for bad input.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Jobs that are large values go through a queue on a stack of 8 MiB: few copies of one lie on a stack at once.
+//! Jobs that are large values go through a queue on a stack of 8 MiB: few copies of a job lie on a stack at once.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! `broadcast`: each worker once, whatever it is at; and the ways to give way, `yield_now` and `yield_local`.
+//! `broadcast` runs once on each worker, whatever that worker does. Also the ways to give way: `yield_now` and
+//! `yield_local`.
 
 mod common;
 

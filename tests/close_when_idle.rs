@@ -1,4 +1,5 @@
-//! A queue that closes when it has nothing left to do: its own handlers may make more of it until then, nobody else.
+//! A queue that closes when it has nothing left to do. Until then its own handlers may submit more jobs, and nobody
+//! else may.
 
 mod common;
 

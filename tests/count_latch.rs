@@ -1,5 +1,5 @@
-//! The counter latch: counts, releases all who wait at zero, threads, tasks and workers alike, and again
-//! after that; rejects what would make its count wrong.
+//! The counter latch. It counts, and releases all threads, tasks and workers that wait at zero, also when it is used
+//! again. It rejects a call that would make its count wrong.
 
 mod common;
 

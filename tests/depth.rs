@@ -1,5 +1,5 @@
-//! How much stack fork-join takes: a constant for each level of the user's own recursion, and what is run on top
-//! while it waits is bounded. Each in a process of its own, which an overflow would end.
+//! How much stack fork-join takes: a constant for each level of the user's own recursion. The jobs that a worker runs
+//! on top while it waits take a bounded amount. Each test runs in a process of its own, which an overflow would end.
 
 mod common;
 

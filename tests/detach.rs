@@ -1,5 +1,5 @@
-//! A pool that is let go of: nothing waits, and yet all that was accepted runs and all workers leave. And workers that
-//! borrow, are put aside, or whose host panics while it starts them.
+//! A pool that is let go of: nothing waits, and yet all accepted jobs run and all workers leave. Also workers that
+//! borrow, that are put aside, or whose host panics while it starts them.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! A queue's states are ended before the pool lets go of the handler and of what ends them, and once only.
+//! A queue's states are ended, once only, before the pool lets go of the handler and of the closure that ends them.
 
 mod common;
 

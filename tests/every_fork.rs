@@ -1,5 +1,5 @@
-//! Any fork is to be had by a worker that has nothing to do: at any depth, after any history, whatever its owner does.
-//! In each test the two sides of some fork talk to each other, so that a fork which nobody can have hangs.
+//! A worker that has nothing to do can take any fork: at any depth, after any history, whatever the fork's owner
+//! does. In each test the two sides of some fork talk to each other, so a fork that nobody can take hangs.
 
 mod common;
 

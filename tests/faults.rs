@@ -1,5 +1,5 @@
-//! What a host denies a pool: cores and threads. Each in a process of its own. (What it does to one that works is
-//! part of `stress`.)
+//! What a host denies a pool: cores and threads. Each test runs in a process of its own. (`stress` has what a host
+//! does to a pool that works.)
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! A forked child has the pool's memory and none of its threads: every call says so, none hangs, and the parent
+//! A forked child has the pool's memory and none of its threads. Every call says so, no call hangs, and the parent
 //! does not notice.
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
-//! A wait or a yield inside the first side of a join may run the second side: it is run once all the same, and what is
-//! pushed after that is not taken for it.
+//! A wait or a yield inside the first side of a join may run the second side. The second side still runs only once,
+//! and the worker does not take what is pushed later for it.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! The free functions act on the pool that the calling thread works for, and elsewhere on the global one;
-//! pools call each other without deadlock; what was counted is what was done; and jobs that park and unpark
-//! threads of std's take nobody's wake.
+//! The free functions act on the pool that the calling thread works for, and elsewhere on the global pool. Pools call
+//! each other without deadlock. The counts match what was done. Jobs that park and unpark threads of std's take
+//! nobody's wake.
 
 mod common;
 

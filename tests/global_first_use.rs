@@ -1,5 +1,5 @@
-//! The global pool at its first use, each time in a process of its own: by jobs that run on top of one another, by
-//! the closure that starts its threads, after a build that failed.
+//! The global pool at its first use: by jobs that run on top of one another, by the closure that starts its threads,
+//! and after a build that failed. Each test runs in a process of its own.
 
 mod common;
 

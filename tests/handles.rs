@@ -1,5 +1,5 @@
-//! `spawn` and its handle: the result by `join` or by awaiting, on a worker too; panics as values; what
-//! becomes of a job and its result when the handle is dropped; a pool that takes no jobs any more.
+//! `spawn` and its handle: the result by `join` or by awaiting, on a worker too; panics as values; the fate of a job
+//! and its result when the handle is dropped; a pool that takes no more jobs.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! A worker that waits works: for a job's end, for a latch, for room in a queue of its own pool, for another
-//! pool. So nothing here deadlocks, with however few workers; and it does not nest without bound.
+//! A worker that waits keeps its pool going: it runs jobs that it waits for, or a spare takes its place. It waits for
+//! a job's end, for a latch, for room in a queue of its own pool, for another pool. So nothing here deadlocks, with
+//! however few workers, and jobs do not nest without bound.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! `join`: both closures once, both results in order, on whatever is borrowed; and at the same time if there is a
-//! worker for it, however the fork is hidden.
+//! `join` runs both closures once and returns both results in order, on whatever is borrowed. The two run at the same
+//! time if there is a worker for it, however the fork is hidden.
 
 mod common;
 

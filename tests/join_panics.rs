@@ -1,5 +1,5 @@
-//! Panics in `join` and `scope`: all that was begun ends first, the first payload is passed on, and nothing else
-//! is lost or doubled.
+//! Panics in `join` and `scope`: everything that was begun ends first, the first payload is passed on, and nothing
+//! else is lost or doubled.
 
 mod common;
 

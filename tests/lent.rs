@@ -1,5 +1,5 @@
-//! The calling thread lent to a pool as worker 0: when it runs jobs, what becomes of those that it leaves, and how
-//! it is returned, whoever ends the pool, and where.
+//! A calling thread that is lent to a pool as worker 0: when it runs jobs, what becomes of the jobs that it leaves,
+//! and how it is returned, whichever thread ends the pool, and where.
 
 mod common;
 

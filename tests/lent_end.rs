@@ -1,4 +1,5 @@
-//! What a lent thread runs at its end, when the thread's locals are being destroyed, may use all that any job may.
+//! A job that a lent thread runs at its end, while the thread's locals are being destroyed, may use everything that
+//! any job may.
 
 mod common;
 

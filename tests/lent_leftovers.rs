@@ -1,4 +1,4 @@
-//! What a lent thread has begun, or keeps for itself from a job that is over, holds up the end of its pool.
+//! A job that a lent thread has begun, or keeps for itself from an earlier job, holds up the end of its pool.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What a pool was given is dropped when the pool has ended, although it may hold a handle of the pool or of its queues:
-//! handlers, their states, hooks, panic handlers.
+//! What a pool was given is dropped when the pool has ended, although it may hold a handle of the pool or of its
+//! queues: handlers, their states, hooks, panic handlers.
 
 mod common;
 

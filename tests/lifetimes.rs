@@ -1,5 +1,5 @@
-//! Pools, queues and handles that go at awkward moments: in a job of the pool itself, in the drop of what a
-//! job captured, in the destructors of thread-locals, before or after each other.
+//! Pools, queues and handles that go at awkward moments: in a job of the pool itself, in the drop of what a job
+//! captured, in the destructors of thread-locals, before or after each other.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What the documents say of limits is what the code has.
+//! Checks that the limits in the documents are those in the code.
 
 use filch::{BuildError, CountLatch, MAX_WORKERS, Pool};
 

@@ -1,5 +1,6 @@
-//! No wakeup is lost: one job put into a pool whose workers all sleep runs, 10^4 times over and with nothing
-//! submitted in between that could mend it; and where jobs wait for each other, each gets a worker (at length: `stress`).
+//! No wakeup is lost. One job, put into a pool whose workers all sleep, runs, 10^4 times over; nothing is submitted
+//! in between that could mend a loss. Where jobs wait for each other, each gets a worker (`stress` runs this at
+//! length).
 
 mod common;
 

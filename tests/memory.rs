@@ -1,5 +1,5 @@
-//! The n-th allocation fails, for each n: the process ends, with an error or an abort, and never hangs. In this
-//! file's own allocator, which is why it is alone here.
+//! The n-th allocation fails, for each n: the process ends, with an error or an abort, and never hangs. The tests
+//! install an allocator of their own, so they stand alone in this file.
 #![cfg(unix)]
 
 mod common;

@@ -1,5 +1,5 @@
-//! A process that has one core, alone and beside a thread that never waits: what offers the core must not wait for a slice of
-//! the system's each time.
+//! A process that has one core, alone and beside a thread that never waits. A thread that offers the core must not
+//! wait for a slice of the system's each time.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,5 @@
-//! A panic goes where it belongs and nowhere else: `install` and `join` give it to the caller, `execute`,
-//! queues and detached jobs to the panic handler; the workers stay, and nothing behind it is lost.
+//! A panic goes where it belongs and nowhere else: `install` and `join` give it to the caller; `execute`, queues and
+//! detached jobs give it to the panic handler. The workers stay, and no job behind it is lost.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Workers are bound to cores that the process may use, what was got is reported, and a pool made by a pinned
-//! worker is not confined to that worker's core.
+//! Workers are bound to cores that the process may use, and the pool reports what they got. A pool that a pinned
+//! worker makes is not confined to that worker's core.
 
 mod common;
 

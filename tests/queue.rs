@@ -1,5 +1,5 @@
-//! A bounded queue: it holds no more than its capacity, runs no more at once than its concurrency, a serial one
-//! in order; each worker has its state; what was accepted is run, what was not is handed back.
+//! A bounded queue: it holds no more than its capacity, and runs no more jobs at once than its concurrency; a serial
+//! one runs them in order. Each worker has its state. Accepted jobs run, refused jobs are handed back.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! How many jobs of a queue run at once: never more than allowed, as many as allowed if they are there, one
-//! after the other in a serial queue, and no job hidden behind one that waits for it.
+//! How many jobs of a queue run at once: never more than allowed, and as many as allowed if that many are there. A
+//! serial queue runs them one after the other. No job stays hidden behind a job that waits for it.
 
 mod common;
 

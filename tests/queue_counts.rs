@@ -1,4 +1,4 @@
-//! What a queue says of itself: its counts, its name, and where a panic was.
+//! What a queue reports of itself: its counts, its name, and where a panic was.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Handles of a queue's jobs: when they end, where panics go, what becomes of them when jobs are refused or the queue
-//! ends.
+//! Handles of a queue's jobs: when they end, where panics go, and what becomes of them when jobs are refused or the
+//! queue ends.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! Queues used by workers: one that would have to wait for room runs jobs instead, and where only its own queue's
-//! jobs could go on it sets one aside, so neither a job nor a handler that submits to a full queue, its own or one
-//! that feeds back to it, comes to a standstill.
+//! Queues used by workers. A worker that would have to wait for room runs jobs instead. Where only jobs of its own
+//! queue could go on, it sets one aside. So neither a job nor a handler that submits to a full queue comes to a
+//! standstill, whether the queue is its own or feeds back to it.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Races of submitting with closing, with shutdown and with other producers: each job is either accepted and
-//! runs once, before whoever waits for the end may go on, or comes back to its producer; and is dropped once.
+//! Races of submitting with closing, with shutdown and with other producers. Each job is either accepted and runs
+//! once, before a thread that waits for the end may go on, or it comes back to its producer. Each job is dropped
+//! once.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! The state that each worker keeps for a queue: made once, where it is used, kept between jobs, dropped with
-//! the queue, doubled only for jobs inside jobs; and panics, of its maker and of jobs, which cost one job.
+//! The state that each worker keeps for a queue: made once, where it is used; kept between jobs; dropped with the
+//! queue; doubled only for jobs inside jobs. A panic of its maker or of a job costs one job.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Waiting for a queue's end for some time only.
+//! Waits for a queue's end that have a timeout.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! `scope`: what is spawned may borrow, runs once, and has ended when the scope has; from wherever it is spawned.
+//! `scope`: a spawned closure may borrow, runs once, and has ended when the scope has; from wherever it is spawned.
 
 mod common;
 

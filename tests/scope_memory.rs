@@ -1,5 +1,5 @@
-//! What fork-join allocates: nothing per fork, and nothing per spawned closure of up to 24 bytes. In this file's own
-//! allocator, which is why it is alone here.
+//! What fork-join allocates: nothing per fork, and nothing per spawned closure of up to 24 bytes. The tests install
+//! an allocator of their own, so they stand alone in this file.
 
 mod common;
 

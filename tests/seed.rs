@@ -1,6 +1,6 @@
-//! What the Go program does that this library grew from: three workers, a queue of ten, ten jobs, each
-//! processed once and finished by one of the workers, and a last line when all are through. Once with the
-//! library, once as the example that is its port.
+//! What the Go program does that this library grew from: three workers, a queue of ten, ten jobs. Each job is
+//! processed once and finished by one of the workers, and a last line follows when all are through. Tested with the
+//! library, and with the example that is its port.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Shutdown refuses what comes from outside, runs all that was accepted and what that submits, joins the
-//! threads and says what was done; a timed one names who is stuck; dropping the pool does the same.
+//! Shutdown refuses what comes from outside, runs all accepted jobs and the jobs that these submit, joins the threads
+//! and says what was done. A timed shutdown names the workers that are stuck. Dropping the pool drains and joins as
+//! well.
 
 mod common;
 

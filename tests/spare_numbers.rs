@@ -1,5 +1,5 @@
-//! A spare has the number of the worker that it stands in for, wherever users are told a number; and what it runs for a
-//! lent thread that has gone is no wait.
+//! A spare has the number of the worker that it stands in for, wherever users are told a number. A job that a spare
+//! runs for a lent thread that has gone does not count as a wait.
 
 mod common;
 

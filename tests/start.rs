@@ -1,6 +1,5 @@
-//! How a pool comes by its threads: started by std or by the host, some or all of them refused, dropped or
-//! late or panicking; hooks, names and stacks. Whatever happens, no thread is left
-//! behind and no accepted job is lost.
+//! How a pool gets its threads: started by std or by the host; some or all of them refused, dropped, late or
+//! panicking; hooks, names and stacks. Whatever happens, no thread is left behind and no accepted job is lost.
 
 mod common;
 

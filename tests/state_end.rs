@@ -1,5 +1,5 @@
-//! The end of a queue's states: each handed over once, on its worker's thread, before the wait for the closed queue, or
-//! the pool's shutdown, returns.
+//! The end of a queue's states: each is handed over once, on its worker's thread, before the wait for the closed
+//! queue, or the pool's shutdown, returns.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Whose turn it is on a worker that never runs out of jobs: a queue, a worker's own jobs and those that only it may
-//! run each get theirs, after at most one long job of each other.
+//! Fairness on a worker that never runs out of jobs: a queue, the worker's own jobs, and the jobs that only it may
+//! run each get their turn, after at most one long job of each of the others.
 
 mod common;
 

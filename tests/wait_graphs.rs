@@ -1,5 +1,5 @@
-//! No graph of waits without a cycle hangs, with one worker or many, whoever submitted. Each of these hung when a job that
-//! waits ran others on top of itself.
+//! No graph of waits without a cycle hangs, with one worker or many, whoever submitted. Each of these graphs hangs if
+//! a job that waits runs other jobs on top of itself.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! What a worker runs while it waits: any job of the pool, or with another `Wait` only what is its own, so that a
-//! caller which holds a lock does not run on its own stack who wants the same lock (rayon's issue 592).
+//! What a worker runs while it waits: with `Wait::Steal` any job of the pool, with another `Wait` only jobs of its
+//! own. So a caller that holds a lock need not run, on its own stack, a job that wants the same lock (rayon's issue
+//! 592).
 
 mod common;
 

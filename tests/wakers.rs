@@ -1,5 +1,5 @@
 //! Wakers are foreign code: cloning, waking and dropping one may use the very latch or pool that it waits for, or
-//! panic. (That it may happen on any thread at any time is a case of `stress`.)
+//! panic. (`stress` has the case that this may happen on any thread at any time.)
 
 mod common;
 

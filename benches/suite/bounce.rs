@@ -1,5 +1,5 @@
-//! Bouncing producer and consumers: a producer spawns the next producer and then 500 consumers of about a
-//! microsecond each, to a depth of 200. Whoever steals the oldest job becomes the producer.
+//! A bouncing producer and consumers: a producer spawns the next producer and then 500 consumers of about a
+//! microsecond each, to a depth of 200. The thief of the oldest job becomes the producer.
 
 use std::hint::black_box;
 

@@ -1,7 +1,7 @@
-//! How does a whole program do that forks all the way down?
+//! How fast is a whole program that forks all the way down?
 //!
-//! Workloads that the field measures with, each written once and run serially, on rayon and on filch. The end
-//! is the geometric mean of the ratios.
+//! Workloads that the field measures with. Each is written once and runs serially, on rayon and on filch. The last
+//! figure is the geometric mean of the ratios.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The product of two square matrices, by quarters down to tiles of 32 × 32.
 //!
-//! A matrix lies in memory as its quarters one after the other, and so on down to the tiles: a quarter is a
-//! slice, and different workers write to different slices.
+//! A matrix lies in memory as its four quarters one after the other, each again in quarters, down to the tiles. So a
+//! quarter is a slice, and different workers write to different slices.
 
 use criterion::Criterion;
 use filch_benches::{scaled, tally};

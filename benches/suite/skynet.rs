@@ -1,4 +1,5 @@
-//! Skynet: each actor has ten below it, and passes up the sum of what they say; the leaves say their numbers.
+//! Skynet: each actor has ten actors below it, and passes up the sum of their answers. The leaves answer with their
+//! numbers.
 
 use criterion::Criterion;
 use filch_benches::{scaled, tally};

@@ -1,8 +1,8 @@
-//! Unbalanced tree search: counts the nodes of a tree that nobody knows before.
+//! Unbalanced tree search: counts the nodes of a tree whose shape is not known before the search.
 //!
-//! A node is the SHA-1 digest of its parent and its number among the children, and the last 31 bits of it are the
-//! number from which follows how many children it has. T1 has the same distribution of children down to a
-//! fixed level; in T3 a node has eight children or none, and the paths are long.
+//! A node is the SHA-1 digest of its parent and of its number among the children. The last 31 bits of the digest
+//! decide how many children the node has. T1 has the same distribution of children down to a fixed level. In T3 a
+//! node has eight children or none, and the paths are long.
 
 use criterion::Criterion;
 use filch_benches::{scaled, tally};

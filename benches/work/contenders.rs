@@ -1,4 +1,4 @@
-//! Those that `work` compares: each starts its threads, waits until they are at rest, and times the jobs.
+//! The contenders of `work`: each starts its threads, waits until they are at rest, and times the jobs.
 
 use std::fmt;
 use std::hint::black_box;

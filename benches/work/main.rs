@@ -1,13 +1,13 @@
 //! What does a bounded queue cost when its jobs take real time?
 //!
-//! The pattern that this library began with: a bounded queue, one or more producers, and as many workers as cores. For each
-//! row the table gives the wall time of a job and, in brackets, the processor time that the whole process used for it; then
-//! what filch takes of the best channel's. A job is so many rounds of a loop, not so much time by the clock: a job that
-//! loses its core must not be any shorter for it. *Serial* runs the same jobs on one thread: divided by the number of
-//! cores that may work at once, that is the *ideal*.
+//! The pattern that this library began with: a bounded queue, one or more producers, and as many workers as cores.
+//! For each row the table gives the wall time of a job and, in brackets, the processor time that the whole process
+//! used for it. Then it gives what filch takes as a ratio of the best channel's time. A job is a number of rounds of
+//! a loop, not a time by the clock: a job that loses its core must not be any shorter for that. *Serial* runs the
+//! same jobs on one thread. Its time divided by the number of cores that may work at once is the *ideal*.
 //!
-//! Contenders run in turn, in an order that rotates. A pool is started before the clock and at rest when that starts.
-//! One core means that the whole process is bound to one. `--channels` leaves the others out.
+//! Contenders run in turn, in an order that rotates. A pool is started before the clock, and is at rest when the
+//! clock starts. One core means that the whole process is bound to one. `--channels` leaves the other contenders out.
 
 mod contenders;
 

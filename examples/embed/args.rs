@@ -1,4 +1,4 @@
-//! Everything on the command line is checked before any work begins, so that a slip costs no wait.
+//! Checks everything on the command line before any work begins, so that a slip costs no wait.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long)]
     pub compare: bool,
 
-    /// Read at most so many MB (10^6 bytes); memory in use grows to about two and a half times that
+    /// Read at most this many MB (10^6 bytes); memory in use grows to about two and a half times that
     #[arg(long, value_name = "MB", default_value_t = 256, value_parser = at_least_one())]
     pub max_mb: usize,
 

@@ -1,7 +1,7 @@
-//! A chunk is a run of whole lines: at most 40 lines and 2000 bytes, whichever comes first. Lines
-//! rather than characters, so that an answer can be given as `path:line`; a limit in bytes as
-//! well, so that every chunk costs about the same and minified files do not become one chunk. A
-//! longer line is cut between characters. The chunks of a text put together are the text.
+//! Cuts a text into chunks. A chunk is a run of whole lines: at most 40 lines and 2000 bytes, whichever comes first.
+//! A chunk consists of lines rather than characters, so that an answer can be given as `path:line`. The limit in
+//! bytes makes every chunk cost about the same, and keeps minified files from becoming one chunk. A longer line is
+//! cut between characters. The chunks of a text put together are the text.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ const MAX_LINES: usize = 40;
 /// The most bytes in a chunk.
 const MAX_BYTES: usize = 2000;
 
-/// Texts from this size on are worked on in pieces of about this size, or one long file handed
-/// out last would keep a single worker busy while the others have nothing left.
+/// Texts of this size and more are worked on in pieces of about this size. Otherwise one long file that is handed out
+/// last would keep a single worker busy while the other workers have nothing left.
 pub const SEGMENT_BYTES: usize = 256 * 1024;
 
 /// A run of lines of one document.
@@ -38,7 +38,7 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
         }
         end += line.len();
         lines += 1;
-        // Only a line that is too long by itself gets here with more than a chunk's worth.
+        // The text is longer than a chunk here only if a single line is too long.
         while end - start > MAX_BYTES {
             let cut = border_before(text, start + MAX_BYTES);
             all.push(Chunk { bytes: start..cut, line: first_line });
@@ -68,8 +68,8 @@ pub fn segments(chunks: &[Chunk]) -> Vec<Range<usize>> {
     all
 }
 
-/// The last character border at or before `at` (what `str::floor_char_boundary` finds, which is
-/// younger than the oldest compiler supported here).
+/// Returns the last character border at or before `at`, as `str::floor_char_boundary` does. The oldest compiler
+/// supported here does not have that function.
 fn border_before(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -1,9 +1,10 @@
-//! rayon on filch, for `--compare`. One program cannot hold two rayon-cores, so this contender is a program of its own,
-//! `rayon-core/embed` in this repository: the same sources, with this repository's `rayon-core` in place of the published
-//! one. It is started once, gets the list of files, and then does a run for every line it is sent.
+//! Runs rayon on filch, for `--compare`. One program cannot hold two rayon-cores, so this contender is a program of
+//! its own, `rayon-core/embed` in this repository: the same sources, with this repository's `rayon-core` in place of
+//! the published one. This program starts the companion once and sends it the list of files. The companion then does
+//! a run for every line that it gets.
 //!
-//! Cargo builds it first where cargo started this program: a companion left over from before a change would measure
-//! another filch. Whoever starts this program by hand builds the companion by hand.
+//! If cargo started this program, cargo builds the companion first: a companion left over from before a change would
+//! measure another filch. If you start this program by hand, build the companion by hand.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fmt::Display;
@@ -15,13 +16,13 @@ use std::time::Duration;
 use crate::document::FileJob;
 use crate::failure::Failure;
 
-/// The program, where it has been built.
+/// The path of the built companion.
 pub struct Built(PathBuf);
 
-/// Builds the companion, or finds it; otherwise says what to do.
+/// Builds the companion, or finds it. The error says what to do.
 pub fn build() -> Result<Built, String> {
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rayon-core").join("embed");
-    // As this program was built, or the comparison would be of compilers.
+    // The same profile as this program's: otherwise the comparison would be of compilers.
     let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
     let target = package.join("target");
     if let Some(cargo) = std::env::var_os("CARGO") {
@@ -49,7 +50,7 @@ pub struct Companion {
 }
 
 impl Companion {
-    /// Starts it with so many threads and tells it the files.
+    /// Starts the companion with `threads` threads and sends it the files.
     pub fn start(Built(program): &Built, threads: usize, files: &[FileJob]) -> Result<Companion, Failure> {
         let mut command = Command::new(program);
         command.arg(threads.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -62,7 +63,7 @@ impl Companion {
         companion.tell(|orders| {
             writeln!(orders, "{}", files.len())?;
             for file in files {
-                // A path may have any byte in it but this one.
+                // A path may contain any byte except this one.
                 write!(orders, "{} ", file.len)?;
                 orders.write_all(file.path.as_os_str().as_encoded_bytes())?;
                 orders.write_all(&[0])?;
@@ -72,7 +73,7 @@ impl Companion {
         Ok(companion)
     }
 
-    /// One run: the checksum of its vectors and how long it took.
+    /// Has the companion do one run. Returns the checksum of the run's vectors and how long the run took.
     pub fn turn(&mut self, title: &str) -> Result<(u64, Duration), Failure> {
         self.tell(|orders| writeln!(orders, "{title}"))?;
         let mut answer = String::new();
@@ -96,11 +97,11 @@ impl Companion {
         write(orders).and_then(|()| orders.flush()).map_err(|error| self.broken(error))
     }
 
-    /// What it said last explains more than how it was noticed.
+    /// Makes the error. The companion's last words explain more than `error` does.
     fn broken(&mut self, error: impl Display) -> Failure {
         let mut said = String::new();
         if let Some(mut complaints) = self.child.stderr.take() {
-            // It ends when its orders do, and its complaints with it.
+            // The companion ends when its input does, and then its complaints end.
             self.orders = None;
             let _ = complaints.read_to_string(&mut said);
         }
@@ -111,7 +112,7 @@ impl Companion {
 
 impl Drop for Companion {
     fn drop(&mut self) {
-        // No more orders: it ends by itself, and is waited for so that it leaves no zombie.
+        // Without input the companion ends by itself. The wait makes sure that it leaves no zombie.
         self.orders = None;
         let _ = self.child.wait();
     }

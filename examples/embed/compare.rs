@@ -1,7 +1,7 @@
-//! The contenders take turns and each round begins with another one, so that a machine that slows
-//! down or speeds up does so for all of them; the median of the rounds counts. They start from one
-//! list of paths, and the files are in the system's cache since the run before. A contender that
-//! finds other vectors ends the program.
+//! Compares the contenders. They take turns, and each round begins with another one, so that a machine that slows
+//! down or speeds up does so for all of them. The median of the rounds counts. All contenders start from one list of
+//! paths, and the files are in the system's cache since the run before. The program ends with an error if a contender
+//! finds other vectors.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const ROUNDS: usize = 3;
 
 /// One contender's figures.
 pub struct Row {
-    /// What ran the jobs.
+    /// The contender's name and number of threads.
     pub name: String,
     /// The median of its times.
     pub median: Duration,
@@ -27,7 +27,7 @@ pub struct Row {
     pub range: (Duration, Duration),
 }
 
-/// One run with the title given: the checksum of its vectors and how long it took.
+/// Does one run with the given title. Returns the checksum of the run's vectors and how long the run took.
 type Turn<'a> = Box<dyn FnMut(&str) -> Result<(u64, Duration), Failure> + 'a>;
 
 struct Contender<'a> {
@@ -42,7 +42,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// The contenders' figures, filch's first. Rayon on filch takes part where its program was built.
+/// Runs the contenders and returns their figures, filch's first. Rayon on filch takes part if its program was built.
 pub fn compare(
     filch: &OnFilch,
     companion: Option<&Built>,
@@ -60,7 +60,7 @@ pub fn compare(
     if let Some(built) = companion {
         let mut companion = Companion::start(built, workers, files)?;
         let turn: Turn<'_> = Box::new(move |title| {
-            // It has a bar of its own, on a standard error stream that nobody sees.
+            // The companion has a bar of its own, on a standard error stream that nobody sees.
             progress.begin(title.to_owned(), 0);
             companion.turn(title)
         });
@@ -88,7 +88,7 @@ pub fn compare(
     Ok(rows.collect())
 }
 
-/// A contender within this program.
+/// Makes a contender that runs within this program.
 fn here<'a>(runner: &'a impl Runner, files: &'a [FileJob], progress: &'a Progress) -> Turn<'a> {
     Box::new(move |title| {
         let run = embed_all(runner, files.iter().cloned(), progress, title)?;

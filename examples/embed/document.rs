@@ -1,6 +1,6 @@
-//! A file is text when its first 8 KiB hold no NUL byte (git's and grep's rule of thumb) and all
-//! of it is UTF-8; anything else is counted as binary. Texts stay in memory between the two
-//! passes: reading them again could find them changed, and `--max-mb` bounds them.
+//! Reads files and tells text from binary. A file is text if its first 8 KiB hold no NUL byte (git's and grep's rule
+//! of thumb) and the whole file is UTF-8. Any other file counts as binary. Texts stay in memory between the two
+//! passes, because a second read could find them changed. `--max-mb` bounds the memory.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use crate::chunk::{self, Chunk, SEGMENT_BYTES};
 
-/// How much of a file is looked at for NUL bytes.
+/// The number of bytes at the start of a file that are searched for NUL bytes.
 const SNIFF: u64 = 8 * 1024;
 
 /// A file that the walk found. Cloning is cheap: the contenders of `--compare` share the paths.
 #[derive(Clone)]
 pub struct FileJob {
-    /// Its place in the walk's order, which is the order of everything that follows.
+    /// Its place in the walk's order. All later results have this order.
     pub id: usize,
-    /// Where it lies.
+    /// The path of the file.
     pub path: Arc<Path>,
     /// Its length when the walk saw it; no more than that is read.
     pub len: u64,
@@ -26,26 +26,26 @@ pub struct FileJob {
 
 /// A text file, cut into chunks.
 pub struct Document {
-    /// Where it lies.
+    /// The path of the file.
     pub path: Arc<Path>,
-    /// All of it.
+    /// The whole text.
     pub text: String,
     /// Its chunks in order.
     pub chunks: Vec<Chunk>,
 }
 
 impl Document {
-    /// The text of one of its chunks.
+    /// Returns the text of `chunk`.
     pub fn chunk_text(&self, chunk: &Chunk) -> &str {
         &self.text[chunk.bytes.clone()]
     }
 
-    /// Whether it has several segments.
+    /// Returns whether the document has several segments.
     pub fn is_long(&self) -> bool {
         self.text.len() >= SEGMENT_BYTES
     }
 
-    /// All of it in segments.
+    /// Returns the whole document in segments.
     pub fn segments(self: &Arc<Self>) -> impl Iterator<Item = Segment> {
         let ranges = chunk::segments(&self.chunks).into_iter();
         ranges.map(|chunks| Segment { document: Arc::clone(self), chunks })
@@ -57,45 +57,46 @@ impl Document {
 pub struct Segment {
     /// The document.
     pub document: Arc<Document>,
-    /// Which of its chunks.
+    /// The range of the document's chunks.
     pub chunks: Range<usize>,
 }
 
 impl Segment {
-    /// How many bytes of text it covers.
+    /// Returns how many bytes of text the segment covers.
     pub fn bytes(&self) -> u64 {
         let chunks = &self.document.chunks[self.chunks.clone()];
         chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum()
     }
 
-    /// The texts of its chunks.
+    /// Returns the texts of the segment's chunks.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let chunks = &self.document.chunks[self.chunks.clone()];
         chunks.iter().map(|chunk| self.document.chunk_text(chunk))
     }
 
-    /// One for the first segment of a document and none for the others, to count documents by.
+    /// Returns one for the first segment of a document and zero for the others. The sum over segments is the number
+    /// of documents.
     pub fn documents(&self) -> u64 {
         u64::from(self.chunks.start == 0)
     }
 }
 
-/// What became of a file.
+/// The result of reading a file.
 pub enum Outcome {
-    /// It is text.
+    /// The file is text.
     Text(Arc<Document>),
-    /// It is something else.
+    /// The file is no text.
     Binary,
-    /// It could not be read, and why.
+    /// The file could not be read, with the reason.
     Unreadable(Skipped),
 }
 
 /// A path that could not be read.
 #[derive(Debug)]
 pub struct Skipped {
-    /// The path, where the error told it.
+    /// The path, if the error named it.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's message.
     pub reason: String,
 }
 

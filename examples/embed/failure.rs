@@ -1,26 +1,27 @@
-//! What ends the program early. A wrong command line has an exit code of its own, and output that nobody reads is no error.
+//! The errors that end the program early. A wrong command line has an exit code of its own. Output that nobody reads
+//! is no error.
 
 use std::fmt::Display;
 use std::io;
 
-/// Why the program gives up.
+/// The reason why the program gives up.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command line asks for something that cannot be.
+    /// The command line asks for something impossible.
     Usage(String),
     /// The output cannot be written.
     Output(io::Error),
-    /// Anything else.
+    /// Any other error.
     Other(String),
 }
 
 impl Failure {
-    /// A refusal of what the command line asked for.
+    /// Makes the error for a request of the command line that is refused.
     pub fn usage(error: impl Display) -> Failure {
         Failure::Usage(error.to_string())
     }
 
-    /// An error that is not the command line's.
+    /// Makes an error that is not the command line's.
     pub fn other(error: impl Display) -> Failure {
         Failure::Other(error.to_string())
     }

@@ -1,31 +1,32 @@
-//! A text's features are its words and the three-letter pieces of each word, hashed with a sign;
-//! no vocabulary is kept. That is feature hashing (Weinberger, Dasgupta, Langford, Smola and
-//! Attenberg, "Feature Hashing for Large Scale Multitask Learning", ICML 2009), done the way
-//! scikit-learn's `HashingVectorizer` does it
+//! The features of a text: its words and the three-letter pieces of each word, hashed with a sign. No vocabulary is
+//! kept. This is feature hashing (Weinberger, Dasgupta, Langford, Smola and Attenberg, "Feature Hashing for Large
+//! Scale Multitask Learning", ICML 2009), in the way of scikit-learn's `HashingVectorizer`
 //! (<https://scikit-learn.org/stable/modules/generated/sklearn.feature_extraction.text.HashingVectorizer.html>):
-//! signed MurmurHash3, column `|h| % n`, sign of `h`; words of two characters and more, as its
-//! `token_pattern` asks; pieces within a word padded by one blank on each side, as its `char_wb`
-//! analyser makes them. The signs let collisions cancel on average instead of adding up.
+//! * signed MurmurHash3, column `|h| % n`, sign of `h`;
+//! * words of two characters and more, as its `token_pattern` asks;
+//! * pieces within a word padded by one blank on each side, as its `char_wb` analyser makes them.
 //!
-//! Words and pieces hash under different seeds, so the word `for` and the piece `for` of
-//! `information` are different features.
+//! The signs let collisions cancel on average instead of adding up.
+//!
+//! Words and pieces hash under different seeds. So the word `for` and the piece `for` of `information` are different
+//! features.
 
 use crate::murmur::murmur3;
 
 const WORD_SEED: u32 = 0;
 const PIECE_SEED: u32 = 1;
 
-/// A word has about as many pieces as letters, so a piece weighs a good part less: words decide,
-/// pieces let `steal` find `stealing`.
+/// The weight of a piece. A word has about as many pieces as letters, so a piece weighs much less than a word. Words
+/// decide; pieces let `steal` find `stealing`.
 const PIECE_WEIGHT: f32 = 0.25;
 
-/// Characters in a piece.
+/// The number of characters in a piece.
 const PIECE: usize = 3;
 
 /// One occurrence of one feature.
 #[derive(Clone, Copy)]
 pub struct Feature {
-    /// The signed hash of scikit-learn, its absolute value and sign taken apart.
+    /// The absolute value of scikit-learn's signed hash. The sign is in `weight`.
     pub magnitude: u32,
     /// +1 or -1, times the weight of the feature's kind.
     pub weight: f32,
@@ -38,19 +39,19 @@ impl Feature {
     }
 }
 
-/// The buffers the tokeniser reuses from word to word; one per worker.
+/// The buffers that the tokeniser reuses from word to word. Each worker has one.
 #[derive(Default)]
 pub struct Tokeniser {
-    /// The word in hand, lowercased, between two blanks.
+    /// The current word, lowercased, between two blanks.
     padded: String,
-    /// Where its characters begin, and its end; used only when some are longer than a byte.
+    /// The positions where its characters begin, and its end. Used only if some characters are longer than a byte.
     borders: Vec<usize>,
 }
 
 impl Tokeniser {
     /// Calls `each` for every feature of `text`, in the text's order.
     pub fn features(&mut self, text: &str, mut each: impl FnMut(Feature)) {
-        // The test for ASCII comes first because it is nearly always enough.
+        // The test for ASCII comes first, because it is nearly always enough.
         let apart = |c: char| match c {
             '_' => false,
             _ if c.is_ascii() => !c.is_ascii_alphanumeric(),

@@ -1,7 +1,6 @@
-//! Embedding text is the kind of work this library is for: many small jobs of uneven size that
-//! need buffers of their own and come from a source that should not run ahead. This program does
-//! it in full rather than as a sketch: it walks the paths given, cuts text files into chunks,
-//! turns every chunk into a vector of 256 dimensions on all cores, and answers
+//! Embeds text: a complete program for the kind of work that this library is made for. There are many small jobs of
+//! uneven size, they need buffers of their own, and their source should not run ahead. The program walks the given
+//! paths, cuts text files into chunks, turns every chunk into a vector of 256 dimensions on all cores, and answers
 //! `--query "some words"` with the nearest chunks.
 //!
 //! ```text
@@ -9,10 +8,9 @@
 //! cargo run --release --example embed -- --compare --max-mb 64 PATH...
 //! ```
 //!
-//! `runners` is where filch is used, `pipeline` the two passes, `features` and `vector` the method
-//! with its sources, `companion` how rayon on filch takes part. Files that cannot be read and files
-//! that are no text are counted and skipped. Exit codes: 0, 1 if no text was found or something
-//! broke, 2 for a wrong command line.
+//! `runners` uses filch, `pipeline` has the two passes, `features` and `vector` have the method with its sources, and
+//! `companion` lets rayon on filch take part. Files that cannot be read, and files that are no text, are counted and
+//! skipped. Exit codes: 0; 1 if no text was found or something broke; 2 for a wrong command line.
 
 mod args;
 mod chunk;
@@ -52,7 +50,7 @@ fn main() -> ExitCode {
     let result = run(&args, &mut out).and_then(|()| Ok(out.flush()?));
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
-        // Whoever reads the output has seen enough, as `head` does.
+        // The reader of the output, `head` for instance, has seen enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return ExitCode::SUCCESS;
         }
@@ -60,7 +58,7 @@ fn main() -> ExitCode {
         Err(Failure::Other(message)) => (message, 1),
         Err(Failure::Usage(message)) => (message, 2),
     };
-    // The figures printed so far come first; if they cannot be written, the message still can.
+    // The figures printed so far come first. Even if they cannot be written, the message may be.
     let _ = out.flush();
     eprintln!("embed: {message}");
     ExitCode::from(code)
@@ -79,7 +77,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let run = embed_all(&filch, walk.inspect(|file| files.push(file.clone())), &progress, "")?;
     drop(progress);
 
-    // Nobody may be there to read complaints; the figures have the number of them anyway.
+    // An error is ignored: there may be no reader of complaints, and the figures contain their number anyway.
     let _ = report::unreadable(&mut io::stderr().lock(), &run, &tally);
     report::summary(out, &run, &tally, &filch.stats())?;
     if run.documents == 0 {
@@ -92,7 +90,7 @@ fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
 
     if args.compare {
         let (expected, bytes) = (checksum(&run.vectors), run.bytes);
-        // The contenders hold as much again; two at a time would be twice the memory.
+        // Each contender holds as much again. This run and a contender together would take twice the memory.
         drop(run);
         let progress = Progress::start();
         let built = companion.as_ref().and_then(|built| built.as_ref().ok());

@@ -1,12 +1,11 @@
-//! The hash is MurmurHash3 x86_32 (Austin Appleby, public domain, `MurmurHash3.cpp` of the
-//! smhasher repository), since scikit-learn's `HashingVectorizer` uses it and its published
-//! vectors make it easy to check. It is written here from the algorithm rather than taken from a
-//! crate: forty lines do not justify a dependency.
+//! The hash: MurmurHash3 x86_32 (Austin Appleby, public domain, `MurmurHash3.cpp` of the smhasher repository).
+//! scikit-learn's `HashingVectorizer` uses it too, and its published vectors make it easy to check. It is written
+//! here from the algorithm rather than taken from a crate: forty lines do not justify a dependency.
 
 const C1: u32 = 0xcc9e_2d51;
 const C2: u32 = 0x1b87_3593;
 
-/// The 32-bit MurmurHash3 of `bytes` under `seed`.
+/// Returns the 32-bit MurmurHash3 of `bytes` under `seed`.
 #[inline]
 pub fn murmur3(bytes: &[u8], seed: u32) -> u32 {
     let mut hash = seed;

@@ -1,5 +1,6 @@
-//! rayon as it is used for lists: a parallel iterator over all jobs, with the slot found by the thread's index. It exists for
-//! `--compare`, which runs it twice: on rayon as published, and on filch in rayon's place (`companion`).
+//! Runs jobs on rayon, the way rayon is used for lists: a parallel iterator over all jobs, in which a thread finds
+//! its slot by its index. It exists for `--compare`, which runs it twice: on rayon as published, and on filch in
+//! rayon's place (`companion`).
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -10,7 +11,7 @@ use crate::slot::{Runner, Slot};
 pub struct OnRayon(rayon::ThreadPool);
 
 impl OnRayon {
-    /// A pool of so many threads.
+    /// Makes a pool of `threads` threads.
     pub fn new(threads: usize) -> Result<OnRayon, Failure> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.map(OnRayon).map_err(Failure::other)
@@ -32,11 +33,11 @@ impl Runner for OnRayon {
         S: Send + 'static,
         J: Send + 'static,
     {
-        // Its bridge for plain iterators takes a lock per job; a list splits without one.
+        // rayon's bridge for plain iterators takes a lock per job. A list splits without a lock.
         let jobs: Vec<J> = jobs.collect();
         self.0.install(|| {
             jobs.into_par_iter().for_each(|job| {
-                // Inside `install` every thread is one of the pool's and so has an index.
+                // Inside `install` every thread belongs to the pool, so it has an index.
                 let thread = rayon::current_thread_index().unwrap_or(0);
                 slots[thread].run(job, &work);
             });

@@ -1,10 +1,10 @@
-//! Two passes, since the weights are known only after every chunk was counted: the first reads,
-//! cuts and counts, the second makes the vectors. What runs the jobs is a [`Runner`]; the program
-//! has three and its companion a fourth, and all of them run exactly this code, so that
-//! `--compare` compares schedulers.
+//! The two passes over the files. The first reads, cuts and counts; the second makes the vectors. There are two
+//! passes because the weights are known only after every chunk was counted. A [`Runner`] runs the jobs. The program
+//! has three runners and its companion a fourth. All of them run exactly this code, so `--compare` compares
+//! schedulers.
 //!
-//! Results carry the number of their job and are sorted by it, so the order in which jobs end
-//! leaves no trace.
+//! Each result carries the number of its job, and the results are sorted by it. So the order in which jobs end leaves
+//! no trace.
 
 use std::mem;
 use std::sync::Arc;
@@ -30,17 +30,17 @@ struct Embedding {
     vectors: Vec<(usize, Vec<f32>)>,
 }
 
-/// What came of it all.
+/// The results and figures of a run.
 pub struct Run {
     /// The text in order.
     pub segments: Arc<[Segment]>,
     /// The vectors of each segment's chunks, one after the other.
     pub vectors: Vec<Vec<f32>>,
-    /// What to embed a query with.
+    /// The weights with which a query is embedded.
     pub weights: Arc<Weights>,
     /// Documents embedded.
     pub documents: u64,
-    /// Text files with nothing in them.
+    /// Empty text files.
     pub empty: u64,
     /// Files that are no text.
     pub binary: u64,
@@ -48,7 +48,7 @@ pub struct Run {
     pub unreadable: Vec<Skipped>,
     /// Bytes of text embedded.
     pub bytes: u64,
-    /// From the first job to the last vector.
+    /// The time from the first job to the last vector.
     pub wall: Duration,
     /// How long each worker was inside jobs.
     pub busy: Vec<Duration>,
@@ -99,7 +99,7 @@ pub fn embed_all(
     Ok(Run { segments, vectors, weights, documents, empty, binary, unreadable, bytes, wall, busy })
 }
 
-/// The first pass: a job per file. The outcomes are in the order of the files.
+/// Runs the first pass: a job per file. The outcomes are in the order of the files.
 fn read_and_count(
     runner: &impl Runner,
     slots: &[Slot<Counting>],
@@ -125,7 +125,7 @@ fn read_and_count(
     Ok(in_order(slots, |state| mem::take(&mut state.outcomes)))
 }
 
-/// The end of the first pass: what is long was only read so far, and is counted in segments.
+/// Ends the first pass: long documents were only read so far. This counts them, in segments.
 fn count_long(
     runner: &impl Runner,
     slots: &[Slot<Counting>],
@@ -139,7 +139,7 @@ fn count_long(
     })
 }
 
-/// The second pass: a job per segment.
+/// Runs the second pass: a job per segment.
 fn embed(
     runner: &impl Runner,
     slots: &[Slot<Embedding>],

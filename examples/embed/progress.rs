@@ -1,5 +1,6 @@
-//! Workers add to plain counters; a thread of the bar's own reads them ten times a second and
-//! draws. Neither a worker nor the thread that feeds them ever draws or waits for the terminal.
+//! The progress bar. Workers add to plain counters. The bar has a thread of its own, which reads the counters ten
+//! times a second and draws. Neither a worker nor the thread that feeds the workers ever draws or waits for the
+//! terminal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// How far the work has come.
+/// Counts how far the work has come.
 #[derive(Default)]
 pub struct Counters {
     total: AtomicU64,
@@ -19,14 +20,14 @@ pub struct Counters {
     stop: AtomicBool,
 }
 
-// Relaxed throughout: these are figures to look at, nothing is read on the strength of them.
+// Relaxed throughout: the counters are only displayed, and no other data is read because of their values.
 impl Counters {
-    /// More work was found.
+    /// Adds work that was found.
     pub fn found(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Work was done.
+    /// Adds work that was done.
     pub fn done(&self, bytes: u64, documents: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.documents.fetch_add(documents, Ordering::Relaxed);
@@ -51,7 +52,7 @@ impl Progress {
         let counters = Arc::new(Counters::default());
         let drawer = match bar.is_hidden() {
             true => None,
-            // Without a bar the program is still of use, so a failure to start it is passed over.
+            // Without a bar the program is still of use, so a failure to start the thread is ignored.
             false => thread::Builder::new()
                 .name("progress".to_owned())
                 .spawn({
@@ -63,7 +64,7 @@ impl Progress {
         Progress { bar, counters, drawer }
     }
 
-    /// What the workers count on.
+    /// Returns the counters that the workers add to.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
@@ -82,7 +83,7 @@ impl Drop for Progress {
         self.counters.stop.store(true, Ordering::Relaxed);
         if let Some(drawer) = self.drawer.take() {
             drawer.thread().unpark();
-            // A drawer that panicked has nothing to tell that matters here.
+            // A panic of the thread that draws does not matter here.
             let _ = drawer.join();
         }
         self.bar.finish_and_clear();

@@ -1,5 +1,5 @@
-//! What a run prints goes to the standard output stream, one fact a line, so that it can be read
-//! and compared; the progress bar and complaints go to the standard error stream.
+//! What the program prints. The results of a run go to the standard output stream, one fact a line, so that they can
+//! be read and compared. The progress bar and complaints go to the standard error stream.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::search::Hit;
 use crate::vector::{DIMENSIONS, checksum};
 use crate::walk::Tally;
 
-/// How many unreadable paths are named.
+/// The number of unreadable paths that are named.
 const NAMED: usize = 5;
 
-/// The figures of a run.
+/// Prints the figures of a run.
 pub fn summary(out: &mut impl Write, run: &Run, tally: &Tally, stats: &Stats) -> io::Result<()> {
     let chunks: usize = run.segments.iter().map(|segment| segment.chunks.len()).sum();
     let seconds = run.wall.as_secs_f64();
     let unreadable = run.unreadable.len() + tally.unreadable.len();
-    // What could not even be looked at was seen as well: the figures below add up.
+    // A path that could not be examined counts as seen, so that the figures below add up.
     writeln!(out, "files seen       {:>12}", tally.files + tally.unreadable.len() as u64)?;
     writeln!(out, "  embedded       {:>12}", run.documents)?;
     writeln!(out, "  empty          {:>12}", run.empty)?;
@@ -64,7 +64,7 @@ pub fn unreadable(out: &mut impl Write, run: &Run, tally: &Tally) -> io::Result<
     }
 }
 
-/// The answer to a query.
+/// Prints the answer to a query.
 pub fn hits(out: &mut impl Write, query: &str, hits: &[Hit<'_>]) -> io::Result<()> {
     writeln!(out, "\nnearest to \"{query}\"")?;
     if hits.is_empty() {
@@ -77,7 +77,7 @@ pub fn hits(out: &mut impl Write, query: &str, hits: &[Hit<'_>]) -> io::Result<(
     Ok(())
 }
 
-/// The table of `--compare`; the first row is the measure of the others.
+/// Prints the table of `--compare`. The first row is the measure of the others.
 pub fn comparison(out: &mut impl Write, rows: &[Row], bytes: u64) -> io::Result<()> {
     let seconds = |time: Duration| time.as_secs_f64();
     let Some(measure) = rows.first() else {

@@ -1,6 +1,6 @@
-//! Where to look: the paths given, or this repository and, where there are any, the sources of
-//! crates that cargo downloaded. The `ignore` crate walks. Its ignore rules hold in the paths
-//! given, but not in cargo's sources: there they would hide files that belong to the crates.
+//! The folders to walk: the given paths, or this repository and the sources of crates that cargo downloaded, if there
+//! are any. The `ignore` crate does the walk. Its ignore rules hold in the given paths, but not in cargo's sources:
+//! there they would hide files that belong to the crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub struct Root {
     ignore_rules: bool,
 }
 
-/// The roots for the paths given, or the default ones.
+/// Returns the roots for the given paths, or the default roots.
 pub fn roots(paths: &[PathBuf]) -> Vec<Root> {
     if !paths.is_empty() {
         let given = |path: &PathBuf| Root { path: path.clone(), ignore_rules: true };
@@ -60,8 +60,8 @@ impl Rooted {
         Rooted { walk, given, canonical }
     }
 
-    /// The path without links. Those can be in the root's part alone, since none is followed
-    /// below it; asking the system once per root instead of once per file is much cheaper.
+    /// Returns the path without links. Only the root's part can contain links, because the walk follows none below
+    /// it. So the system is asked once per root instead of once per file, which is much cheaper.
     pub fn true_path(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(&self.given) {
             Ok(below) if below.as_os_str().is_empty() => self.canonical.clone(),
@@ -71,8 +71,8 @@ impl Rooted {
     }
 }
 
-/// A folder of git's, or one that cargo builds into. Crates have source folders called `target`
-/// too, so the mark that cargo leaves in its own decides.
+/// Returns whether the entry is a folder of git's, or a folder that cargo builds into. Crates have source folders
+/// called `target`, too, so the mark that cargo leaves in its own folder decides.
 fn is_build_output(entry: &DirEntry) -> bool {
     let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
     let name = entry.file_name();

@@ -1,6 +1,6 @@
-//! Filch is used the way the program would use it if it were the only one: a bounded queue per
-//! pass, so that the walk waits when the workers fall behind, with each worker's slot as its
-//! state. One thread alone exists for `--compare`, as rayon does (`on_rayon`).
+//! Runs jobs on filch, and on one thread. Filch is used as a program without `--compare` would use it: a bounded
+//! queue per pass, so that the walk waits when the workers fall behind, with each worker's slot as its state. The
+//! single thread exists only for `--compare`, as rayon does (`on_rayon`).
 
 use filch::{BuildError, Pool, Stats};
 
@@ -14,7 +14,7 @@ pub struct OnFilch {
 }
 
 impl OnFilch {
-    /// A pool of so many workers, or of one for every core.
+    /// Makes a pool of `workers` workers, or of one for every core.
     pub fn new(workers: Option<usize>, capacity: usize) -> Result<OnFilch, Failure> {
         let builder = Pool::builder().name("embed");
         let builder = match workers {
@@ -25,13 +25,13 @@ impl OnFilch {
         Ok(OnFilch { pool, capacity })
     }
 
-    /// What the pool counted.
+    /// Returns what the pool counted.
     pub fn stats(&self) -> Stats {
         self.pool.stats()
     }
 }
 
-/// The system may fail to start a thread; whatever else is refused was asked for by an option.
+/// The system may fail to start a thread. Any other refused request comes from an option.
 fn refused(error: BuildError) -> Failure {
     match error {
         BuildError::Spawn { .. } => Failure::other(error),
@@ -63,7 +63,7 @@ impl Runner for OnFilch {
             .build(move |slot: &mut Slot<S>, job: J| slot.run(job, &work))
             .map_err(refused)?;
         for job in jobs {
-            // Blocks while the queue is full, which is what keeps the walk from running ahead.
+            // Blocks while the queue is full. That keeps the walk from running ahead.
             if queue.submit(job).is_err() {
                 return Err(Failure::Other("the queue was closed early".to_owned()));
             }

@@ -1,10 +1,9 @@
-//! Every vector is compared with the query's: some hundred thousand dot products take a fraction
-//! of a second, and an index would have to be explained.
+//! Finds the chunks nearest to a query. It compares every vector with the query's: some hundred thousand dot products
+//! take a fraction of a second, and an index would have to be explained.
 //!
-//! Dot products only make a shortlist, though. A chunk has several hundred features, so 256 columns
-//! bring together chunks that share columns with the query and not one word. The shortlist is
-//! therefore put in order by the same cosine taken before the features were folded, which costs
-//! next to nothing for so few chunks.
+//! Dot products only make a shortlist, though. A chunk has several hundred features, so among 256 columns a chunk may
+//! share columns with the query and not one word. Therefore the shortlist is sorted by the same cosine, taken before
+//! the features were folded. That costs next to nothing for a few chunks.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,13 +11,13 @@ use std::path::Path;
 use crate::pipeline::Run;
 use crate::vector::{DIMENSIONS, Scratch, Weights, dot};
 
-/// How many chunks are on the shortlist for each that is asked for.
+/// The number of chunks on the shortlist for each chunk that is asked for.
 const SHORTLIST: usize = 500;
 
 /// The longest excerpt, in characters.
 const EXCERPT: usize = 60;
 
-/// How many letters and digits a line has that says something: more than a lone brace or `else`.
+/// The smallest number of letters and digits in a line that says something: more than a lone brace or `else`.
 const ENOUGH: usize = 8;
 
 /// A chunk near the query.
@@ -27,15 +26,15 @@ pub struct Hit<'a> {
     pub score: f32,
     /// The document.
     pub path: &'a Path,
-    /// The number of the line in it that is nearest to the query.
+    /// The number of the document's line that is nearest to the query.
     pub line: usize,
-    /// The chunk; at the end that line.
+    /// The bytes of the chunk; at the end the bytes of that line.
     text: &'a str,
 }
 
 impl Hit<'_> {
-    /// Narrows a chunk down to the line to show: the one nearest to the query, the first among
-    /// equals, as all are if words are shared only across lines.
+    /// Narrows a chunk down to the line to show: the line nearest to the query, the first among equals. All lines are
+    /// equal if the chunk shares words with the query only across lines.
     fn focus(&mut self, exact: &Exact<'_>, scratch: &mut Scratch) {
         let mut best = -1.0;
         for (number, line) in (self.line..).zip(self.text.lines()) {
@@ -47,8 +46,7 @@ impl Hit<'_> {
         }
     }
 
-    /// That line, shortened. Control characters in it would reach the terminal, so they become
-    /// blanks.
+    /// Returns that line, shortened. Control characters become blanks, because they would reach the terminal.
     pub fn excerpt(&self) -> String {
         let line = self.text.trim();
         let clean = |c: char| if c.is_control() { ' ' } else { c };
@@ -60,7 +58,7 @@ impl Hit<'_> {
     }
 }
 
-/// The `top` chunks nearest to `query`, the nearest first; among equals, in the order of the text.
+/// Returns the `top` chunks nearest to `query`, the nearest first; among equals, in the order of the text.
 pub fn nearest<'a>(run: &'a Run, query: &str, top: usize) -> Vec<Hit<'a>> {
     let mut scratch = Scratch::default();
     let mut hits = shortlist(run, query, top.saturating_mul(SHORTLIST), &mut scratch);
@@ -69,14 +67,14 @@ pub fn nearest<'a>(run: &'a Run, query: &str, top: usize) -> Vec<Hit<'a>> {
         hit.score = exact.cosine(hit.text, &mut scratch);
     }
     hits.retain(|hit| hit.score > 0.0);
-    // The sort is stable, which keeps equals in their order.
+    // The sort is stable, so equals keep their order.
     hits.sort_by(|left, right| right.score.total_cmp(&left.score));
     hits.truncate(top);
     hits.iter_mut().for_each(|hit| hit.focus(&exact, &mut scratch));
     hits
 }
 
-/// The chunks whose vectors have the largest dot products with the query's, in the text's order.
+/// Returns the chunks whose vectors have the largest dot products with the query's, in the text's order.
 fn shortlist<'a>(run: &'a Run, query: &str, length: usize, scratch: &mut Scratch) -> Vec<Hit<'a>> {
     let mut target = vec![0.0; DIMENSIONS];
     run.weights.embed(query, scratch, &mut target);

@@ -1,17 +1,15 @@
-//! A chunk's vector is the sum of its features, each at its column of 256 with its sign, weighted
-//! by how rare it is, brought to length one. How rare a feature is cannot be told from 256
-//! columns, as every chunk has something in each; it is counted in 2^18 columns of the same hash
-//! instead, and the feature is folded to 256 columns only after it got its weight.
+//! Makes the vectors. A chunk's vector is the sum of its features, brought to length one. Each feature stands at its
+//! column of 256, with its sign, weighted by how rare it is. 256 columns cannot show how rare a feature is, because
+//! every chunk has something in each column. Therefore rarity is counted in 2^18 columns of the same hash, and a
+//! feature is folded to 256 columns only after it got its weight.
 //!
 //! The weight is the smooth idf of scikit-learn's `TfidfTransformer`, `ln((1 + n) / (1 + df)) + 1`
-//! (<https://scikit-learn.org/stable/modules/generated/sklearn.feature_extraction.text.TfidfTransformer.html>),
-//! with a chunk as the document. Occurrences within a chunk count as `1 + ln(tf)`, its
-//! `sublinear_tf`: generated code says one thing fifty times, and 256 columns leave so little room
-//! that it would drown the rest.
+//! (<https://scikit-learn.org/stable/modules/generated/sklearn.feature_extraction.text.TfidfTransformer.html>), with
+//! a chunk as the document. Occurrences within a chunk count as `1 + ln(tf)`, its `sublinear_tf`: generated code says
+//! one thing fifty times, and in 256 columns that would drown the rest.
 //!
-//! Sums of floats depend on their order, so a chunk is added up by one worker in the text's order;
-//! counts are integers, whose sums do not depend on it. That makes the vectors the same bit for
-//! bit whatever the number of workers.
+//! Sums of floats depend on their order, so one worker adds up a chunk, in the text's order. Counts are integers,
+//! whose sums do not depend on the order. So the vectors are the same, bit for bit, for any number of workers.
 
 use std::mem;
 
@@ -23,14 +21,14 @@ pub const DIMENSIONS: usize = 256;
 /// The columns that document frequencies are counted in.
 const COLUMNS: usize = 1 << 18;
 
-// Folding has to keep the column that scikit-learn's hasher would give.
+// Folding must keep the column that scikit-learn's hasher gives.
 const _: () = assert!(COLUMNS.is_multiple_of(DIMENSIONS));
 
 /// In how many chunks each feature occurs.
 pub struct Frequencies {
     chunks: u32,
     counts: Vec<u32>,
-    /// The last chunk that counted in each column: a chunk counts a feature once.
+    /// The last chunk that counted in each column. A chunk counts a feature once.
     last: Vec<u32>,
     tokeniser: Tokeniser,
 }
@@ -65,7 +63,7 @@ impl Frequencies {
 pub struct Weights(Vec<f32>);
 
 impl Weights {
-    /// The weights after all of `parts` were counted.
+    /// Returns the weights after all of `parts` were counted.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a Frequencies>) -> Weights {
         let mut counts = vec![0_u64; COLUMNS];
         let mut chunks = 0;
@@ -79,7 +77,7 @@ impl Weights {
         Weights(counts.into_iter().map(|count| idf(count) as f32).collect())
     }
 
-    /// Writes the vector of `text` over `vector`; all zero if the text has no word.
+    /// Writes the vector of `text` over `vector`. It is all zero if the text has no word.
     pub fn embed(&self, text: &str, scratch: &mut Scratch, vector: &mut [f32]) {
         vector.fill(0.0);
         self.columns(text, scratch, |column, value| {
@@ -91,8 +89,8 @@ impl Weights {
         }
     }
 
-    /// The weighted features of `text` before they are folded, each column once, in the order of
-    /// first occurrence.
+    /// Returns the weighted features of `text` before they are folded, each column once, in the order of first
+    /// occurrence.
     pub fn columns(&self, text: &str, scratch: &mut Scratch, mut each: impl FnMut(usize, f32)) {
         let Scratch { tokeniser, counts, first } = scratch;
         tokeniser.features(text, |feature| {
@@ -112,13 +110,13 @@ impl Weights {
     }
 }
 
-/// The buffers that vectors are made with; one per worker.
+/// The buffers with which vectors are made. Each worker has one.
 pub struct Scratch {
     tokeniser: Tokeniser,
-    /// Occurrences in the chunk in hand; all zero between chunks.
+    /// Occurrences in the current chunk; all zero between chunks.
     counts: Vec<u32>,
-    /// The columns in use and the weight of the feature found there first. In a chunk's few
-    /// hundred features two in one column are too rare to matter.
+    /// The columns in use, and the weight of the feature that was found there first. Among a chunk's few hundred
+    /// features, two in one column are too rare to matter.
     first: Vec<(usize, f32)>,
 }
 
@@ -128,10 +126,10 @@ impl Default for Scratch {
     }
 }
 
-/// The dot product, which for vectors of length one is the cosine of the angle between them.
+/// Returns the dot product. For vectors of length one it is the cosine of the angle between them.
 pub fn dot(left: &[f32], right: &[f32]) -> f32 {
-    // Eight sums side by side can be kept in vector registers; one sum could not, as the compiler
-    // must not reorder additions of floats. The order is fixed here, so the result is as well.
+    // Eight sums side by side fit in vector registers. One sum would not, because the compiler must not reorder
+    // additions of floats. The order is fixed here, so the result is fixed as well.
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     for (left, right) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
@@ -142,14 +140,14 @@ pub fn dot(left: &[f32], right: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// A 64-bit checksum of vectors in order (FNV-1a over the floats' bits), to see at a glance
-/// whether two runs found the same.
+/// Returns a 64-bit checksum of vectors in order (FNV-1a over the floats' bits). It shows at a glance whether two
+/// runs found the same vectors.
 pub fn checksum<'a>(vectors: impl IntoIterator<Item = &'a Vec<f32>>) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for value in vectors.into_iter().flatten() {
         hash = (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0000_0100_0000_01b3);
     }
-    // FNV mixes upwards only; the last floats would otherwise leave the upper bits alone.
+    // FNV mixes upwards only. Without this step the last floats would not change the upper bits.
     hash ^ hash >> 32
 }
 

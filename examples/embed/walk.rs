@@ -1,7 +1,7 @@
-//! Files come in sorted order from one thread, so that the same tree always gives the same
-//! document numbers and `--max-mb` always cuts at the same place; the walk is a small part of the
-//! work and runs beside it. A file that does not fit any more is left out and smaller ones after
-//! it still get their chance, or one huge file would end the walk.
+//! Walks the roots. Files come in sorted order from one thread, so the same tree always gives the same document
+//! numbers, and `--max-mb` always cuts at the same place. The walk is a small part of the work and runs beside the
+//! rest. A file that no longer fits is left out, and smaller files after it may still fit. Otherwise one huge file
+//! would end the walk.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -14,16 +14,16 @@ use ignore::DirEntry;
 use crate::document::{FileJob, Skipped};
 use crate::roots::{Root, Rooted};
 
-/// What the walk met besides the files it gave out.
+/// Counts what the walk met besides the files that it gave out.
 #[derive(Default)]
 pub struct Tally {
-    /// Files met, those left out included.
+    /// Files met, including files left out.
     pub files: u64,
     /// Files left out because they did not fit into the budget.
     pub over_budget: u64,
-    /// Their bytes.
+    /// The bytes of the files left out.
     pub over_budget_bytes: u64,
-    /// Paths that could not be looked at.
+    /// Paths that could not be examined.
     pub unreadable: Vec<Skipped>,
 }
 
@@ -31,7 +31,7 @@ pub struct Tally {
 pub struct Walk<'a> {
     roots: std::vec::IntoIter<Root>,
     current: Option<Rooted>,
-    /// Roots may lie within each other; a file is given out once.
+    /// Paths given out so far. Roots may lie within each other, and a file is given out once.
     seen: HashSet<PathBuf>,
     budget: u64,
     next_id: usize,
@@ -58,10 +58,10 @@ impl<'a> Walk<'a> {
         self.tally.unreadable.push(Skipped { path, reason });
     }
 
-    /// The job for an entry, if it is a file, is new and fits.
+    /// Returns the job for an entry, if the entry is a file, is new and fits.
     fn job(&mut self, entry: DirEntry) -> Option<FileJob> {
         let kind = entry.file_type()?;
-        // Links are followed where they were named by hand only: a walk must not go in circles.
+        // Links are followed only if they were named by hand: a walk must not go in circles.
         let named_by_hand = entry.depth() == 0 && !kind.is_dir();
         if !kind.is_file() && !named_by_hand {
             return None;
@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
             return None;
         }
         if !metadata.is_file() {
-            // A pipe named by hand would block a worker for good.
+            // A pipe that was named by hand would block a worker for good.
             self.unreadable(path, "not a regular file".to_owned());
             return None;
         }
@@ -129,7 +129,7 @@ fn path_of(error: &ignore::Error) -> Option<PathBuf> {
     }
 }
 
-/// What the system said, without the crates' own words around it, which repeat the path.
+/// Returns the system's message, without the crates' words around it, which repeat the path.
 fn cause(error: &ignore::Error) -> String {
     let Some(io) = error.io_error() else {
         return error.to_string();

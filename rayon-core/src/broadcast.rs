@@ -1,4 +1,4 @@
-//! The same job on each thread.
+//! Runs the same job on each thread.
 
 pub use filch::BroadcastContext;
 
@@ -6,7 +6,8 @@ use crate::error::accepted;
 use crate::global::{self, on_worker};
 use crate::pool::finish_own;
 
-/// [`ThreadPool::broadcast`](crate::ThreadPool::broadcast) in the calling thread's pool, or else the global one.
+/// Runs `op` once on each thread of the calling thread's pool, or else of the global pool, as
+/// [`ThreadPool::broadcast`](crate::ThreadPool::broadcast) does.
 ///
 /// ```
 /// let threads = rayon_core::broadcast(|context| context.num_threads());
@@ -25,8 +26,8 @@ where
     }
 }
 
-/// Has each thread of the pool call `op` once, as [`broadcast`] does, and does not wait. What it panics with is treated as
-/// in [`spawn`](crate::spawn()).
+/// Has each thread of the pool call `op` once, as [`broadcast`] does, and does not wait. A panic of `op` is treated
+/// as in [`spawn`](crate::spawn()).
 pub fn spawn_broadcast<OP>(op: OP)
 where
     OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,

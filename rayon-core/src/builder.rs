@@ -1,4 +1,4 @@
-//! How a pool is made: rayon's settings and the environment's, put in filch's terms.
+//! Makes a pool: translates the settings of rayon and of the environment to filch's.
 
 use std::any::Any;
 use std::env;
@@ -16,7 +16,7 @@ type PanicHandler = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
 /// Called on a thread of the pool with its number.
 type ThreadHandler = dyn Fn(usize) + Send + Sync;
 
-/// Makes a [`ThreadPool`], or the global one.
+/// Makes a [`ThreadPool`], or the global pool.
 ///
 /// ```
 /// let pool = rayon_core::ThreadPoolBuilder::new().num_threads(3).build()?;
@@ -52,13 +52,13 @@ impl Default for ThreadPoolBuilder {
 }
 
 impl ThreadPoolBuilder {
-    /// A builder with rayon's defaults.
+    /// Creates a builder with rayon's defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Builds a pool for the time of `with_pool`. Each of its threads calls `wrapper`, which may borrow and is to call
-    /// [`ThreadBuilder::run`]; all have ended when this returns.
+    /// Builds a pool for the time of `with_pool`. Each thread of the pool calls `wrapper`, which may borrow and must
+    /// call [`ThreadBuilder::run`]. All threads have ended when this returns.
     ///
     /// ```
     /// let words = vec!["two", "words"];
@@ -100,7 +100,8 @@ where
         let (stack_size, mut name, mut spawn) = (self.stack_size, self.get_thread_name, self.spawn_handler);
         let mut name = |index| name.as_mut().map(|name| name(index));
 
-        // As rayon's threads: all search before they sleep, and one that waits helps however deep it is.
+        // As in rayon, all threads search before they sleep, and a thread that waits helps, however deep its stack
+        // is.
         let mut builder = Pool::builder()
             .workers(threads)
             .placement(placement())
@@ -134,14 +135,14 @@ where
 }
 
 impl<S> ThreadPoolBuilder<S> {
-    /// How many threads the pool gets.
+    /// Returns how many threads the pool gets.
     fn threads(&self) -> usize {
         let asked = if self.num_threads > 0 { self.num_threads } else { threads_of_environment() };
         asked.min(filch::MAX_WORKERS)
     }
 
-    /// Has the program start the threads: `spawn` is called for each and must see to it that [`ThreadBuilder::run`] is
-    /// called on a thread of its own.
+    /// Has the program start the threads: `spawn` is called once for each thread, and must have
+    /// [`ThreadBuilder::run`] called on a thread of its own. By default, threads are started as std does.
     pub fn spawn_handler<F>(self, spawn: F) -> ThreadPoolBuilder<CustomSpawn<F>>
     where
         F: FnMut(ThreadBuilder) -> io::Result<()>,
@@ -159,7 +160,7 @@ impl<S> ThreadPoolBuilder<S> {
         }
     }
 
-    /// How a thread is called, by its number. Without, threads have no names.
+    /// Sets the closure that returns a thread's name, given its number. By default, threads have no names.
     pub fn thread_name<F>(mut self, closure: F) -> Self
     where
         F: FnMut(usize) -> String + 'static,
@@ -168,22 +169,23 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// How many threads; 0, the default: as many as `RAYON_NUM_THREADS` says, or `RAYON_RS_NUM_CPUS`, or as the process
-    /// may run at once.
+    /// Sets the number of threads. 0 is the default: as many as `RAYON_NUM_THREADS` says, or `RAYON_RS_NUM_CPUS`, or
+    /// as many as the process may run at once.
     pub fn num_threads(mut self, num_threads: usize) -> Self {
         self.num_threads = num_threads;
         self
     }
 
-    /// Makes the calling thread number 0 of the pool. It works for the pool whenever it waits in one of its functions, and
-    /// only then. Dropping the pool on that thread returns it, where rayon keeps it for good.
+    /// Makes the calling thread number 0 of the pool. It works for the pool whenever it waits in one of the pool's
+    /// functions, and only then. Dropping the pool on that thread returns the thread, where rayon keeps it for good.
+    /// By default, all threads are started for the pool.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
         self
     }
 
-    /// Called with what a job panicked with that nobody waits for. Without, such a panic ends the process; so does one of
-    /// the handler.
+    /// Sets the handler that is called with the payload of a panic in a job that nobody waits for. Without a handler,
+    /// such a panic ends the process. So does a panic of the handler.
     pub fn panic_handler<H>(mut self, panic_handler: H) -> Self
     where
         H: Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
@@ -192,20 +194,20 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// The stack of each thread in bytes.
+    /// Sets the size of each thread's stack, in bytes.
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.stack_size = Some(stack_size);
         self
     }
 
-    /// Had threads run the oldest of their own jobs first. Has no effect here; rayon calls it a hint.
+    /// Asks for threads that run the oldest of their own jobs first. It has no effect here; rayon calls it a hint.
     #[deprecated(note = "use `scope_fifo` and `spawn_fifo` for similar effect")]
     pub fn breadth_first(mut self) -> Self {
         self.breadth_first = true;
         self
     }
 
-    /// Called on each thread of the pool with its number, before its first job.
+    /// Sets the handler that each thread of the pool calls with its number, before its first job.
     pub fn start_handler<H>(mut self, start_handler: H) -> Self
     where
         H: Fn(usize) + Send + Sync + 'static,
@@ -214,7 +216,7 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// Called on each thread of the pool with its number, after its last job.
+    /// Sets the handler that each thread of the pool calls with its number, after its last job.
     pub fn exit_handler<H>(mut self, exit_handler: H) -> Self
     where
         H: Fn(usize) + Send + Sync + 'static,
@@ -224,7 +226,7 @@ impl<S> ThreadPoolBuilder<S> {
     }
 }
 
-/// What the environment says about the number of threads.
+/// Returns the number of threads that the environment asks for.
 fn threads_of_environment() -> usize {
     let number = |name| env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
     let available = || thread::available_parallelism().map_or(1, |threads| threads.get());
@@ -235,7 +237,8 @@ fn threads_of_environment() -> usize {
     }
 }
 
-/// rayon leaves threads where the system puts them; `FILCH_PLACEMENT=cores` binds them without a change to the program.
+/// Returns where threads are placed. rayon leaves them where the system puts them. `FILCH_PLACEMENT=cores` binds them
+/// to cores without a change to the program.
 fn placement() -> Placement {
     match env::var("FILCH_PLACEMENT").as_deref() {
         Ok("cores") => Placement::Cores,

@@ -1,4 +1,4 @@
-//! What [`ThreadPoolBuilder`] replaced, for programs from before.
+//! The types and functions that [`ThreadPoolBuilder`] replaced, for programs that still use them.
 #![allow(deprecated)]
 
 use std::any::Any;
@@ -15,17 +15,17 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// As [`ThreadPoolBuilder::new`].
+    /// Creates a configuration with rayon's defaults, as [`ThreadPoolBuilder::new`] creates a builder.
     pub fn new() -> Configuration {
         Configuration::default()
     }
 
-    /// As [`ThreadPoolBuilder::build`].
+    /// Builds a pool, as [`ThreadPoolBuilder::build`] does.
     pub fn build(self) -> Result<ThreadPool, Box<dyn Error + 'static>> {
         self.builder.build().map_err(Box::from)
     }
 
-    /// As [`ThreadPoolBuilder::thread_name`].
+    /// Sets the threads' names, as [`ThreadPoolBuilder::thread_name`] does.
     pub fn thread_name<F>(mut self, closure: F) -> Self
     where
         F: FnMut(usize) -> String + 'static,
@@ -34,13 +34,13 @@ impl Configuration {
         self
     }
 
-    /// As [`ThreadPoolBuilder::num_threads`].
+    /// Sets the number of threads, as [`ThreadPoolBuilder::num_threads`] does.
     pub fn num_threads(mut self, num_threads: usize) -> Configuration {
         self.builder = self.builder.num_threads(num_threads);
         self
     }
 
-    /// As [`ThreadPoolBuilder::panic_handler`].
+    /// Sets the panic handler, as [`ThreadPoolBuilder::panic_handler`] does.
     pub fn panic_handler<H>(mut self, panic_handler: H) -> Configuration
     where
         H: Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
@@ -49,19 +49,19 @@ impl Configuration {
         self
     }
 
-    /// As [`ThreadPoolBuilder::stack_size`].
+    /// Sets the size of each thread's stack, as [`ThreadPoolBuilder::stack_size`] does.
     pub fn stack_size(mut self, stack_size: usize) -> Self {
         self.builder = self.builder.stack_size(stack_size);
         self
     }
 
-    /// As [`ThreadPoolBuilder::breadth_first`].
+    /// Has no effect, as [`ThreadPoolBuilder::breadth_first`] has none.
     pub fn breadth_first(mut self) -> Self {
         self.builder = self.builder.breadth_first();
         self
     }
 
-    /// As [`ThreadPoolBuilder::start_handler`].
+    /// Sets the start handler, as [`ThreadPoolBuilder::start_handler`] does.
     pub fn start_handler<H>(mut self, start_handler: H) -> Configuration
     where
         H: Fn(usize) + Send + Sync + 'static,
@@ -70,7 +70,7 @@ impl Configuration {
         self
     }
 
-    /// As [`ThreadPoolBuilder::exit_handler`].
+    /// Sets the exit handler, as [`ThreadPoolBuilder::exit_handler`] does.
     pub fn exit_handler<H>(mut self, exit_handler: H) -> Configuration
     where
         H: Fn(usize) + Send + Sync + 'static,
@@ -90,14 +90,14 @@ impl fmt::Debug for Configuration {
     }
 }
 
-/// As [`ThreadPoolBuilder::build_global`].
+/// Builds the global pool, as [`ThreadPoolBuilder::build_global`] does.
 #[deprecated(note = "use `ThreadPoolBuilder::build_global`")]
 pub fn initialize(config: Configuration) -> Result<(), Box<dyn Error>> {
     config.into_builder().build_global().map_err(Box::from)
 }
 
 impl ThreadPool {
-    /// As [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build).
+    /// Builds a pool, as [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build) does.
     #[deprecated(note = "Use `ThreadPoolBuilder::build`")]
     pub fn new(configuration: Configuration) -> Result<ThreadPool, Box<dyn Error>> {
         configuration.into_builder().build().map_err(Box::from)

@@ -1,4 +1,4 @@
-//! Why a pool was not built, and what becomes of a job that a pool refuses.
+//! The error of a pool that was not built, and the panic for a job that a pool refuses.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,8 @@ use std::io;
 
 use filch::Closed;
 
-/// Why a pool was not built; from [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build) and its like.
+/// Says why a pool was not built. [`ThreadPoolBuilder::build`](crate::ThreadPoolBuilder::build) and similar functions
+/// return it.
 #[derive(Debug)]
 pub struct ThreadPoolBuildError {
     kind: ErrorKind,
@@ -27,7 +28,7 @@ impl ThreadPoolBuildError {
         ThreadPoolBuildError { kind }
     }
 
-    /// Whether this system has no threads.
+    /// Returns whether this system has no threads.
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(&self.kind, ErrorKind::IOError(error) if error.kind() == io::ErrorKind::Unsupported)
     }
@@ -38,7 +39,7 @@ impl From<filch::BuildError> for ThreadPoolBuildError {
         ThreadPoolBuildError::new(match error {
             filch::BuildError::AlreadyWorker => ErrorKind::CurrentThreadAlreadyInPool,
             filch::BuildError::Spawn { source, .. } => ErrorKind::IOError(source),
-            // The adapter asks for nothing else that could be refused.
+            // The adapter makes no other request that could be refused.
             other => ErrorKind::IOError(io::Error::other(other)),
         })
     }
@@ -72,8 +73,8 @@ impl fmt::Display for ThreadPoolBuildError {
     }
 }
 
-/// A pool refuses jobs only when it is no more, or in a forked child, where it has no threads: rayon would keep the job and
-/// never run it.
+/// Panics if the pool refused the job. A pool refuses jobs only after its end, or in a forked child, where it has no
+/// threads. There rayon would keep the job and never run it.
 #[track_caller]
 pub(crate) fn accepted<F>(result: Result<(), Closed<F>>) {
     if let Err(closed) = result {

@@ -1,5 +1,5 @@
-//! The global pool, and the pool that the calling thread is in. filch has a global pool too, which is made by filch's
-//! rules, pinned for one; this one is rayon's, and nothing here touches the other.
+//! The global pool, and the pool that the calling thread is in. filch has a global pool too, which follows filch's
+//! rules: it is pinned, for example. The pool here is rayon's, and nothing here touches filch's.
 
 use std::sync::OnceLock;
 
@@ -10,10 +10,10 @@ use crate::error::{ErrorKind, ThreadPoolBuildError};
 use crate::pool::ThreadPool;
 use crate::thread::ThreadSpawn;
 
-/// `None` if it could not be built; as in rayon, it is not tried again.
+/// The global pool, or `None` if it could not be built. As in rayon, the build is not tried again.
 static GLOBAL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
-/// Makes what `build` builds the global pool, if there is none.
+/// Makes the pool that `build` returns the global pool, if there is none.
 pub(crate) fn set(
     build: impl FnOnce() -> Result<ThreadPool, ThreadPoolBuildError>,
 ) -> Result<&'static ThreadPool, ThreadPoolBuildError> {
@@ -35,7 +35,7 @@ pub(crate) fn set(
     }
 }
 
-/// The global pool, built if need be.
+/// Returns the global pool, and builds it if need be.
 pub(crate) fn get() -> &'static Pool {
     match GLOBAL.get() {
         Some(Some(pool)) => pool.inner(),
@@ -48,7 +48,7 @@ fn first_use() -> &'static Pool {
     let result = set(|| {
         let alone = || ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
         match ThreadPoolBuilder::new().build() {
-            // Without threads, most of what rayon offers still works on the calling one.
+            // On a system without threads, most of what rayon offers still works on the calling thread.
             Err(error) if error.is_unsupported() => alone().map_err(|_| error),
             result => result,
         }
@@ -59,7 +59,7 @@ fn first_use() -> &'static Pool {
     }
 }
 
-/// Whether the calling thread is a worker, of whatever pool.
+/// Returns whether the calling thread is a worker of any pool.
 #[inline(always)]
 pub(crate) fn on_worker() -> bool {
     filch::current_worker().is_some()
@@ -75,7 +75,7 @@ impl<S> ThreadPoolBuilder<S>
 where
     S: ThreadSpawn,
 {
-    /// Builds the global pool: the one that is used outside any other. Only if there is none yet.
+    /// Builds the global pool, which is used outside any other pool. It fails if there is a global pool already.
     pub fn build_global(self) -> Result<(), ThreadPoolBuildError> {
         set(|| self.build()).map(drop)
     }

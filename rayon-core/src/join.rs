@@ -1,14 +1,14 @@
-//! Two closures, in parallel if a thread is free.
+//! Runs two closures, in parallel if a thread is free.
 
 use std::marker::PhantomData;
 
 use crate::global::{from_outside, on_worker};
 
-/// What [`join_context`] tells its closures.
+/// Tells the closures of [`join_context`] whether they changed threads.
 #[derive(Debug)]
 pub struct FnContext {
     migrated: bool,
-    /// Neither `Send` nor `Sync`, as in rayon.
+    /// Makes the type neither `Send` nor `Sync`, as in rayon.
     _marker: PhantomData<*mut ()>,
 }
 
@@ -18,15 +18,15 @@ impl FnContext {
         FnContext { migrated, _marker: PhantomData }
     }
 
-    /// Whether the closure runs on another thread than the one that called [`join_context`].
+    /// Returns whether the closure runs on another thread than the caller of [`join_context`].
     #[inline]
     pub fn migrated(&self) -> bool {
         self.migrated
     }
 }
 
-/// Calls both closures, `oper_b` on another thread if one is free, and returns both results. If one panics, so does this,
-/// after both have ended; if both do, as `oper_a` did.
+/// Calls both closures, `oper_b` on another thread if one is free, and returns both results. If one closure panics,
+/// `join` panics after both have ended. If both panic, `join` panics as `oper_a` did.
 ///
 /// ```
 /// assert_eq!(rayon_core::join(|| 6 * 7, || "steal"), (42, "steal"));
@@ -42,7 +42,7 @@ where
     if on_worker() { filch::join(oper_a, oper_b) } else { from_outside(|| filch::join(oper_a, oper_b)) }
 }
 
-/// As [`join`], and tells each closure whether it has changed threads.
+/// Calls both closures as [`join`] does, and tells each closure whether it has changed threads.
 ///
 /// ```
 /// let (_, moved) = rayon_core::join_context(|_| (), |context| context.migrated());

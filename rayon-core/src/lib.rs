@@ -1,14 +1,14 @@
-//! [rayon](https://docs.rs/rayon)'s core, on [`filch`]: with one line in a program's manifest, all crates in its tree that
-//! use rayon run on filch's workers, iterators included.
+//! Runs [rayon](https://docs.rs/rayon)'s core on [`filch`]: with one line in a program's manifest, all crates in its
+//! tree that use rayon run on filch's workers, iterators included.
 //!
 //! ```toml
 //! [patch.crates-io]
 //! rayon-core = { git = "…", package = "rayon-core" } # or path = "…/filch/rayon-core"
 //! ```
 //!
-//! The surface is that of rayon-core 1.13: the same functions and types, bounds, error texts and environment variables,
-//! the deprecated parts included; what they promise is said in rayon's documentation, here in a line each. Nothing in this
-//! package is `unsafe`. `docs/RAYON.md` in filch's repository says what differs.
+//! The surface is that of rayon-core 1.13: the same functions and types, bounds, error texts and environment
+//! variables, including the deprecated parts. rayon's documentation says what they promise; here each has a line.
+//! Nothing in this package is `unsafe`. `docs/RAYON.md` in filch's repository says what differs.
 //!
 //! | file | what it adapts |
 //! |---|---|

@@ -7,12 +7,12 @@ use filch::{BroadcastContext, Pool, Scope, ScopeFifo, Yield};
 
 use crate::error::accepted;
 
-/// A pool of threads; from [`ThreadPoolBuilder`](crate::ThreadPoolBuilder). What runs in it uses it for all that the free
-/// functions do.
+/// A pool of threads, made by [`ThreadPoolBuilder`](crate::ThreadPoolBuilder). Code that runs in the pool uses the
+/// pool for everything that the free functions do.
 ///
-/// Dropping it closes it and does not wait: its threads end when they have run what was spawned.
+/// Dropping the pool closes it and does not wait. The pool's threads end when they have run all spawned jobs.
 pub struct ThreadPool {
-    /// There until it is dropped.
+    /// `Some` until the drop.
     pool: Option<Pool>,
     id: PoolId,
 }
@@ -30,8 +30,8 @@ impl ThreadPool {
         }
     }
 
-    /// Runs `op` on a thread of the pool, waits, and returns what it returned or panics as it did. A thread of another
-    /// pool works for that one while it waits.
+    /// Runs `op` on a thread of the pool, waits, and returns its result or panics as it did. If the caller is a
+    /// thread of another pool, it works for that pool while it waits.
     ///
     /// ```
     /// let pool = rayon_core::ThreadPoolBuilder::new().num_threads(2).build()?;
@@ -46,8 +46,8 @@ impl ThreadPool {
         self.inner().install(op)
     }
 
-    /// Runs `op` once on each thread of the pool, waits, and returns the results in the threads' order. A thread comes to
-    /// it when its own deque is empty.
+    /// Runs `op` once on each thread of the pool, waits, and returns the results in the threads' order. A thread runs
+    /// `op` when its own deque is empty.
     ///
     /// ```
     /// let pool = rayon_core::ThreadPoolBuilder::new().num_threads(3).build()?;
@@ -65,25 +65,25 @@ impl ThreadPool {
         self.inner().broadcast_context(op)
     }
 
-    /// How many threads it has.
+    /// Returns how many threads the pool has.
     #[inline]
     pub fn current_num_threads(&self) -> usize {
         self.inner().workers()
     }
 
-    /// The number of the calling thread, if it is one of this pool.
+    /// Returns the number of the calling thread, or `None` if it is not a thread of this pool.
     #[inline]
     pub fn current_thread_index(&self) -> Option<usize> {
         self.inner().current_worker()
     }
 
-    /// Whether the calling thread has jobs on its own deque; `None` if it is not one of this pool.
+    /// Returns whether the calling thread has jobs on its own deque, or `None` if it is not a thread of this pool.
     #[inline]
     pub fn current_thread_has_pending_tasks(&self) -> Option<bool> {
         self.current_thread_index().and_then(|_| filch::has_pending())
     }
 
-    /// [`join`](crate::join()) in this pool.
+    /// Calls two closures as [`join`](crate::join()) does, in this pool.
     pub fn join<A, B, RA, RB>(&self, oper_a: A, oper_b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,
@@ -94,7 +94,7 @@ impl ThreadPool {
         self.inner().install(|| filch::join(oper_a, oper_b))
     }
 
-    /// [`scope`](crate::scope()) in this pool.
+    /// Opens a scope as [`scope`](crate::scope()) does, in this pool.
     pub fn scope<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&Scope<'scope>) -> R + Send,
@@ -103,7 +103,7 @@ impl ThreadPool {
         self.inner().install(|| filch::scope(op))
     }
 
-    /// [`scope_fifo`](crate::scope_fifo()) in this pool.
+    /// Opens a scope as [`scope_fifo`](crate::scope_fifo()) does, in this pool.
     pub fn scope_fifo<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -112,7 +112,7 @@ impl ThreadPool {
         self.inner().install(|| filch::scope_fifo(op))
     }
 
-    /// [`in_place_scope`](crate::in_place_scope()) whose jobs run in this pool.
+    /// Opens a scope as [`in_place_scope`](crate::in_place_scope()) does. The scope's jobs run in this pool.
     pub fn in_place_scope<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&Scope<'scope>) -> R,
@@ -120,7 +120,8 @@ impl ThreadPool {
         self.inner().in_place_scope(op)
     }
 
-    /// [`in_place_scope_fifo`](crate::in_place_scope_fifo()) whose jobs run in this pool.
+    /// Opens a scope as [`in_place_scope_fifo`](crate::in_place_scope_fifo()) does. The scope's jobs run in this
+    /// pool.
     pub fn in_place_scope_fifo<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&ScopeFifo<'scope>) -> R,
@@ -128,7 +129,7 @@ impl ThreadPool {
         self.inner().in_place_scope_fifo(op)
     }
 
-    /// [`spawn`](crate::spawn()) in this pool.
+    /// Spawns a job as [`spawn`](crate::spawn()) does, in this pool.
     pub fn spawn<OP>(&self, op: OP)
     where
         OP: FnOnce() + Send + 'static,
@@ -136,7 +137,7 @@ impl ThreadPool {
         accepted(self.inner().execute(op));
     }
 
-    /// [`spawn_fifo`](crate::spawn_fifo()) in this pool.
+    /// Spawns a job as [`spawn_fifo`](crate::spawn_fifo()) does, in this pool.
     pub fn spawn_fifo<OP>(&self, op: OP)
     where
         OP: FnOnce() + Send + 'static,
@@ -144,7 +145,7 @@ impl ThreadPool {
         accepted(self.inner().execute_fifo(op));
     }
 
-    /// [`spawn_broadcast`](crate::spawn_broadcast()) in this pool.
+    /// Spawns a job on each thread as [`spawn_broadcast`](crate::spawn_broadcast()) does, in this pool.
     pub fn spawn_broadcast<OP>(&self, op: OP)
     where
         OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
@@ -152,18 +153,21 @@ impl ThreadPool {
         accepted(self.inner().spawn_broadcast(op));
     }
 
-    /// [`yield_now`](filch::yield_now()), if the calling thread is one of this pool.
+    /// Calls [`yield_now`](filch::yield_now()) if the calling thread is a thread of this pool. Otherwise it returns
+    /// `None`.
     pub fn yield_now(&self) -> Option<Yield> {
         self.current_thread_index().and_then(|_| filch::yield_now())
     }
 
-    /// [`yield_local`](filch::yield_local()), if the calling thread is one of this pool.
+    /// Calls [`yield_local`](filch::yield_local()) if the calling thread is a thread of this pool. Otherwise it
+    /// returns `None`.
     pub fn yield_local(&self) -> Option<Yield> {
         self.current_thread_index().and_then(|_| filch::yield_local())
     }
 }
 
-/// A thread of the pool itself comes to its own turn, too, when its deque is empty and earlier broadcasts are through.
+/// Runs the calling thread's own jobs and its turns of earlier broadcasts: a thread of the pool takes its own turn of
+/// a broadcast only after these.
 pub(crate) fn finish_own() {
     while filch::yield_local() == Some(filch::Yield::Executed) {}
 }
@@ -185,7 +189,7 @@ impl fmt::Debug for ThreadPool {
     }
 }
 
-/// Tells pools apart where they are printed.
+/// Tells pools apart when they are printed.
 #[derive(Clone, Copy)]
 pub(crate) struct PoolId(usize);
 

@@ -1,12 +1,12 @@
-//! Any number of jobs that borrow, all ended when the scope is. The scopes are filch's own: a job gets its scope by
-//! reference, which no wrapper without `unsafe` could hand to it.
+//! Scopes: any number of jobs that borrow, all of which have ended when the scope ends. The scopes are filch's own: a
+//! job gets its scope by reference, and a wrapper could not pass that reference without `unsafe`.
 
 pub use filch::{Scope, ScopeFifo};
 
 use crate::global::{self, from_outside, on_worker};
 
-/// Calls `op` on a thread of the pool with a scope to spawn in, and returns when all that was spawned has ended. The first
-/// panic goes on then.
+/// Calls `op` on a thread of the pool with a scope to spawn in, and returns when all spawned jobs have ended. Then it
+/// resumes the first panic, if there was one.
 ///
 /// ```
 /// let mut halves = [0, 0];
@@ -25,7 +25,7 @@ where
     if on_worker() { filch::scope(op) } else { from_outside(|| filch::scope(op)) }
 }
 
-/// As [`scope`], but a thread runs what it spawned in the order in which it did.
+/// Opens a scope as [`scope`] does, but a thread runs the jobs that it spawned in the order in which it spawned them.
 pub fn scope_fifo<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -34,7 +34,7 @@ where
     if on_worker() { filch::scope_fifo(op) } else { from_outside(|| filch::scope_fifo(op)) }
 }
 
-/// As [`scope`], but calls `op` on the calling thread.
+/// Opens a scope as [`scope`] does, but calls `op` on the calling thread.
 pub fn in_place_scope<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&Scope<'scope>) -> R,
@@ -42,7 +42,7 @@ where
     if on_worker() { filch::in_place_scope(op) } else { global::get().in_place_scope(op) }
 }
 
-/// As [`scope_fifo`], but calls `op` on the calling thread.
+/// Opens a scope as [`scope_fifo`] does, but calls `op` on the calling thread.
 pub fn in_place_scope_fifo<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&ScopeFifo<'scope>) -> R,

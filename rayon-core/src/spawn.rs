@@ -1,10 +1,10 @@
-//! Jobs that nobody waits for.
+//! Spawns jobs that nobody waits for.
 
 use crate::error::accepted;
 use crate::global::{self, on_worker};
 
-/// Has the pool run `func`. A thread runs the newest of what it spawned first; others steal the oldest. What it panics
-/// with goes to the pool's panic handler, and without one ends the process.
+/// Has the pool run `func`. A thread runs the newest job that it spawned first; other threads steal the oldest. The
+/// payload of a panic goes to the pool's panic handler. Without a handler the panic ends the process.
 ///
 /// ```
 /// let (done, result) = std::sync::mpsc::channel();
@@ -18,7 +18,8 @@ where
     accepted(if on_worker() { filch::execute(func) } else { global::get().execute(func) });
 }
 
-/// As [`spawn`], but a thread runs the oldest of what it spawned so first.
+/// Has the pool run `func` as [`spawn`] does, but a thread runs the oldest job that it spawned with this function
+/// first.
 pub fn spawn_fifo<F>(func: F)
 where
     F: FnOnce() + Send + 'static,

@@ -1,4 +1,4 @@
-//! The threads of a pool, and who starts them.
+//! The threads of a pool, and the types that start them.
 
 use std::fmt;
 use std::io;
@@ -8,8 +8,8 @@ use filch::WorkerThread;
 
 use crate::pool::PoolId;
 
-/// A worker that waits for its thread: what the closure of
-/// [`ThreadPoolBuilder::spawn_handler`](crate::ThreadPoolBuilder::spawn_handler) gets.
+/// A worker that waits for its thread. The closure of
+/// [`ThreadPoolBuilder::spawn_handler`](crate::ThreadPoolBuilder::spawn_handler) gets it.
 pub struct ThreadBuilder {
     pub(crate) pool: PoolId,
     pub(crate) name: Option<String>,
@@ -18,22 +18,23 @@ pub struct ThreadBuilder {
 }
 
 impl ThreadBuilder {
-    /// The number of the thread in its pool, below the number of threads.
+    /// Returns the number of the thread in its pool. It is below the number of threads.
     pub fn index(&self) -> usize {
         self.worker.index()
     }
 
-    /// What [`ThreadPoolBuilder::thread_name`](crate::ThreadPoolBuilder::thread_name) said for it.
+    /// Returns the name that [`ThreadPoolBuilder::thread_name`](crate::ThreadPoolBuilder::thread_name) gave for the
+    /// thread.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// What was given to [`ThreadPoolBuilder::stack_size`](crate::ThreadPoolBuilder::stack_size).
+    /// Returns the value given to [`ThreadPoolBuilder::stack_size`](crate::ThreadPoolBuilder::stack_size).
     pub fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }
 
-    /// Makes the calling thread this worker; returns when the pool has ended.
+    /// Makes the calling thread this worker, and returns when the pool has ended.
     pub fn run(self) {
         self.worker.run();
     }
@@ -50,11 +51,11 @@ impl fmt::Debug for ThreadBuilder {
     }
 }
 
-/// Cannot be named from outside, so that [`ThreadSpawn`] cannot be implemented there.
+/// A type that other crates cannot name, so that they cannot implement [`ThreadSpawn`].
 #[derive(Debug)]
 pub struct Sealed;
 
-/// Who starts the threads of a pool. Public only because it bounds what is.
+/// Starts the threads of a pool. It is public only because it bounds public items.
 pub trait ThreadSpawn {
     #[doc(hidden)]
     fn sealed(&self) -> Sealed;
@@ -89,7 +90,7 @@ pub(crate) fn as_asked(thread: &ThreadBuilder) -> thread::Builder {
     builder
 }
 
-/// Has the program start threads.
+/// Has the program start the threads.
 #[derive(Debug)]
 pub struct CustomSpawn<F>(pub(crate) F);
 

@@ -38,8 +38,8 @@ const MODEL_ROUNDS: u32 = 2;
 const OFFERS: u32 = 3;
 
 /// A thread that keeps an offered core for longer than this is not the awaited thread: it never waits, and keeps the
-/// core for the whole of the system's time slice, some milliseconds. A sleeper gets the core back from this thread
-/// when it is woken.
+/// core for the whole of the system's slice, some milliseconds. A sleeper gets the core back from this thread when it
+/// is woken.
 const PATIENCE: Duration = Duration::from_micros(100);
 
 /// How many offers a thread leaves out after an offer that took longer than [`PATIENCE`]. The number doubles with

@@ -1,4 +1,4 @@
-//! Which cores a thread may use.
+//! Reads and sets the cores that a thread may use.
 
 /// Binds a thread, 0 for the calling one, to `cores`.
 pub fn bind(thread: libc::pid_t, cores: &[usize]) {

@@ -1,4 +1,4 @@
-//! Polling by hand.
+//! Polls futures by hand.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! The stacks of all threads of this process, without a debugger: each is sent a signal and writes down where it is.
+//! Shows the stacks of all threads of this process, without a debugger: it sends each thread a signal, and the thread
+//! writes down where it is.
 
 use std::backtrace::Backtrace;
 use std::fmt::Write;

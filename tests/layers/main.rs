@@ -1,5 +1,5 @@
-//! The house: each file uses its own floor and those below, no files use each other in a circle, none is long, and the
-//! documents name only files that exist.
+//! Checks the layout of the sources: each file uses its own floor and those below, no files use each other in a
+//! circle, no file is long, and the documents name only files that exist.
 
 mod graph;
 mod source;

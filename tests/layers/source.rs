@@ -1,4 +1,4 @@
-//! What a file says that it uses.
+//! Reads which names a file uses.
 
 use std::fs;
 use std::path::Path;

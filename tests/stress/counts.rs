@@ -1,4 +1,4 @@
-//! Each job runs once, each count is exact: deques that grow under thieves, many threads, trees of random shape.
+//! Each job runs once, and each count is exact: deques that grow under thieves, many threads, trees of random shape.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What a host does to a pool while it works: signals, stops, masks that change, memory that runs out. Exact counts.
+//! What a host does to a pool while it works: signals, stops, masks that change, memory that runs out. The counts are
+//! exact.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;

@@ -1,6 +1,6 @@
-//! Stress: what the models cannot reach, because it needs many threads, long runs, a deque that grows, or a system that
-//! interferes. One program of named cases, each run in a process of its own under a watchdog that shows the stacks of all
-//! its threads.
+//! Stress: what the models cannot reach, because it needs many threads, long runs, a deque that grows, or a system
+//! that interferes. One program holds named cases. Each case runs in a process of its own, under a watchdog that
+//! shows the stacks of all its threads.
 //!
 //! ```sh
 //! cargo test --test stress                          # the short form; `cargo test` runs it with the others
@@ -9,8 +9,8 @@
 //! cargo test --test stress -- --size 1000 panics    # that many, whatever the case counts
 //! ```
 //!
-//! Without `--seed` each run has another one, which is printed. It decides what is random in a case; what the system's
-//! scheduler does it does not, so a case that failed may pass with the same seed, and should be run again a few times.
+//! Without `--seed` each run draws another seed and prints it. The seed decides what is random in a case, but not
+//! what the system's scheduler does. So a failed case may pass with the same seed; run it again a few times.
 
 #[path = "../common/mod.rs"]
 mod common;

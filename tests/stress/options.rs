@@ -1,4 +1,4 @@
-//! The arguments, the test harness's among them: `cargo test -- …` gives the same to each test program.
+//! The arguments, including the test harness's: `cargo test -- …` gives the same arguments to each test program.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

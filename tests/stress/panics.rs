@@ -1,4 +1,4 @@
-//! Panics in jobs of every kind: each goes where it belongs, with its payload, and the workers stay what they were.
+//! Panics in jobs of every kind: each goes where it belongs, with its payload, and the workers stay as they were.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,6 +1,6 @@
-//! Programs made at random over the whole interface, none of which has a cycle of waits: each must end, and its pieces must
-//! add up. A program is a tree of operations; each operation runs its parts in some way, on one of the pools, and waits
-//! for them in some way.
+//! Random programs over the whole interface. None has a cycle of waits, so each must end, and its pieces must add up.
+//! A program is a tree of operations. Each operation runs its parts in some way, on one of the pools, and waits for
+//! them in some way.
 
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,5 +1,5 @@
-//! A processor of which the process gets half: all its threads stand still together, wherever they are, until the next
-//! period begins. Needs a control group that the test may make; skipped without.
+//! A processor of which the process gets half: all its threads stand still together, wherever they are, until the
+//! next period begins. This needs a control group that the test may make; it is skipped without one.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Four producers against a close or a shutdown: each job either ran once, by
-//! the time the close is over, or was handed back; none does both, none does neither.
+//! Four producers against a close or a shutdown: each job either ran once, by the time the close is over, or was
+//! handed back. No job does both, and no job does neither.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};

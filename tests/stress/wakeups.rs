@@ -1,4 +1,4 @@
-//! No wake-up is lost: nothing else is submitted that could mend one, so a loss hangs.
+//! No wake-up is lost: nothing else is submitted that could mend a loss, so a loss hangs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};

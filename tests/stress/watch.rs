@@ -1,5 +1,6 @@
-//! A case in a process of its own, and the watchdog: the child shows the stacks of its threads when its time is up; if
-//! it cannot even do that, the parent shows what the system knows of them, and a debugger's view where there is one.
+//! Runs a case in a process of its own, under a watchdog. The child shows the stacks of its threads when its time is
+//! up. If it cannot even do that, the parent shows what the system knows of the threads, and a debugger's view where
+//! there is a debugger.
 
 use std::cell::UnsafeCell;
 use std::fmt::Write;

@@ -57,8 +57,8 @@ pub(crate) enum Woken {
 }
 
 impl Sleep {
-    /// For workers that are woken by `unparkers`, with places for up to `spares` more. Half of the workers may search
-    /// at once.
+    /// Creates the state for the workers that `unparkers` wake, with places for up to `spares` spares. Half of the
+    /// workers may search at once.
     pub(crate) fn new(unparkers: Box<[Unparker]>, spares: usize) -> Sleep {
         let workers = unparkers.len();
         let all = workers + spares;
@@ -106,8 +106,9 @@ impl Sleep {
         }
     }
 
-    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began. The last sleeper may have put off ending the
-    /// pool because of the caller: if all are at rest now, the caller has to see to it.
+    /// Ends what [`enter`](Self::enter) or [`hold`](Self::hold) began. Because of the caller, the last worker that
+    /// fell asleep may not have ended the pool. So if the pool is at rest in the returned state, the caller must see
+    /// to the pool's end.
     #[inline]
     pub(crate) fn leave(&self) -> Snapshot {
         self.word.leave()
@@ -126,9 +127,10 @@ impl Sleep {
         }
     }
 
-    /// As [`published`](Self::published), for a thread that is about to wait for that job. If it must wake somebody,
-    /// it makes way: rather a worker of its own core, which then begins as soon as this thread sleeps (`true`), than
-    /// one whose core may have to be brought back from idle.
+    /// As [`published`](Self::published), for a thread that is about to wait for the job. If it must wake a worker,
+    /// it prefers a worker of its own core, which begins as soon as this thread sleeps. Another worker's core may
+    /// have to be brought back from idle. Returns `true` if it woke a worker of its own core: the thread should then
+    /// sleep at once.
     pub(crate) fn published_by_waiter(&self) -> bool {
         fence(SLEEP_WAITER_FENCE);
         let seen = self.word.peek();
@@ -249,8 +251,8 @@ impl Sleep {
         self.word.close()
     }
 
-    /// Asks `is_over` whether the pool, closed, is at its end. What it looks at stands still if it is: whoever comes
-    /// to work waits before its first look.
+    /// Returns what `is_over` says about the word, under the lock `ending`: whether the closed pool is at its end. If
+    /// it is, nothing changes during the look: a thread that comes to work waits for the lock before its first look.
     pub(crate) fn decide(&self, is_over: impl FnOnce(Snapshot) -> bool) -> bool {
         let _deciding = lock(&self.ending);
         is_over(self.word.load())

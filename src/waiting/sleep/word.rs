@@ -103,7 +103,7 @@ impl fmt::Debug for Snapshot {
             .field("asleep", &self.asleep())
             .field("waiting", &self.waiting())
             .field("entered", &self.entered())
-            .field("watched", &(self.0 & NAPPING != 0))
+            .field("napping", &(self.0 & NAPPING != 0))
             .field("closed", &self.closed())
             .field("ended", &self.ended())
             .finish()

@@ -87,7 +87,11 @@ fn beside<P>(marks: u64, make: impl FnOnce() -> P, f: impl FnOnce(&P) -> Vec<Dur
 
 /// Has `f` run beside a pool of filch's.
 pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
-    beside(marks, || filch::Pool::builder().workers(workers).build().expect("a pool"), f)
+    let builder = filch::Pool::builder().workers(workers);
+    // To compare: `FILCH_ASYMMETRIC_FENCES=0` does without the system's fence on all cores.
+    let heavy = std::env::var("FILCH_ASYMMETRIC_FENCES").as_deref() != Ok("0");
+    let builder = if heavy { builder } else { builder.asymmetric_fences(false) };
+    beside(marks, || builder.build().expect("a pool"), f)
 }
 
 /// Has `f` run beside a pool of rayon's.

@@ -173,6 +173,8 @@ pub enum BuildError {
     AlreadyWorker,
     /// The global pool exists already.
     GlobalAlreadyBuilt,
+    /// `asymmetric_fences(true)` was given, and this system has no fence on all cores at once, or refuses it.
+    NoAsymmetricFences,
     /// `capacity(0)` was given.
     ZeroCapacity,
     /// No queue can have this capacity.
@@ -235,6 +237,9 @@ impl fmt::Display for BuildError {
             BuildError::GlobalAlreadyBuilt => {
                 f.write_str("the global pool exists already; it can be built once, before its first use")
             }
+            BuildError::NoAsymmetricFences => f.write_str(
+                "asymmetric_fences(true) was given; this system has no such fence, so only false is allowed",
+            ),
             BuildError::ZeroCapacity => f.write_str("a capacity of 0 jobs was given; at least 1 is needed"),
             BuildError::CapacityTooLarge { given, max } => {
                 write!(f, "a capacity of {given} jobs was given; 1 to {max} are allowed")

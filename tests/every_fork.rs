@@ -9,7 +9,15 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, until, within};
-use filch::Pool;
+use filch::{Pool, PoolBuilder};
+
+/// Runs `body` with builders of pools that use the system's fence, if there is one, and of pools that do not.
+fn both_ways(body: impl Fn(fn() -> PoolBuilder) + Send + 'static) {
+    within(LIMIT, move || {
+        body(Pool::builder);
+        body(|| Pool::builder().asymmetric_fences(false));
+    });
+}
 
 fn fib(n: u32) -> u32 {
     if n < 2 {
@@ -71,8 +79,8 @@ fn while_the_other_is_busy(pool: &Pool, history: u32, depth: usize, right: bool)
 
 #[test]
 fn after_fine_forks_at_any_depth() {
-    within(LIMIT, || {
-        let pool = Pool::builder().workers(2).build().unwrap();
+    both_ways(|builder| {
+        let pool = builder().workers(2).build().unwrap();
         for depth in (0..12).chain([40, 400]) {
             for right in [false, true] {
                 while_the_other_is_busy(&pool, 15, depth, right);
@@ -83,8 +91,8 @@ fn after_fine_forks_at_any_depth() {
 
 #[test]
 fn after_any_history() {
-    within(LIMIT, || {
-        let pool = Pool::builder().workers(2).build().unwrap();
+    both_ways(|builder| {
+        let pool = builder().workers(2).build().unwrap();
         for history in 0..20 {
             while_the_other_is_busy(&pool, history, 5, false);
         }
@@ -103,9 +111,9 @@ fn each(items: Range<usize>, f: &(dyn Fn(usize) + Sync)) {
 /// One item of a loop is a small pipeline.
 #[test]
 fn a_pipeline_in_a_loop() {
-    within(LIMIT, || {
+    both_ways(|builder| {
         for workers in [2, 4] {
-            let pool = Pool::builder().workers(workers).build().unwrap();
+            let pool = builder().workers(workers).build().unwrap();
             for round in 0..100 {
                 let special = (round * 37 + 11) % 1024;
                 pool.install(|| {
@@ -138,9 +146,9 @@ fn all_sides_meet() {
             until(|| here.load(Ordering::Acquire) >= all);
         }
     }
-    within(LIMIT, || {
+    both_ways(|builder| {
         for workers in [2, 3, 8] {
-            let pool = Pool::builder().workers(workers).build().unwrap();
+            let pool = builder().workers(workers).build().unwrap();
             for round in 1..=20 {
                 let here = AtomicUsize::new(0);
                 pool.install(|| {
@@ -155,8 +163,8 @@ fn all_sides_meet() {
 /// A walk of a tree of directories, say: a level deeper with each fork, and at its end something that talks.
 #[test]
 fn at_the_end_of_a_long_walk() {
-    within(LIMIT, || {
-        let pool = Pool::builder().workers(2).stack_size(256 << 20).build().unwrap();
+    both_ways(|builder| {
+        let pool = builder().workers(2).stack_size(256 << 20).build().unwrap();
         for depth in [100, 1_000, 10_000] {
             pool.install(|| nested(depth, &talk));
             pool.install(|| nested_right(depth, &talk));

@@ -18,7 +18,7 @@ use crate::scheduler::worker::{
     Worker, WorkerStart, lend_host, return_host, return_host_of_dropped_pool, with_current,
 };
 use crate::sync::{Arc, MODEL, defect};
-use crate::system::membarrier;
+use crate::system::heavy_fence;
 use crate::system::unwind::{self, Payload};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::sleep::Sleep;
@@ -133,7 +133,14 @@ impl PoolBuilder {
 
     fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
         let plan = self.plan().map_err(Failed::Refused)?;
-        membarrier::prepare();
+        let may_use_heavy = self.asymmetric_fences != Some(false);
+        if self.asymmetric_fences == Some(true) {
+            if !heavy_fence::prepare_and_wait() {
+                return Err(Failed::Refused(BuildError::NoAsymmetricFences));
+            }
+        } else if may_use_heavy {
+            heavy_fence::prepare();
+        }
         let PoolBuilder {
             name,
             stack_size,
@@ -150,7 +157,8 @@ impl PoolBuilder {
                 return Err(Failed::Refused(BuildError::AlreadyWorker));
             }
         }
-        let mut all_parts: Vec<WorkerParts> = (0..plan.len()).map(|_| WorkerParts::new()).collect();
+        let mut all_parts: Vec<WorkerParts> =
+            (0..plan.len()).map(|_| WorkerParts::new(may_use_heavy)).collect();
         if !MODEL && let Some(parts) = all_parts.first() {
             // The first steal in a process makes crossbeam set up what all deques share. If a worker's thread did
             // that and the process forked at that moment, no pool of the child could ever take a job. So it happens
@@ -172,7 +180,8 @@ impl PoolBuilder {
         let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
         let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
         let threads = plan.len() - usize::from(host);
-        let registry: Shared = Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares));
+        let registry: Shared =
+            Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares, may_use_heavy));
         if host {
             let parts = all_parts.remove(0);
             lend_host(Worker::new(WorkerStart { index: 0, registry: Arc::clone(&registry), parts }, true));

@@ -29,6 +29,7 @@ pub struct PoolBuilder {
     pub(super) help_stack: usize,
     pub(super) searchers: Option<usize>,
     pub(super) spares: Option<usize>,
+    pub(super) asymmetric_fences: Option<bool>,
     pub(super) hooks: Hooks,
     pub(super) spawn: Option<Box<HostSpawn>>,
     pub(super) use_current_thread: bool,
@@ -47,6 +48,7 @@ impl PoolBuilder {
             help_stack: HELP_STACK,
             searchers: None,
             spares: None,
+            asymmetric_fences: None,
             hooks: Hooks::default(),
             spawn: None,
             use_current_thread: false,
@@ -212,6 +214,28 @@ impl PoolBuilder {
     /// ```
     pub fn spares(mut self, spares: usize) -> Self {
         self.spares = Some(spares);
+        self
+    }
+
+    /// Sets whether the pool uses the system's fence on all cores at once: `membarrier` on Linux and FreeBSD,
+    /// `FlushProcessWriteBuffers` on Windows. If not given, it does where the system has one.
+    ///
+    /// With that fence a fork costs its worker no fence, and a thief that takes a fork out of a busy worker's hands pays
+    /// with a system call. Without it each fork and each private job costs a fence, and a worker without work looks a
+    /// second time, a moment later, before it sleeps. Every promise of the crate holds either way. Use `false` in a
+    /// sandbox that kills a process for that call, and to compare. [`Stats::asymmetric_fences`](crate::Stats) tells what
+    /// the pool does.
+    ///
+    /// # Examples
+    /// ```
+    /// // No call that a strict sandbox may not know.
+    /// let pool = filch::Pool::builder().workers(2).asymmetric_fences(false).build()?;
+    /// assert_eq!(pool.join(|| 1, || 2), (1, 2));
+    /// assert!(!pool.stats().asymmetric_fences);
+    /// # Ok::<(), filch::BuildError>(())
+    /// ```
+    pub fn asymmetric_fences(mut self, asymmetric_fences: bool) -> Self {
+        self.asymmetric_fences = Some(asymmetric_fences);
         self
     }
 }

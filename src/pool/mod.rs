@@ -176,6 +176,7 @@ impl Pool {
             panicked_on_spares: spares().map(|counters| counters.panicked.get()).sum(),
             waits: counts.called,
             waits_helped: counts.refused,
+            asymmetric_fences: self.registry.uses_heavy(),
         }
     }
 }

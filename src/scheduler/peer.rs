@@ -19,8 +19,13 @@ pub(crate) struct WorkerParts {
 }
 
 impl WorkerParts {
-    pub(crate) fn new() -> WorkerParts {
-        WorkerParts { deque: Deque::new_lifo(), stack: private::Stack::new(), parker: Parker::new() }
+    /// Creates the parts. `may_use_heavy`: whether thieves may use the system's fence.
+    pub(crate) fn new(may_use_heavy: bool) -> WorkerParts {
+        WorkerParts {
+            deque: Deque::new_lifo(),
+            stack: private::Stack::new(may_use_heavy),
+            parker: Parker::new(),
+        }
     }
 }
 

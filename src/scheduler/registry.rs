@@ -11,14 +11,25 @@ use super::sources::Sources;
 use super::spares::Spares;
 use crate::jobs::deque::Injector;
 use crate::jobs::job::Job;
-use crate::sync::site::THREADS;
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, StdArc, defect};
+use crate::sync::site::{FORK_HEAVY, THREADS};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, StdArc, defect, fence};
 use crate::system::unwind::Payload;
-use crate::system::{membarrier, process};
+use crate::system::{heavy_fence, process};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
 use crate::waiting::wait_graph::WaitGraph;
+
+/// What a worker finds that looks for private jobs of its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    Some,
+    /// Nothing is there, and what is pushed from now on sees the demand.
+    Nothing,
+    /// Nothing was seen. Something that was pushed in the same moment may have been overlooked: see
+    /// [`Fencing`](crate::jobs::private::Fencing).
+    Unsure,
+}
 
 /// The shared half of a pool.
 pub(crate) struct Registry {
@@ -33,6 +44,8 @@ pub(crate) struct Registry {
     pub(crate) wait_graph: StdArc<WaitGraph>,
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
+    /// Whether the pool may use the system's fence.
+    pub(super) may_use_heavy: bool,
     pub(crate) finishers: Finishers,
     /// How many workers have a main loop: all but the thread that the host lent.
     pub(super) threads: AtomicUsize,
@@ -56,6 +69,7 @@ impl Registry {
         help_stack: usize,
         threads: usize,
         spares: Spares,
+        may_use_heavy: bool,
     ) -> Registry {
         let lent = threads < peers.len();
         Registry {
@@ -66,6 +80,7 @@ impl Registry {
             help_stack,
             wait_graph: WaitGraph::shared(),
             spares,
+            may_use_heavy,
             finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
             staying: AtomicUsize::new(threads),
@@ -119,21 +134,35 @@ impl Registry {
         !self.injector.is_empty() || self.all_peers().any(|peer| !peer.stealer.is_empty())
     }
 
-    /// Leaves a demand with every peer, and returns whether any peer has private jobs. A worker calls this at its
-    /// last look before it sleeps, or before it ends a search while others sleep.
+    /// Whether the pool uses the system's fence now.
+    pub(crate) fn uses_heavy(&self) -> bool {
+        self.may_use_heavy && heavy_fence::available()
+    }
+
+    /// Leaves a demand with every peer, and looks whether any peer has private jobs. A worker calls this at its last
+    /// look before it sleeps, or before it ends a search while others sleep.
     ///
-    /// If the result is `false`, the next push of each peer sees the demand. `idle` is the number of workers that
-    /// have nothing to do, and so no private jobs.
-    pub(super) fn others_keep_jobs(&self, idle: usize) -> bool {
+    /// If the result is [`Keep::Nothing`], the next push of each peer sees the demand. `idle` is the number of workers
+    /// that have nothing to do, and so no private jobs.
+    pub(super) fn others_keep_jobs(&self, idle: usize) -> Keep {
         self.all_peers().for_each(|peer| peer.private.demand());
         // A spare that is relieved and on its way to rest counts as idle beside as many workers as the pool has. So
         // the count proves nothing once spares were made.
-        let all_idle = idle >= self.peers.len() && self.spares.made() == 0;
-        if all_idle || !membarrier::available() {
-            return false;
+        if idle >= self.peers.len() && self.spares.made() == 0 {
+            return Keep::Nothing;
         }
-        membarrier::heavy();
-        self.all_peers().any(|peer| peer.private.has_some())
+        // Under a checker the light fence of a push fences.
+        let sure = if self.uses_heavy() {
+            heavy_fence::run()
+        } else {
+            fence(FORK_HEAVY);
+            MODEL
+        };
+        match () {
+            () if self.all_peers().any(|peer| peer.private.has_some()) => Keep::Some,
+            () if sure => Keep::Nothing,
+            () => Keep::Unsure,
+        }
     }
 
     /// Whether no job is left anywhere. This includes jobs that only one worker may run, and private jobs that a

@@ -70,16 +70,15 @@ impl Parker {
     }
 
     /// Takes the token, or blocks until there is one or `deadline` has passed. What a thread wrote before the
-    /// `unpark` that left the token is visible afterwards.
-    pub(crate) fn park(&self, deadline: Option<Instant>) {
+    /// `unpark` that left the token is visible afterwards. Returns whether there was a token.
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
         let inner = &*self.inner;
         if self.take() {
-            return;
+            return true;
         }
         // EMPTY -> PARKED fails only if a token arrived since: other threads change the state only to NOTIFIED.
         if inner.state.compare_exchange(EMPTY, PARKED, PARK_ARM.get(), PARK_TAKE_FAIL.get()).is_err() {
-            self.take();
-            return;
+            return self.take();
         }
         loop {
             let left = match deadline {
@@ -89,12 +88,11 @@ impl Parker {
             };
             if left.is_some_and(|left| left.is_zero()) {
                 // Also takes a token that came together with the timeout: its sender does not need it any more.
-                inner.state.swap(EMPTY, PARK_TAKE.get());
-                return;
+                return inner.state.swap(EMPTY, PARK_TAKE.get()) == NOTIFIED;
             }
             inner.blocker.block(left);
             if self.take() {
-                return;
+                return true;
             }
         }
     }

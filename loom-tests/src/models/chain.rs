@@ -13,7 +13,8 @@ use crate::jobs::deque::{Deque, Steal, Stealer};
 use crate::jobs::job::{Home, Job, Kind, Words, address_of};
 use crate::jobs::private::{Frame, Settled, Shared, Stack};
 use crate::sync::{Arc, defect};
-use crate::system::membarrier;
+use crate::sync::{has_light_fences, without_light_fences};
+use crate::system::heavy_fence;
 use crate::system::parker::Parker;
 use crate::waiting::latch::{TaskLatch, TaskOwner};
 use crate::waiting::sleep::Sleep;
@@ -59,7 +60,7 @@ struct Owner {
 impl Owner {
     /// Makes an owner with places for `deepest` frames, of which nothing is wanted.
     fn new(deepest: usize) -> Owner {
-        let stack = Stack::new();
+        let stack = Stack::new(has_light_fences());
         stack.expose(|_| 0, |_| ());
         let places = (0..deepest).map(|_| Box::new(MaybeUninit::uninit())).collect();
         Owner { stack, deque: Deque::new_lifo(), places, depth: 0, exposed: false, tasks: Vec::new() }
@@ -253,7 +254,7 @@ pub(super) fn demand() {
         thread::spawn(move || {
             let _ = sleep.fall_asleep(1, false, false);
             shared.demand();
-            membarrier::heavy();
+            let _ = heavy_fence::run();
             shared.has_some()
         })
     };
@@ -282,4 +283,11 @@ pub(super) fn owner_apart() {
         owner.stack.set_owner(TaskOwner::new(0, false));
         owner.pop();
     });
+}
+
+/// As [`raid_three_deep`], where the system has no fence on all cores: the owner fences itself.
+/// 2 threads, 4 preemptions; 274,157 executions.
+pub(super) fn fenced() {
+    without_light_fences();
+    raid_three_deep();
 }

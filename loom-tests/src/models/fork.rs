@@ -15,7 +15,8 @@ use crate::scheduler::worker::Wait;
 use crate::sync::Arc;
 use crate::sync::fence;
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::system::membarrier;
+use crate::sync::{has_light_fences, without_light_fences};
+use crate::system::heavy_fence;
 use crate::system::parker::Parker;
 use crate::system::unwind;
 use crate::waiting::sleep::Sleep;
@@ -100,7 +101,7 @@ struct Owner {
 
 impl Owner {
     fn new() -> Owner {
-        Owner { stack: Stack::new(), deque: Deque::new_lifo(), tasks: Vec::new() }
+        Owner { stack: Stack::new(has_light_fences()), deque: Deque::new_lifo(), tasks: Vec::new() }
     }
 
     /// Pushes a job. Returns how many jobs were exposed.
@@ -255,7 +256,7 @@ pub(super) fn demand() {
         thread::spawn(move || {
             let _ = sleep.fall_asleep(1, false, false);
             shared.demand();
-            membarrier::heavy();
+            let _ = heavy_fence::run();
             shared.len() > 0
         })
     };
@@ -292,4 +293,11 @@ pub(super) fn demand_in_search() {
     searcher.join().unwrap();
     assert!(seen.get() == 1 || owner.stack.is_wanted(), "model: a demand was lost");
     owner.finish();
+}
+
+/// As [`raid`], where the system has no fence on all cores: the owner fences itself.
+/// 2 threads, exhaustive; 54,871 executions.
+pub(super) fn fenced() {
+    without_light_fences();
+    raid();
 }

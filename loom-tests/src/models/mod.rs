@@ -138,7 +138,9 @@ models! {
     whole("chain_exposed_and_raided", 2, 6, chain::exposed_and_raided);
     whole("chain_demand", 2, ALL, chain::demand);
     whole("chain_owner_apart", 2, ALL, chain::owner_apart);
+    whole("chain_fenced", 2, 4, chain::fenced);
     whole("fork_raid", 2, ALL, fork::raid);
+    whole("fork_fenced", 2, ALL, fork::fenced);
     whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow);
     whole("fork_two_raiders", 3, 4, fork::two_raiders);
     whole("fork_exposure", 3, 4, fork::exposure);
@@ -173,6 +175,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("RING_FREE_LOAD=Relaxed"), model: "ring_wrap" },
     Canary { defect: Defect::Code("freeze_unheeded"), model: "chain_raid" },
     Canary { defect: weaken("FORK_POP_LIGHT=none"), model: "chain_raid" },
+    Canary { defect: weaken("FORK_POP_FENCE=none"), model: "chain_fenced" },
+    Canary { defect: weaken("STACK_POP_FENCE=none"), model: "fork_fenced" },
     Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "chain_raid_deep" },
     Canary { defect: weaken("FORK_THAW=Relaxed"), model: "chain_index" },
     Canary { defect: weaken("FORK_FROZEN=Relaxed"), model: "chain_index" },

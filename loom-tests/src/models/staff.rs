@@ -48,12 +48,12 @@ pub(super) fn starts<const N: usize>() -> [WorkerStart; N] {
 
 /// As [`starts`], in a pool with `spares` spares.
 pub(super) fn starts_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
-    let all_parts: [WorkerParts; N] = std::array::from_fn(|_| WorkerParts::new());
+    let all_parts: [WorkerParts; N] = std::array::from_fn(|_| WorkerParts::new(true));
     let peers =
         all_parts.iter().map(|parts| CachePadded::new(Peer::new(parts, String::new(), None, false))).collect();
     let sleep = Sleep::new(all_parts.iter().map(|parts| parts.parker.unparker()).collect(), spares);
     let spares = Spares::new(N, spares, String::new(), None);
-    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, spares));
+    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, spares, true));
     let mut index = 0;
     all_parts.map(|parts| {
         index += 1;

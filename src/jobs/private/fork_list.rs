@@ -30,7 +30,7 @@
 //!
 //! The owner moves `newest` on, then reads `frozen` and the frame's state. The raider sets `frozen`, then reads
 //! `newest`. This is Dekker's pattern, and the protocol that Cilk-5 calls THE (Frigo, Leiserson, Randall, 1998), with
-//! an [asymmetric fence](crate::system::membarrier) so that the owner pays nothing. At least one of the two sees the
+//! an [asymmetric fence](crate::system::heavy_fence) so that the owner pays nothing. At least one of the two sees the
 //! other.
 //!
 //! * An owner that sees `frozen` comes for the lock. So it stands still, within the fork that it is about to take
@@ -58,13 +58,13 @@ use std::ptr;
 
 use crossbeam_utils::CachePadded;
 
-use super::frame::{FROZEN, Frame, stateless};
+use super::fencing::Fencing;
+use super::frame::{FENCED, FROZEN, Frame, stateless};
 use crate::jobs::job::Job;
 use crate::sync::site::*;
 use crate::sync::{
-    AtomicPtr, AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now,
+    AtomicPtr, AtomicUsize, MODEL, Mutex, MutexGuard, defect, fence, light_fence, lock, try_lock, yield_now,
 };
-use crate::system::membarrier;
 use crate::waiting::latch::TaskOwner;
 
 /// The list of open forks, and its index.
@@ -76,7 +76,7 @@ pub(super) struct ForkList {
 
 /// What the owner reads with each fork, and other threads seldom write.
 struct Edge {
-    /// 0, or [`FROZEN`].
+    /// [`FROZEN`], [`FENCED`], both or neither.
     frozen: AtomicUsize,
     left: AtomicPtr<Frame>,
 }
@@ -90,6 +90,14 @@ struct Index {
     /// beside it: the owner takes a fork for gone as soon as it reads `left`, while the raid that takes the fork may
     /// still be under way.
     owner: u64,
+    fencing: Fencing,
+}
+
+impl Index {
+    /// The part of `frozen` that stays.
+    fn fenced(&self) -> usize {
+        if self.fencing == Fencing::Both { FENCED } else { 0 }
+    }
 }
 
 // SAFETY: the pointers are used only with the lock held, and then the frames live by the invariant.
@@ -106,12 +114,13 @@ pub(crate) enum Settled {
 }
 
 impl ForkList {
-    pub(super) fn new() -> ForkList {
-        let edge = Edge { frozen: AtomicUsize::new(0), left: AtomicPtr::new(ptr::null_mut()) };
+    pub(super) fn new(fencing: Fencing) -> ForkList {
+        let index = Index { forks: VecDeque::new(), owner: 0, fencing };
+        let edge = Edge { frozen: AtomicUsize::new(index.fenced()), left: AtomicPtr::new(ptr::null_mut()) };
         ForkList {
             newest: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             edge: CachePadded::new(edge),
-            index: Mutex::new(Index { forks: VecDeque::new(), owner: 0 }),
+            index: Mutex::new(index),
         }
     }
 
@@ -146,7 +155,16 @@ impl ForkList {
         self.newest.store(frame.link().raw(), FORK_POP.get());
         light_fence(FORK_POP_LIGHT);
         let frozen = if defect("freeze_unheeded") { 0 } else { self.edge.frozen.load(FORK_FROZEN.get()) };
-        frame.link().is_private_and(frozen)
+        frame.link().is_private_and(frozen) || frozen & FENCED != 0 && self.fence_and_look(frame)
+    }
+
+    /// The rest of a [`pop`](Self::pop) by an owner that fences.
+    #[cold]
+    #[inline(never)]
+    fn fence_and_look(&self, frame: &Frame) -> bool {
+        fence(FORK_POP_FENCE);
+        let frozen = self.edge.frozen.load(FORK_FROZEN.get());
+        frame.link().is_private_and(frozen & FROZEN)
     }
 
     /// Tells who has the fork that was just popped.
@@ -196,7 +214,7 @@ impl ForkList {
 
     /// Takes the oldest fork, unless another thread has the lock.
     pub(super) fn raid(&self) -> Option<Job> {
-        if !self.has_some() || !membarrier::available() {
+        if !self.has_some() {
             return None;
         }
         let Some(index) = try_lock(&self.index) else {
@@ -207,11 +225,15 @@ impl ForkList {
             return None;
         };
         let mut opened = Opened { list: self, index };
-        self.edge.frozen.store(FROZEN, FORK_FREEZE.get());
-        membarrier::heavy();
-        opened.enter_private();
-        let job = opened.pop_oldest();
-        self.edge.frozen.store(0, FORK_THAW.get());
+        let fenced = opened.index.fenced();
+        self.edge.frozen.store(FROZEN | fenced, FORK_FREEZE.get());
+        let job = if opened.index.fencing.fence() {
+            opened.enter_private();
+            opened.pop_oldest()
+        } else {
+            None
+        };
+        self.edge.frozen.store(fenced, FORK_THAW.get());
         if MODEL && job.is_none() {
             // The checker would otherwise try for ever before it lets the owner come for the fork that it has popped:
             // until then the list seems to hold a fork.
@@ -246,6 +268,14 @@ impl Opened<'_> {
     /// The number of forks that can be taken.
     pub(super) fn len(&self) -> usize {
         self.index.forks.len()
+    }
+
+    /// Has the owner, who is the caller, pay for fences from now on, or not.
+    pub(super) fn set_fencing(&mut self, fencing: Fencing) {
+        if self.index.fencing != fencing {
+            self.index.fencing = fencing;
+            self.list.edge.frozen.store(self.index.fenced(), FORK_THAW.get());
+        }
     }
 
     /// Hands the `count` oldest forks to `expose`, which must take them all.

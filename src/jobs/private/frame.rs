@@ -44,6 +44,9 @@ const STATE: usize = INDEXED | LEFT;
 /// The value of a word that says that a list is frozen; see [`Link::is_private_and`].
 pub(super) const FROZEN: usize = 1;
 
+/// The value of such a word that says that the owner fences, too: see [`super::fencing`]. It makes the fast path fail.
+pub(super) const FENCED: usize = 2;
+
 impl Link {
     /// Whether the fork is private.
     #[inline(always)]

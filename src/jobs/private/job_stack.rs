@@ -40,10 +40,12 @@ use std::ops::Range;
 use crossbeam_utils::CachePadded;
 
 use super::buffer::{Buffer, View};
+use super::fencing::Fencing;
 use crate::jobs::job::Job;
 use crate::sync::site::*;
-use crate::sync::{AtomicUsize, MODEL, Mutex, MutexGuard, defect, light_fence, lock, try_lock, yield_now};
-use crate::system::membarrier;
+use crate::sync::{
+    AtomicUsize, MODEL, Mutex, MutexGuard, defect, fence, light_fence, lock, try_lock, yield_now,
+};
 
 /// The number of slots at first. The number of slots is always a power of two. One slot is always free.
 const SLOTS: usize = if MODEL { 4 } else { 64 };
@@ -55,7 +57,13 @@ const KEEP: usize = 1 << 14;
 pub(super) struct Jobs {
     own: CachePadded<Own>,
     edge: CachePadded<Edge>,
-    buffer: Mutex<Buffer>,
+    locked: Mutex<Locked>,
+}
+
+/// What the lock protects.
+struct Locked {
+    buffer: Buffer,
+    fencing: Fencing,
 }
 
 /// What the owner writes with each job. Only the owner accesses the cells.
@@ -66,6 +74,8 @@ struct Own {
     view: Cell<View>,
     /// Where the bottom was when the owner last had the lock. The bottom is no lower now.
     settled: Cell<usize>,
+    /// Whether the owner fences, too: as `fencing` behind the lock.
+    fences: Cell<bool>,
 }
 
 /// What the owner reads with each job and fork, and other threads seldom write.
@@ -84,11 +94,17 @@ unsafe impl Sync for Jobs {}
 unsafe impl Send for Jobs {}
 
 impl Jobs {
-    pub(super) fn new() -> Jobs {
+    pub(super) fn new(fencing: Fencing) -> Jobs {
         let buffer = Buffer::new(SLOTS);
-        let own = Own { top: AtomicUsize::new(0), view: Cell::new(buffer.view()), settled: Cell::new(0) };
+        let own = Own {
+            top: AtomicUsize::new(0),
+            view: Cell::new(buffer.view()),
+            settled: Cell::new(0),
+            fences: Cell::new(fencing == Fencing::Both),
+        };
         let edge = Edge { bottom: AtomicUsize::new(0), limit: AtomicUsize::new(0) };
-        Jobs { own: CachePadded::new(own), edge: CachePadded::new(edge), buffer: Mutex::new(buffer) }
+        let locked = Mutex::new(Locked { buffer, fencing });
+        Jobs { own: CachePadded::new(own), edge: CachePadded::new(edge), locked }
     }
 
     // --- anybody ---
@@ -117,10 +133,10 @@ impl Jobs {
 
     /// Takes the oldest private job, unless another thread has the lock.
     pub(super) fn raid(&self) -> Option<Job> {
-        if !self.has_some() || !membarrier::available() {
+        if !self.has_some() {
             return None;
         }
-        let Some(buffer) = try_lock(&self.buffer) else {
+        let Some(locked) = try_lock(&self.locked) else {
             if MODEL {
                 // The checker would otherwise try for ever before it lets the holder of the lock go on.
                 yield_now();
@@ -129,13 +145,12 @@ impl Jobs {
         };
         let at = self.edge.bottom.load(STACK_BOTTOM.get());
         self.edge.bottom.store(at + 1, STACK_BOTTOM_MOVE.get());
-        membarrier::heavy();
-        if self.own.top.load(STACK_TOP_RAID.get()) <= at {
+        if !locked.fencing.fence() || self.own.top.load(STACK_TOP_RAID.get()) <= at {
             self.edge.bottom.store(at, STACK_BOTTOM_MOVE.get());
             return None;
         }
         // SAFETY: position `at` is claimed and holds a job: see the module's text.
-        Some(unsafe { buffer.view().read(at) })
+        Some(unsafe { locked.buffer.view().read(at) })
     }
 
     /// Whether the owner has not yet answered the last demand.
@@ -174,7 +189,7 @@ impl Jobs {
     #[cold]
     #[inline(never)]
     fn is_empty_now(&self) -> bool {
-        let _buffer = lock(&self.buffer);
+        let _locked = lock(&self.locked);
         let bottom = self.bottom();
         self.own.settled.set(bottom);
         self.top() <= bottom
@@ -208,6 +223,9 @@ impl Jobs {
         let at = self.top() - 1;
         self.own.top.store(at, STACK_POP.get());
         light_fence(STACK_POP_LIGHT);
+        if self.own.fences.get() {
+            fence(STACK_POP_FENCE);
+        }
         if self.bottom() > at && !defect("bottom_unlooked") && !self.settle(at) {
             return None;
         }
@@ -220,7 +238,7 @@ impl Jobs {
     #[cold]
     fn settle(&self, at: usize) -> bool {
         // While the owner holds the lock, no raid is under way: it has happened, or the raider has given up.
-        let buffer = lock(&self.buffer);
+        let locked = lock(&self.locked);
         if self.bottom() <= at {
             return true;
         }
@@ -230,7 +248,7 @@ impl Jobs {
         // The bottom goes down, so the limit must go down with it. A plain store could take a demand back.
         let seen = limit.load(STACK_LIMIT.get());
         if seen != 0 {
-            let lower = at + buffer.len() - 1;
+            let lower = at + locked.buffer.len() - 1;
             let _ = limit.compare_exchange(seen, lower, STACK_LIMIT_SET.get(), STACK_LIMIT.get());
         }
         false
@@ -241,11 +259,11 @@ impl Jobs {
     /// # Safety
     /// The caller must be the owner.
     pub(super) unsafe fn open(&self) -> Opened<'_> {
-        let mut buffer = lock(&self.buffer);
+        let mut locked = lock(&self.locked);
         let bottom = self.bottom();
-        self.make_room(&mut buffer, bottom, self.top());
+        self.make_room(&mut locked.buffer, bottom, self.top());
         self.own.settled.set(bottom);
-        Opened { jobs: self, buffer }
+        Opened { jobs: self, locked }
     }
 
     /// Makes sure that the buffer has slots for the jobs up to `top` and for one more; replaces a large, empty
@@ -275,7 +293,7 @@ impl Jobs {
 /// The stack with its lock, held by the owner.
 pub(super) struct Opened<'j> {
     jobs: &'j Jobs,
-    buffer: MutexGuard<'j, Buffer>,
+    locked: MutexGuard<'j, Locked>,
 }
 
 impl Opened<'_> {
@@ -284,9 +302,15 @@ impl Opened<'_> {
         self.jobs.top() - self.jobs.bottom()
     }
 
+    /// Has the owner, who is the caller, pay for fences from now on, or not.
+    pub(super) fn set_fencing(&mut self, fencing: Fencing) {
+        self.locked.fencing = fencing;
+        self.jobs.own.fences.set(fencing == Fencing::Both);
+    }
+
     /// Notes that no job is wanted any more.
     pub(super) fn answered(&self) {
-        let limit = self.jobs.bottom() + self.buffer.len() - 1;
+        let limit = self.jobs.bottom() + self.locked.buffer.len() - 1;
         self.jobs.edge.limit.store(limit, STACK_LIMIT_SET.get());
     }
 
@@ -305,7 +329,7 @@ impl Opened<'_> {
         let bottom = oldest.end;
         // SAFETY: the positions hold jobs, and the lock is held. The bottom moves past them before the lock is
         // released.
-        expose(&mut oldest.map(|at| unsafe { self.buffer.view().read(at) }));
+        expose(&mut oldest.map(|at| unsafe { self.locked.buffer.view().read(at) }));
         self.jobs.edge.bottom.store(bottom, STACK_BOTTOM_MOVE.get());
         self.jobs.own.settled.set(bottom);
     }

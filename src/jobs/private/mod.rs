@@ -16,10 +16,12 @@
 //! can take such a fork, and its second side may be long, or may be what the first side waits for.
 
 mod buffer;
+mod fencing;
 mod fork_list;
 mod frame;
 mod job_stack;
 
+pub(crate) use fencing::Fencing;
 pub(crate) use fork_list::Settled;
 pub(crate) use frame::{Frame, owner_of};
 
@@ -29,7 +31,6 @@ use std::ops::Deref;
 use crate::jobs::job::Job;
 use crate::sync::site::FORK_ANSWER_FENCE;
 use crate::sync::{Arc, fence};
-use crate::system::membarrier;
 use crate::waiting::latch::TaskOwner;
 use fork_list::ForkList;
 use job_stack::Jobs;
@@ -38,6 +39,8 @@ use job_stack::Jobs;
 pub(crate) struct Shared {
     jobs: Jobs,
     forks: ForkList,
+    /// Whether raiders may use the system's fence.
+    may_use_heavy: bool,
 }
 
 impl Shared {
@@ -97,8 +100,10 @@ pub(crate) struct Available {
 }
 
 impl Stack {
-    pub(crate) fn new() -> Stack {
-        Stack(Arc::new(Shared { jobs: Jobs::new(), forks: ForkList::new() }))
+    /// Creates an empty stack. Its raiders may use the system's fence if `may_use_heavy` says so.
+    pub(crate) fn new(may_use_heavy: bool) -> Stack {
+        let fencing = Fencing::possible(may_use_heavy);
+        Stack(Arc::new(Shared { jobs: Jobs::new(fencing), forks: ForkList::new(fencing), may_use_heavy }))
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -211,19 +216,22 @@ impl Private {
         mut expose: impl FnMut(&mut dyn ExactSizeIterator<Item = Job>),
     ) -> usize {
         // SAFETY: the caller is the owner.
-        let jobs = unsafe { self.shared.jobs.open() };
+        let mut jobs = unsafe { self.shared.jobs.open() };
         let mut forks = self.shared.forks.open();
+        let fencing = Fencing::possible(self.shared.may_use_heavy);
+        jobs.set_fencing(fencing);
+        forks.set_fencing(fencing);
         let mut exposed = 0;
         loop {
-            // Where no raid is possible, nothing stays private: the demand is never taken back.
-            let raids = membarrier::available();
-            if raids {
-                jobs.answered();
-            }
+            jobs.answered();
             fence(FORK_ANSWER_FENCE);
             let available = Available { len: forks.len() + jobs.len(), forks: forks.len() };
-            let wanted = if raids { wanted(available) } else { available.len };
+            let wanted = wanted(available);
             if wanted == 0 {
+                if Fencing::may_improve(self.shared.may_use_heavy) {
+                    // So that the owner comes here again, and learns when the system has answered.
+                    jobs.unanswered();
+                }
                 return exposed;
             }
             if available.len == 0 {

@@ -9,15 +9,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::until::{Until, UntilEnd, UntilSignal, UntilTime};
 use super::{Help, Worker};
 use crate::jobs::job::Job;
-use crate::scheduler::registry::Registry;
+use crate::scheduler::registry::Keep;
 use crate::sync::site::FORK_DEMAND_FENCE;
 use crate::sync::{MODEL, defect, fence};
 use crate::system::parker;
 use crate::system::spin::{Spin, WAKE, offer};
-use crate::waiting::latch::{Latch, Signal, TaskLatch};
-use crate::waiting::sleep::Woken;
+use crate::waiting::latch::Signal;
+use crate::waiting::sleep::{Snapshot, Woken};
 
 /// How long the napping searcher sleeps between two looks. While the machine has a free core, a fork waits at most
 /// this long until a worker sees it, plus what the system's timers add.
@@ -30,114 +31,6 @@ const NAPS: u32 = 100;
 /// within this time. It is no longer, because owners expose as many jobs as there are idle workers: a worker that is
 /// not counted gets none.
 pub(super) const BRIEF: Duration = Duration::from_micros(1);
-
-/// The end of a wait. A worker runs jobs, searches and sleeps until it is reached.
-pub(crate) trait Until {
-    /// Whether the end is reached. If so, everything that led to it is visible to the caller.
-    fn done(&self, registry: &Registry) -> bool;
-
-    /// Announces that the worker is about to park. The thread that reaches the end must then leave a token with the
-    /// worker's parker. Returns `false` if the end is reached already.
-    fn arm(&self) -> bool {
-        true
-    }
-
-    /// Looks for a job.
-    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
-        worker.find(help)
-    }
-
-    /// The number of the peer whose deque to look into first.
-    fn hint(&self) -> Option<usize> {
-        None
-    }
-
-    /// The moment at which the wait gives up.
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    /// Whether this is a wait inside a job. The pool does not end before that job has ended.
-    const IN_JOB: bool = true;
-
-    /// Whether the worker searches awake before it sleeps.
-    const SEARCH: bool = true;
-}
-
-/// The end of a worker's main loop: the pool has ended.
-pub(super) struct UntilEnd;
-
-impl Until for UntilEnd {
-    fn done(&self, registry: &Registry) -> bool {
-        registry.sleep.snapshot().ended()
-    }
-
-    const IN_JOB: bool = false;
-}
-
-impl Until for Latch {
-    fn done(&self, _: &Registry) -> bool {
-        self.probe()
-    }
-
-    fn arm(&self) -> bool {
-        Latch::arm(self)
-    }
-}
-
-impl Until for TaskLatch {
-    fn done(&self, _: &Registry) -> bool {
-        self.probe()
-    }
-
-    fn arm(&self) -> bool {
-        TaskLatch::arm(self)
-    }
-
-    fn hint(&self) -> Option<usize> {
-        self.thief()
-    }
-}
-
-/// The end of a wait for a signal, or for a moment in time. A signal wakes the worker without having been armed.
-pub(crate) struct UntilSignal<'s> {
-    pub(crate) signal: &'s Signal,
-    pub(crate) deadline: Option<Instant>,
-}
-
-impl Until for UntilSignal<'_> {
-    fn done(&self, _: &Registry) -> bool {
-        self.signal.fired() || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-}
-
-/// The end of a wait for a moment in time, or for a job in the inbox of `worker`.
-struct UntilTime<'w> {
-    moment: Instant,
-    worker: &'w Worker,
-}
-
-impl Until for UntilTime<'_> {
-    fn done(&self, _: &Registry) -> bool {
-        self.moment <= Instant::now() || !self.worker.inbox_is_empty()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        Some(self.moment)
-    }
-
-    /// Takes nothing out of the inbox: the caller puts the job where others may take it, which one of the inbox
-    /// forbids.
-    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
-        worker.find_shared(help)
-    }
-
-    const SEARCH: bool = false;
-}
 
 /// The result of [`Worker::next`]: a job, or the news that the wait is over.
 pub(super) enum Next {
@@ -249,17 +142,36 @@ impl Worker {
         if !U::IN_JOB && state.closed() {
             self.registry.end_if(state);
         }
-        if !until.done(&self.registry)
-            && (!self.registry.has_work() || defect("sleeps_unlooked"))
-            && self.inbox_is_empty()
-            && !self.registry.others_keep_jobs(state.idle())
+        let keep = if until.done(&self.registry)
+            || self.registry.has_work() && !defect("sleeps_unlooked")
+            || !self.inbox_is_empty()
         {
+            Keep::Some
+        } else {
+            self.registry.others_keep_jobs(state.idle())
+        };
+        if keep != Keep::Some {
             counters.parked.add(1);
+        }
+        if keep == Keep::Nothing || keep == Keep::Unsure && self.is_sure_after_nap(until, state) {
             self.parker.park(until.deadline());
         }
         if sleep.get_up(self.index, U::IN_JOB) == Woken::Claimed {
             counters.woken.add(1);
         }
+    }
+
+    /// The second look before a sleep, a nap after the first: whether there is nothing to do, for sure. A token that came
+    /// meanwhile is something to do.
+    #[cold]
+    fn is_sure_after_nap<U: Until>(&self, until: &U, state: Snapshot) -> bool {
+        let nap = Instant::now() + NAP;
+        let token = self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
+        !token
+            && !until.done(&self.registry)
+            && !self.registry.has_work()
+            && self.inbox_is_empty()
+            && self.registry.others_keep_jobs(state.idle()) != Keep::Some
     }
 
     /// Returns the first job of the main loop. A worker that finds none sleeps without a search: nobody has forked
@@ -343,7 +255,7 @@ impl Worker {
             let sleep = &self.registry.sleep;
             // An owner may have answered the sleepers' demand with jobs that this worker and others took.
             sleep.end_search(|state| {
-                self.registry.has_work() || self.registry.others_keep_jobs(state.idle() + 1)
+                self.registry.has_work() || self.registry.others_keep_jobs(state.idle() + 1) != Keep::Nothing
             });
         }
     }

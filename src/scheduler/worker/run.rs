@@ -5,7 +5,8 @@
 
 use std::time::Instant;
 
-use super::idle::{Next, UntilEnd};
+use super::idle::Next;
+use super::until::UntilEnd;
 use super::{Help, Worker, current};
 use crate::jobs::job::Job;
 use crate::scheduler::panic_at::PanicAt;

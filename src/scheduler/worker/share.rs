@@ -6,8 +6,7 @@
 //! | some forks, or less than four bundles of jobs | as many of the oldest as idle workers lack, each by itself |
 //! | at least four bundles of jobs and no fork | the oldest [`BUNDLE`] as one job, and asks again |
 //!
-//! Where the system has no `membarrier`, nothing stays private: each push exposes its job. [`crate::jobs::private`]
-//! has the race between a push and a demand.
+//! [`crate::jobs::private`] has the race between a push and a demand.
 
 use std::cell::Cell;
 

@@ -52,11 +52,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
-use super::idle::{Next, Until};
+use super::idle::Next;
+use super::until::Until;
 use super::{Current, Help, Worker, WorkerStart};
 use crate::jobs::job::Job;
 use crate::scheduler::peer::{Peer, WorkerParts};
-use crate::scheduler::registry::{Registry, Shared};
+use crate::scheduler::registry::{Keep, Registry, Shared};
 use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, TAKEN};
 use crate::scheduler::thread::{Trace, spawn_thread};
 use crate::sync::site::{
@@ -80,7 +81,7 @@ impl Registry {
         let number = Registry::engage(this, slot, true)?;
         let index = this.spares.first + number;
         let state = this.let_stand_in(number, searching);
-        let left = this.has_work_for(slot) || this.others_keep_jobs(state.idle());
+        let left = this.has_work_for(slot) || this.others_keep_jobs(state.idle()) != Keep::Nothing;
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
@@ -142,7 +143,9 @@ impl Registry {
         let role = &self.spares.spare(number).role;
         if role.compare_exchange(CALLED, RESTING, SPARE_RELIEVE.get(), SPARE_LOOK.get()).is_ok() {
             let _ = self.sleep.get_up(index, false);
-            self.sleep.end_search(|state| self.has_work() || self.others_keep_jobs(state.idle() + 1));
+            self.sleep.end_search(|state| {
+                self.has_work() || self.others_keep_jobs(state.idle() + 1) != Keep::Nothing
+            });
             self.rests(number);
         } else {
             role.swap(RELIEVED, SPARE_RELIEVE.get());
@@ -182,7 +185,7 @@ impl Registry {
                     threads.refused += u64::from(is_wait);
                     return None;
                 }
-                let parts = WorkerParts::new();
+                let parts = WorkerParts::new(this.may_use_heavy);
                 let name = format!("{}-spare-{number}", spares.name);
                 let peer = CachePadded::new(Peer::new(&parts, name, None, false));
                 let spare = Spare { peer, role: AtomicU32::new(RESTING), slot: AtomicUsize::new(0) };

@@ -21,8 +21,9 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use super::idle::{BRIEF, Next, Until};
+use super::idle::{BRIEF, Next};
 use super::standin::Standin;
+use super::until::Until;
 use super::{Help, Worker};
 use crate::jobs::job::{Home, Job};
 use crate::jobs::private;

@@ -40,10 +40,12 @@ sites! {
     FORK_PUSH_LIGHT = SeqCst;
     /// The owner's half in a pop: between the store to `newest` and the look at `frozen`. Partner: `FORK_HEAVY`.
     FORK_POP_LIGHT = SeqCst;
+    /// The same in a pop by an owner that pays for the fence. Partner: `FORK_HEAVY`.
+    FORK_POP_FENCE = SeqCst;
     /// The other half. It lies between the store that freezes the list, or claims a slot of the stack, and the look
     /// at what is there; and between the store of 0 into `limit` and the last look before a sleep. Outside the
-    /// checker it is a `membarrier`. Partners: `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `STACK_PUSH_LIGHT`,
-    /// `STACK_POP_LIGHT`.
+    /// checker it is a call of the system that fences every core, or, where the owner fences as well, a fence. Partners:
+    /// `FORK_PUSH_LIGHT`, `FORK_POP_LIGHT`, `FORK_POP_FENCE`, `STACK_PUSH_LIGHT`, `STACK_POP_LIGHT`, `STACK_POP_FENCE`.
     FORK_HEAVY = SeqCst;
     /// Between the owner's store that answers the demand and its look at how many workers are idle. Partner:
     /// `FORK_DEMAND_FENCE`.
@@ -82,4 +84,6 @@ sites! {
     STACK_PUSH_LIGHT = SeqCst;
     /// In a pop of a job: between the store that lowers the top and the look at the bottom. Partner: `FORK_HEAVY`.
     STACK_POP_LIGHT = SeqCst;
+    /// The same by an owner that pays for the fence. Partner: `FORK_HEAVY`.
+    STACK_POP_FENCE = SeqCst;
 }

@@ -1,0 +1,116 @@
+//! What a worker waits for: the pool's end, a latch, a signal, a moment in time.
+
+use std::time::Instant;
+
+use super::{Help, Worker};
+use crate::jobs::job::Job;
+use crate::scheduler::registry::Registry;
+use crate::waiting::latch::{Latch, Signal, TaskLatch};
+
+/// The end of a wait. A worker runs jobs, searches and sleeps until it is reached.
+pub(crate) trait Until {
+    /// Whether the end is reached. If so, everything that led to it is visible to the caller.
+    fn done(&self, registry: &Registry) -> bool;
+
+    /// Announces that the worker is about to park. The thread that reaches the end must then leave a token with the
+    /// worker's parker. Returns `false` if the end is reached already.
+    fn arm(&self) -> bool {
+        true
+    }
+
+    /// Looks for a job.
+    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
+        worker.find(help)
+    }
+
+    /// The number of the peer whose deque to look into first.
+    fn hint(&self) -> Option<usize> {
+        None
+    }
+
+    /// The moment at which the wait gives up.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether this is a wait inside a job. The pool does not end before that job has ended.
+    const IN_JOB: bool = true;
+
+    /// Whether the worker searches awake before it sleeps.
+    const SEARCH: bool = true;
+}
+
+/// The end of a worker's main loop: the pool has ended.
+pub(super) struct UntilEnd;
+
+impl Until for UntilEnd {
+    fn done(&self, registry: &Registry) -> bool {
+        registry.sleep.snapshot().ended()
+    }
+
+    const IN_JOB: bool = false;
+}
+
+impl Until for Latch {
+    fn done(&self, _: &Registry) -> bool {
+        self.probe()
+    }
+
+    fn arm(&self) -> bool {
+        Latch::arm(self)
+    }
+}
+
+impl Until for TaskLatch {
+    fn done(&self, _: &Registry) -> bool {
+        self.probe()
+    }
+
+    fn arm(&self) -> bool {
+        TaskLatch::arm(self)
+    }
+
+    fn hint(&self) -> Option<usize> {
+        self.thief()
+    }
+}
+
+/// The end of a wait for a signal, or for a moment in time. A signal wakes the worker without having been armed.
+pub(crate) struct UntilSignal<'s> {
+    pub(crate) signal: &'s Signal,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Until for UntilSignal<'_> {
+    fn done(&self, _: &Registry) -> bool {
+        self.signal.fired() || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// The end of a wait for a moment in time, or for a job in the inbox of `worker`.
+pub(super) struct UntilTime<'w> {
+    pub(super) moment: Instant,
+    pub(super) worker: &'w Worker,
+}
+
+impl Until for UntilTime<'_> {
+    fn done(&self, _: &Registry) -> bool {
+        self.moment <= Instant::now() || !self.worker.inbox_is_empty()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.moment)
+    }
+
+    /// Takes nothing out of the inbox: the caller puts the job where others may take it, which one of the inbox
+    /// forbids.
+    fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
+        worker.find_shared(help)
+    }
+
+    const SEARCH: bool = false;
+}

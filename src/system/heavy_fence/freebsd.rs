@@ -1,0 +1,60 @@
+//! FreeBSD, since 14.1: `membarrier(2)`, with Linux's numbers. A process must register, which takes no time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::State;
+
+/// The number of the system call; the libc crate does not have it.
+const MEMBARRIER: libc::c_int = 584;
+const EXPEDITED: libc::c_int = 1 << 3;
+const REGISTER: libc::c_int = 1 << 4;
+
+static STATE: AtomicU32 = AtomicU32::new(UNASKED);
+const UNASKED: u32 = 0;
+const REFUSED: u32 = 1;
+const AVAILABLE: u32 = 2;
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: the call takes three numbers, and touches no memory of this process.
+    unsafe { libc::syscall(MEMBARRIER, command, 0, 0) == 0 }
+}
+
+pub(super) fn prepare() {
+    if STATE.load(Ordering::Relaxed) == UNASKED {
+        let works = has_call() && membarrier(REGISTER) && membarrier(EXPEDITED);
+        STATE.store(if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
+    }
+}
+
+/// Returns whether the kernel is new enough: an unknown call would end the process by SIGSYS.
+fn has_call() -> bool {
+    const FIRST: libc::c_int = 1_401_000;
+    let (mut version, mut size): (libc::c_int, usize) = (0, size_of::<libc::c_int>());
+    // SAFETY: the name ends in a zero, and the buffer has the size that is given.
+    let code = unsafe {
+        libc::sysctlbyname(
+            c"kern.osreldate".as_ptr(),
+            (&raw mut version).cast(),
+            &raw mut size,
+            std::ptr::null(),
+            0,
+        )
+    };
+    code == 0 && version >= FIRST
+}
+
+pub(super) fn state() -> State {
+    match STATE.load(Ordering::Relaxed) {
+        UNASKED => State::Unasked,
+        AVAILABLE => State::Available,
+        _ => State::Missing,
+    }
+}
+
+pub(super) fn run() -> bool {
+    let fenced = membarrier(EXPEDITED);
+    if !fenced {
+        STATE.store(REFUSED, Ordering::Relaxed);
+    }
+    fenced
+}

@@ -1,0 +1,65 @@
+//! Linux, since 4.14: `membarrier(2)`.
+//!
+//! A process must register for the call, once. In a process with a second thread the kernel takes milliseconds for
+//! that, and no pool waits for it: a separate thread registers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::State;
+use crate::system::process;
+
+/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED`, and the command that registers its use, from `linux/membarrier.h`.
+const EXPEDITED: libc::c_int = 1 << 3;
+const REGISTER: libc::c_int = 1 << 4;
+
+/// Low bits: what is known. Bits above: the generation of the process that asked.
+static STATE: AtomicU64 = AtomicU64::new(UNASKED);
+const UNASKED: u64 = 0;
+const ASKED: u64 = 1;
+const REFUSED: u64 = 2;
+const AVAILABLE: u64 = 3;
+const KNOWN: u64 = 3;
+const GENERATION_SHIFT: u32 = 2;
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: the call takes three numbers, and touches no memory of this process.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+pub(super) fn prepare() {
+    let generation = u64::from(process::generation()) << GENERATION_SHIFT;
+    let seen = STATE.load(Ordering::Relaxed);
+    // A forked child inherits a finished registration, but not the thread that was about to register.
+    let is_due = seen == UNASKED || seen & KNOWN == ASKED && seen != generation | ASKED;
+    let asked = generation | ASKED;
+    if !is_due || STATE.compare_exchange(seen, asked, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        return;
+    }
+    let register = move || {
+        let works = membarrier(REGISTER) && membarrier(EXPEDITED);
+        STATE.store(generation | if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
+    };
+    // If the system starts no thread, the caller registers itself and waits.
+    if thread::Builder::new().name("filch-fence".into()).stack_size(64 << 10).spawn(register).is_err() {
+        register();
+    }
+}
+
+/// Relaxed is enough: the answer decides only which fence comes next.
+pub(super) fn state() -> State {
+    match STATE.load(Ordering::Relaxed) & KNOWN {
+        UNASKED => State::Unasked,
+        ASKED => State::Asked,
+        AVAILABLE => State::Available,
+        _ => State::Missing,
+    }
+}
+
+pub(super) fn run() -> bool {
+    let fenced = membarrier(EXPEDITED);
+    if !fenced {
+        STATE.store(REFUSED, Ordering::Relaxed);
+    }
+    fenced
+}

@@ -65,13 +65,8 @@ fn asked_for() {
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod refused {
-    use std::env;
-    use std::process::Command;
-
     use super::*;
-    use common::CHILD_LIMIT;
-
-    const CHILD: &str = "FILCH_FENCES_CHILD";
+    use common::{CHILD_LIMIT, passes_in_child};
 
     #[repr(C)]
     struct Instruction {
@@ -115,22 +110,14 @@ mod refused {
     const FAILS: u32 = 0x5_0000 | libc::ENOSYS as u32;
     const KILLS: u32 = 0x8000_0000;
 
-    /// Runs the test `name` again in a process of its own, where `body` is called.
-    fn in_child(name: &str, body: impl FnOnce() + Send + 'static) {
-        if env::var_os(CHILD).is_some_and(|child| child == name) {
-            return within(CHILD_LIMIT, body);
-        }
-        let test = format!("refused::{name}");
-        let me = env::current_exe().unwrap();
-        let output =
-            Command::new(me).args(["--exact", &test, "--nocapture"]).env(CHILD, name).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&text));
+    /// Runs the test `name` in a process of its own, because what is refused stays refused.
+    fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
+        passes_in_child(&format!("refused::{name}"), "", || within(CHILD_LIMIT, body));
     }
 
     #[test]
     fn from_the_start() {
-        in_child("from_the_start", || {
+        alone("from_the_start", || {
             refuse(FAILS);
             for workers in [1, 2, 4] {
                 let pool = Pool::builder().workers(workers).build().unwrap();
@@ -144,7 +131,7 @@ mod refused {
 
     #[test]
     fn later() {
-        in_child("later", || {
+        alone("later", || {
             let pools = [1, 2, 4].map(|workers| {
                 let pool = Pool::builder().workers(workers).asymmetric_fences(true).build().unwrap();
                 all_kinds(&pool);
@@ -164,7 +151,7 @@ mod refused {
 
     #[test]
     fn by_death() {
-        in_child("by_death", || {
+        alone("by_death", || {
             refuse(KILLS);
             let pool = Pool::builder().workers(2).asymmetric_fences(false).build().unwrap();
             all_kinds(&pool);

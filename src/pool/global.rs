@@ -14,8 +14,8 @@
 //!
 //! Invariant: at most one thread of a process builds at a time, and `GLOBAL` is set at most once.
 
+use std::io;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
-use std::thread::ThreadId;
 
 use super::Pool;
 use super::builder::PoolBuilder;
@@ -24,6 +24,7 @@ use crate::scheduler::registry::Shared;
 use crate::scheduler::worker::{return_host_of_dropped_pool, with_current};
 use crate::sync::{Arc, MODEL};
 use crate::system::process;
+use crate::system::thread_id::{self, ThreadNumber};
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
 /// The thread that builds the pool, so that a second thread waits for it. A thread holds the lock only for a look.
@@ -34,7 +35,7 @@ static BUILT: Condvar = Condvar::new();
 /// A thread that builds the global pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Builder {
-    thread: ThreadId,
+    thread: ThreadNumber,
     /// The thread's process. A forked child has none of its parent's other threads, so it does not wait for them.
     generation: u32,
 }
@@ -48,7 +49,7 @@ impl Turn {
     ///
     /// The wait runs no jobs: a job that runs on top of the builder could never get the pool that it waits for.
     fn take() -> Option<Turn> {
-        let me = Builder { thread: std::thread::current().id(), generation: process::generation() };
+        let me = Builder { thread: thread_id::current(), generation: process::generation() };
         let mut building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if GLOBAL.get().is_some() {
@@ -100,7 +101,14 @@ pub(crate) fn get() -> &'static Pool {
     if let Some(pool) = GLOBAL.get() {
         return pool;
     }
-    match build(Pool::builder()) {
+    let alone = |error: BuildError| match error {
+        // Without threads, as on the web, most of what the free functions offer still works on the calling one.
+        BuildError::Spawn { ref source, .. } if source.kind() == io::ErrorKind::Unsupported => {
+            build(Pool::builder().workers(1).use_current_thread()).map_err(|_| error)
+        }
+        error => Err(error),
+    };
+    match build(Pool::builder()).or_else(alone) {
         Ok(pool) => pool,
         // Another thread was faster, or this thread is inside the build.
         Err(BuildError::GlobalAlreadyBuilt) => {

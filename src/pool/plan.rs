@@ -15,7 +15,7 @@ const MAX_STACK: usize = isize::MAX as usize / 2;
 impl PoolBuilder {
     /// Returns the core of each worker, by number; `None` for a worker that is not to be bound.
     pub(super) fn plan(&self) -> Result<Vec<Option<usize>>, BuildError> {
-        let snapshot = affinity::snapshot();
+        let snapshot = affinity::refresh();
         if self.name.contains('\0') {
             return Err(BuildError::NameContainsNul { name: self.name.clone() });
         }

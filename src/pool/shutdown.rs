@@ -13,6 +13,7 @@ use crate::scheduler::thread::Trace;
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{return_host, return_host_of_dropped_pool, with_current};
 use crate::sync::{Arc, defect, lock};
+use crate::system::thread_id;
 
 impl Pool {
     /// Shuts the pool down and returns its report. Blocks until the pool has ended.
@@ -128,7 +129,7 @@ impl Pool {
         let waited_for =
             |worker: &crate::scheduler::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
         let inside = with_current(|worker| worker.is_some_and(waited_for));
-        let this = std::thread::current().id();
+        let this = thread_id::current();
         if inside && !defect("own_end_awaited") || self.traces.iter().any(|trace| trace.id == this) {
             return Err(ShutdownError::WouldDeadlock);
         }

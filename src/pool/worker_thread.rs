@@ -12,6 +12,7 @@ use crate::scheduler::thread::{Handle, Trace, spawn_thread};
 use crate::scheduler::worker::{Current, Worker, WorkerStart, with_current};
 use crate::sync::Arc;
 use crate::system::affinity;
+use crate::system::unwind::AbortOnUnwind;
 use crate::waiting::latch::CountLatch;
 
 /// Who starts the workers' threads.
@@ -129,6 +130,9 @@ impl WorkerThread {
         // Before `start` is taken: if this panics, the drop of `self` tells the pool to go on without the worker.
         assert!(with_current(|worker| worker.is_none()), "the thread is a worker already");
         let Some(start) = self.start.take_if(|start| !start.registry.forked()) else { return };
+        // Jobs and hooks have their own boundaries. A fault of the worker itself would leave the pool without it, and
+        // whoever waits for its jobs waiting for ever.
+        let guard = AbortOnUnwind("the code of a worker itself panicked");
         let registry = Arc::clone(&start.registry);
         let worker = Worker::new(start, false);
         let me = &registry.peers[worker.index];
@@ -165,6 +169,7 @@ impl WorkerThread {
         // The worker's deque is empty and stays empty.
         drop(worker);
         me.running.count_down();
+        std::mem::forget(guard);
     }
 }
 

@@ -3,9 +3,11 @@
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 use std::cell::RefCell;
 use std::io;
-use std::thread::ThreadId;
 
 use crate::sync::{Arc, JoinHandle, MODEL, ThreadBuilder};
+use crate::system::thread_id::ThreadNumber;
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+use crate::system::{process, thread_id};
 use crate::waiting::latch::CountLatch;
 
 pub(crate) type Handle = JoinHandle<()>;
@@ -21,7 +23,7 @@ const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 /// finished whose thread-locals still have destructors to run.
 #[derive(Clone)]
 pub(crate) struct Trace {
-    pub(crate) id: ThreadId,
+    pub(crate) id: ThreadNumber,
     pub(crate) name: String,
     /// Opens when the destructors of the thread-locals have run.
     pub(crate) gone: Arc<CountLatch>,
@@ -56,12 +58,36 @@ pub(crate) fn spawn_thread(
     if let Some(bytes) = stack_size.or_else(default) {
         builder = builder.stack_size(bytes);
     }
-    let handle = builder.spawn(|| {
+    let id = thread_id::next();
+    let short = short_name(&name);
+    let handle = builder.spawn(move || {
         LAST.set(Some(last));
+        thread_id::set(id);
+        if let Some(short) = short {
+            process::name_current_thread(&short);
+        }
         run();
     })?;
-    let id = handle.thread().id();
     Ok((handle, Some(Trace { id, name, gone })))
+}
+
+/// The longest name of a thread that Linux shows, in bytes.
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+const SHOWN: usize = 15;
+
+/// What the system is to show for a name that is too long: its beginning and, from the last dash on, its number, which tells
+/// one worker from another. `None` if the name is short enough, or has no number.
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+fn short_name(name: &str) -> Option<String> {
+    let number = &name[name.rfind('-')?..];
+    if name.len() <= SHOWN || number.len() > SHOWN {
+        return None;
+    }
+    let mut end = SHOWN - number.len();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    Some(format!("{}{number}", &name[..end]))
 }
 
 /// Starts a thread that calls `run`. Under a checker there is no trace: the handle alone tells of the thread's end.

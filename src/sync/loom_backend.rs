@@ -76,7 +76,7 @@ impl Blocker {
 
     /// Blocks until [`wake`](Self::wake). Timeouts never fire under the checker: no program may need them to make
     /// progress.
-    pub(crate) fn block(&self, _timeout: Option<Duration>) {
+    pub(crate) fn block(&self, _word: &AtomicU32, _expected: u32, _timeout: Option<Duration>) {
         let mut woken = super::lock(&self.woken);
         while !*woken {
             woken = self.condition.wait(woken).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -84,7 +84,7 @@ impl Blocker {
         *woken = false;
     }
 
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self, _word: &AtomicU32) {
         self.owner.with(|_| ());
         *super::lock(&self.woken) = true;
         self.condition.notify_one();

@@ -8,6 +8,8 @@
 //! Orderings do not appear outside this module either. Each access names a [`site`], so that a mutant can weaken one
 //! ordering, and a model must then fail.
 
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+mod blocker;
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 mod defect;
 #[cfg(not(all(loom, feature = "loom")))]

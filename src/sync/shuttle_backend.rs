@@ -49,7 +49,7 @@ impl Blocker {
 
     /// Blocks until [`wake`](Self::wake), or not at all. Timeouts never fire under the checker: no program may need
     /// them to make progress.
-    pub(crate) fn block(&self, _timeout: Option<Duration>) {
+    pub(crate) fn block(&self, _word: &AtomicU32, _expected: u32, _timeout: Option<Duration>) {
         if shuttle::rand::thread_rng().gen_ratio(1, SPURIOUS) {
             yield_now();
             return;
@@ -61,7 +61,7 @@ impl Blocker {
         *woken = false;
     }
 
-    pub(crate) fn wake(&self) {
+    pub(crate) fn wake(&self, _word: &AtomicU32) {
         *super::lock(&self.woken) = true;
         self.condition.notify_one();
     }

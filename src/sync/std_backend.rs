@@ -8,9 +8,6 @@ pub(crate) use std::thread_local;
 
 pub(crate) use super::plain::{Life, UnsafeCell};
 
-use std::thread::Thread;
-use std::time::Duration;
-
 use super::site::Site;
 
 /// A memory fence of the strength that `site` names.
@@ -29,38 +26,7 @@ pub(crate) fn light_fence(site: Site) {
 /// Does nothing: this build explores nothing.
 pub(crate) fn prune() {}
 
-/// What a parker blocks on: the thread that owns the parker.
-///
-/// `std::thread::park` may return early, and user code on the same thread may consume or send its token. For that
-/// reason the parker keeps a state beside it, and uses the blocker only to give up the core.
-#[derive(Debug, Default)]
-pub(crate) struct Blocker {
-    /// Behind a lock, because a parker may outlive its owner and get another. The lock costs little: its caller is
-    /// about to make a system call.
-    owner: Mutex<Option<Thread>>,
-}
-
-impl Blocker {
-    /// Makes the calling thread the one that blocks here.
-    pub(crate) fn adopt(&self) {
-        *super::lock(&self.owner) = Some(std::thread::current());
-    }
-
-    /// Blocks the owner until [`wake`](Self::wake) or the end of `timeout`. It may also return early for no reason.
-    pub(crate) fn block(&self, timeout: Option<Duration>) {
-        match timeout {
-            None => std::thread::park(),
-            Some(timeout) => std::thread::park_timeout(timeout),
-        }
-    }
-
-    /// Ends the current or the next `block`.
-    pub(crate) fn wake(&self) {
-        if let Some(owner) = &*super::lock(&self.owner) {
-            owner.unpark();
-        }
-    }
-}
+pub(crate) use super::blocker::Blocker;
 
 /// A constant-initialised thread-local: no lazy state, no destructor, one instruction to read.
 macro_rules! local {

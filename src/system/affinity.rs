@@ -1,20 +1,23 @@
 //! Finds which cores the process may use, and binds threads to them.
 //!
-//! The first pool reads the process's mask, once. A worker is bound to one core, so a pool that a worker builds would
-//! otherwise believe that the machine has one core.
+//! Each build of a pool reads the process's mask anew, so that a pool follows a cpuset that changed. It reads the mask of the
+//! process's main thread, because the building thread may be bound: it is a worker, or its host bound it. If a pool has
+//! bound the main thread itself, the mask from before counts. A forked child keeps what its parent knew: its main thread
+//! may be a worker of the parent.
 //!
-//! `core_affinity` reads and sets masks. It indexes out of bounds for a core id of 1,024 or more, so this module
-//! gives it only ids that came from it.
+//! On other systems than Linux the first pool reads, once, with `core_affinity`. That crate indexes out of bounds for a
+//! core id of 1,024 or more, so this module gives it only ids that came from it.
 
 use std::io;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use core_affinity::CoreId;
 
-use crate::sync::MODEL;
+use crate::sync::{MODEL, StdArc};
+#[cfg(target_os = "linux")]
+use crate::system::process;
 
-/// What the process may use, as the first pool found it.
+/// What the process may use.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The cores that the mask allows, ascending. Empty where the system does not tell.
@@ -23,22 +26,96 @@ pub(crate) struct Snapshot {
     pub(crate) parallelism: usize,
 }
 
-/// Returns the snapshot. The first call takes it.
-pub(crate) fn snapshot() -> &'static Snapshot {
-    static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
-    SNAPSHOT.get_or_init(|| {
-        let mut cores: Vec<usize> =
-            core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
-        cores.sort_unstable();
-        // std reads the same mask and, on Linux, cgroup v1 and v2 quotas. It tolerates malformed files.
-        let parallelism = std::thread::available_parallelism().map_or(1, usize::from);
-        Snapshot { cores, parallelism }
-    })
+/// The last snapshot that was taken.
+static LAST: std::sync::Mutex<Option<StdArc<Snapshot>>> = std::sync::Mutex::new(None);
+
+fn last() -> std::sync::MutexGuard<'static, Option<StdArc<Snapshot>>> {
+    LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// Returns the last snapshot. The first call takes one.
+pub(crate) fn snapshot() -> StdArc<Snapshot> {
+    let seen = last().clone();
+    seen.unwrap_or_else(refresh)
+}
+
+/// Takes a snapshot and returns it.
+pub(crate) fn refresh() -> StdArc<Snapshot> {
+    let seen = last().clone();
+    let cores = allowed_cores(seen.as_ref().map(|seen| &seen.cores[..]));
+    // The quota is read together with the mask: files, which cost more than all the rest.
+    if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
+        return seen;
+    }
+    let fresh = StdArc::new(Snapshot { parallelism: parallelism(&cores), cores });
+    *last() = Some(StdArc::clone(&fresh));
+    fresh
+}
+
+/// How many threads can run at once on `cores`. std reads the calling thread's mask and, on Linux, cgroup v1 and v2 quotas;
+/// it tolerates malformed files. A bound thread has another ask.
+fn parallelism(cores: &[usize]) -> usize {
+    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    let Some(mask) = Mask::of(cores).filter(|_| !MODEL && is_bound(cores)) else { return available() };
+    let ask = move || mask.apply().map(|()| available());
+    let asked = std::thread::Builder::new().spawn(ask).ok().and_then(|thread| thread.join().ok());
+    asked.and_then(Result::ok).unwrap_or(cores.len())
+}
+
+#[cfg(target_os = "linux")]
+fn is_bound(cores: &[usize]) -> bool {
+    Mask::read(0).is_some_and(|mask| mask.cores() != cores)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_bound(_cores: &[usize]) -> bool {
+    false
+}
+
+/// The mask of the main thread from before a pool bound it.
+#[cfg(target_os = "linux")]
+static BEFORE: std::sync::OnceLock<Mask> = std::sync::OnceLock::new();
+
+/// The cores of the process, ascending.
+#[cfg(target_os = "linux")]
+fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
+    let is_child = process::generation() > 0;
+    if let Some(seen) = seen.filter(|_| is_child) {
+        return seen.to_vec();
+    }
+    let main = || Mask::read(process::id());
+    BEFORE.get().copied().or_else(main).map_or_else(Vec::new, |mask| mask.cores())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
+    if let Some(seen) = seen {
+        return seen.to_vec();
+    }
+    let mut cores: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+    cores.sort_unstable();
+    cores
+}
+
+/// Notes the calling thread's mask if it is the main thread and is about to be bound.
+#[cfg(target_os = "linux")]
+fn before_binding() {
+    // SAFETY: the call takes no arguments and cannot fail.
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    if thread == libc::c_long::from(process::id())
+        && let Some(mask) = Mask::read(0)
+    {
+        let _ = BEFORE.set(mask);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn before_binding() {}
 
 /// Binds the calling thread to `core`, which must come from the [`snapshot`]. Returns whether the system agreed.
 pub(crate) fn pin(core: usize) -> bool {
-    debug_assert!(snapshot().cores.contains(&core));
+    before_binding();
     core_affinity::set_for_current(CoreId { id: core })
 }
 
@@ -143,6 +220,20 @@ impl Mask {
             }
         }
         (!cores.is_empty()).then_some(mask)
+    }
+
+    /// Reads the mask of a thread; 0 is the calling one, the process's number its main thread.
+    fn read(thread: libc::pid_t) -> Option<Mask> {
+        let mut mask = Mask([0; 1024 / BITS]);
+        let (size, words) = (size_of_val(&mask.0), mask.0.as_mut_ptr());
+        // SAFETY: the pointer and the size describe the array, which the call fills.
+        let code = unsafe { libc::sched_getaffinity(thread, size, words.cast()) };
+        (code == 0).then_some(mask)
+    }
+
+    /// The cores of the mask, ascending.
+    fn cores(&self) -> Vec<usize> {
+        (0..1024).filter(|core| self.0[core / BITS] & (1 << (core % BITS)) != 0).collect()
     }
 
     /// Sets the mask of the calling thread.

@@ -6,4 +6,5 @@ pub(crate) mod parker;
 pub(crate) mod process;
 pub(crate) mod spin;
 pub(crate) mod switches;
+pub(crate) mod thread_id;
 pub(crate) mod unwind;

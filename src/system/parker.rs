@@ -9,8 +9,9 @@
 //! `unpark` leaves at most one token; `park` takes the token or waits for it. `park` may also return because of an
 //! old token. So each caller of `park` checks its condition again: the token says "look", never "it is done".
 //!
-//! Why not `std::thread::park` alone: its token belongs to the thread, and a job may consume or send it. Why not a
-//! mutex and a condition: `std`'s park is one futex word, so that a wake costs one system call on either side.
+//! Why not `std::thread::park`: its token belongs to the thread, and a job may consume or send it; and std has no handle
+//! of a thread whose thread-locals are gone, where a C or C++ host may still call. On Linux the word is a futex, so that a
+//! wake costs one system call on either side; elsewhere a mutex and a condition block the thread.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -90,7 +91,7 @@ impl Parker {
                 // Also takes a token that came together with the timeout: its sender does not need it any more.
                 return inner.state.swap(EMPTY, PARK_TAKE.get()) == NOTIFIED;
             }
-            inner.blocker.block(left);
+            inner.blocker.block(&inner.state, PARKED, left);
             if self.take() {
                 return true;
             }
@@ -108,7 +109,7 @@ impl Unparker {
     pub(crate) fn unpark(&self) {
         // Only the change from PARKED costs a system call, and only one caller makes that change.
         if self.inner.state.swap(NOTIFIED, UNPARK.get()) == PARKED {
-            self.inner.blocker.wake();
+            self.inner.blocker.wake(&self.inner.state);
             if !MODEL {
                 HAS_WOKEN.set(true);
             }

@@ -45,3 +45,22 @@ fn watch() {
 
 #[cfg(not(unix))]
 fn watch() {}
+
+/// Sets the name that the system shows for the calling thread, of at most 15 bytes. std's name of the thread stays.
+#[cfg(target_os = "linux")]
+pub(crate) fn name_current_thread(name: &str) {
+    if let Ok(name) = std::ffi::CString::new(name) {
+        // SAFETY: the call copies the name, which ends in a zero. If it fails, the thread has a longer name, cut off.
+        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn name_current_thread(_name: &str) {}
+
+/// The number of this process, which on Linux is that of its main thread.
+#[cfg(target_os = "linux")]
+pub(crate) fn id() -> libc::pid_t {
+    // SAFETY: the call takes no arguments and cannot fail.
+    unsafe { libc::getpid() }
+}

@@ -65,6 +65,7 @@ use crate::sync::site::{
 };
 use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, defect, lock};
 use crate::system::affinity;
+use crate::system::unwind::AbortOnUnwind;
 use crate::waiting::sleep::Snapshot;
 
 /// A spare's thread ends when nobody has called the spare for this long.
@@ -244,6 +245,7 @@ impl Registry {
 /// The body of a spare's thread: waits to be called, stands in, rests, and so on until the spare retires or the pool
 /// ends.
 fn stand_by(start: WorkerStart) {
+    let guard = AbortOnUnwind("the code of a spare itself panicked");
     let registry = Arc::clone(&start.registry);
     let number = start.index - registry.spares.first;
     let spare = registry.spares.spare(number);
@@ -282,6 +284,7 @@ fn stand_by(start: WorkerStart) {
     }
     let parts = worker.into_parts();
     lock(&registry.spares.threads).vacant.push((number, parts));
+    std::mem::forget(guard);
 }
 
 /// Takes a spare off the list of those that rest. Returns `false` if the spare was called meanwhile.

@@ -1,0 +1,86 @@
+//! What a parker blocks on, in the normal build.
+//!
+//! A blocker gives up the core and nothing else: the parker's own word says whether there is a token. It needs nothing of
+//! std's thread, which may be gone: a C or C++ host may call in a thread's late destructors.
+
+pub(crate) use imp::Blocker;
+
+/// The parker's word is a futex.
+#[cfg(target_os = "linux")]
+mod imp {
+    use std::ptr;
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Blocker(());
+
+    impl Blocker {
+        /// The calling thread is to block here.
+        #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
+        pub(crate) fn adopt(&self) {}
+
+        /// Blocks while `word` is `expected`, until [`wake`](Self::wake) or the end of `timeout`. It may also return early
+        /// for no reason.
+        #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
+        pub(crate) fn block(&self, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+            let time = timeout.map(|timeout| libc::timespec {
+                tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+                tv_nsec: timeout.subsec_nanos() as _,
+            });
+            let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+            let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+            // SAFETY: the word is alive during the call, and the time is null or on this stack. Whatever the call returns,
+            // the caller looks at the word again.
+            unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, expected, time) };
+        }
+
+        /// Ends the current `block` of the thread that blocks on `word`.
+        #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
+        pub(crate) fn wake(&self, word: &AtomicU32) {
+            let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+            // SAFETY: the call uses the address of the word only as a name.
+            unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, 1) };
+        }
+    }
+}
+
+/// A lock and a condition, which need no handle of the thread either.
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::{Condvar, Mutex, PoisonError};
+    use std::time::Duration;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Blocker {
+        woken: Mutex<bool>,
+        condition: Condvar,
+    }
+
+    impl Blocker {
+        /// The calling thread is to block here.
+        #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
+        pub(crate) fn adopt(&self) {}
+
+        /// Blocks until [`wake`](Self::wake) or the end of `timeout`. It may also return early for no reason.
+        pub(crate) fn block(&self, _word: &AtomicU32, _expected: u32, timeout: Option<Duration>) {
+            let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+            if !*woken {
+                woken = match timeout {
+                    None => self.condition.wait(woken).unwrap_or_else(PoisonError::into_inner),
+                    Some(timeout) => {
+                        self.condition.wait_timeout(woken, timeout).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                };
+            }
+            *woken = false;
+        }
+
+        /// Ends the current or the next `block`.
+        pub(crate) fn wake(&self, _word: &AtomicU32) {
+            *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            self.condition.notify_one();
+        }
+    }
+}

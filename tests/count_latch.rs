@@ -6,13 +6,17 @@ mod common;
 use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+#[cfg(target_os = "linux")]
+use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
 use common::polls::{Count, ready};
-use common::{Gate, LIMIT, block_on, text_of, until, within};
+#[cfg(target_os = "linux")]
+use common::{Gate, until};
+use common::{LIMIT, block_on, text_of, within};
 use filch::{CountLatch, Pool};
 
 /// The text that `f` panics with.

@@ -4,11 +4,14 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+#[cfg(unix)]
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Alive, Gate, LIMIT, Ledger, Token, collector, fail, in_child, number_of, within};
+#[cfg(unix)]
+use common::in_child;
+use common::{Alive, Gate, LIMIT, Ledger, Token, collector, fail, number_of, within};
 use filch::Pool;
 
 fn pool(workers: usize) -> Pool {

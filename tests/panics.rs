@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use common::{Alive, Expected, Gate, LIMIT, collector, fail, in_child, number_of, text_of, within};
+#[cfg(unix)]
+use common::in_child;
+use common::{Alive, Expected, Gate, LIMIT, collector, fail, number_of, text_of, within};
 use filch::{JoinError, Pool};
 
 /// Jobs of each kind.

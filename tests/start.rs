@@ -12,7 +12,9 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use common::{CHILD_LIMIT, Gate, LIMIT, fail, passes_in_child, text_of, until, within};
+#[cfg(target_os = "linux")]
+use common::until;
+use common::{CHILD_LIMIT, Gate, LIMIT, fail, passes_in_child, text_of, within};
 use filch::{BuildError, JoinError, Pool, Queue, ShutdownError, WorkerThread};
 
 const WORKERS: usize = 5;

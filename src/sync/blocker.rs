@@ -25,7 +25,8 @@ mod imp {
         #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
         pub(crate) fn block(&self, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
             let time = timeout.map(|timeout| libc::timespec {
-                tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+                // The type is of another size on some systems.
+                tv_sec: timeout.as_secs().try_into().unwrap_or(i32::MAX.into()),
                 tv_nsec: timeout.subsec_nanos() as _,
             });
             let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);

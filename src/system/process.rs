@@ -9,6 +9,7 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(unix)]
 use crate::sync::MODEL;
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);

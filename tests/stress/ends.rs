@@ -10,9 +10,9 @@ use std::thread;
 use filch::{JoinError, JoinHandle, Pool};
 
 use crate::Order;
-use crate::common::Random;
 #[cfg(target_os = "linux")]
-use crate::common::{Alive, Token, stacks, threads_named, until};
+use crate::common::{Alive, Token, stacks, threads_named};
+use crate::common::{Random, until};
 
 /// A waker that uses the pool, whoever wakes or drops it, and whether the pool is there or not.
 struct UsesPool(Arc<OnceLock<Pool>>, AtomicUsize);

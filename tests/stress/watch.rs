@@ -3,6 +3,7 @@
 //! there is a debugger.
 
 use std::cell::UnsafeCell;
+#[cfg(target_os = "linux")]
 use std::fmt::Write;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};

@@ -45,7 +45,6 @@ fn has_call() -> bool {
 
 pub(super) fn state() -> State {
     match STATE.load(Ordering::Relaxed) {
-        UNASKED => State::Unasked,
         AVAILABLE => State::Available,
         _ => State::Missing,
     }

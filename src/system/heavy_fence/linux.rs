@@ -49,7 +49,6 @@ pub(super) fn prepare() {
 /// Relaxed is enough: the answer decides only which fence comes next.
 pub(super) fn state() -> State {
     match STATE.load(Ordering::Relaxed) & KNOWN {
-        UNASKED => State::Unasked,
         ASKED => State::Asked,
         AVAILABLE => State::Available,
         _ => State::Missing,

@@ -9,7 +9,7 @@
 //!
 //! | system | call | file |
 //! |---|---|---|
-//! | Linux | `membarrier(2)`, private and expedited | `linux.rs` |
+//! | Linux, Android | `membarrier(2)`, private and expedited | `linux.rs` |
 //! | Windows | `FlushProcessWriteBuffers` | `windows.rs` |
 //! | FreeBSD 14.1 | `membarrier(2)`, with Linux's numbers | `freebsd.rs` |
 //! | others | none | `none.rs` |
@@ -26,10 +26,10 @@ use crate::sync::{MODEL, fence};
 #[cfg(target_os = "freebsd")]
 #[path = "freebsd.rs"]
 mod imp;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]
 mod imp;
-#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "windows", target_os = "freebsd")))]
 #[path = "none.rs"]
 mod imp;
 #[cfg(target_os = "windows")]
@@ -38,12 +38,11 @@ mod imp;
 
 /// What is known of the system's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "each system has a part of them")]
 pub(super) enum State {
-    /// Nobody has asked for the call.
-    Unasked,
     /// The system was asked, and has not answered.
     Asked,
-    /// There is no such call, or the system refuses it.
+    /// There is no such call, or the system refuses it, or nobody has asked.
     Missing,
     /// The call works.
     Available,

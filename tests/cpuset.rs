@@ -4,38 +4,9 @@
 
 mod common;
 
+use common::cores::{bind, bind_process, cores};
 use common::{LIMIT, passes_in_child, within};
 use filch::{Placement, Pool};
-
-/// Sets the mask of a thread: 0 is the calling one, the process's number its main thread.
-fn allow(thread: libc::pid_t, cores: &[usize]) {
-    // SAFETY: the set is plain data.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for &core in cores {
-        // SAFETY: the core came from the system.
-        unsafe { libc::CPU_SET(core, &mut set) };
-    }
-    // SAFETY: the pointer and the size describe the set.
-    let code = unsafe { libc::sched_setaffinity(thread, size_of_val(&set), &raw const set) };
-    assert_eq!(code, 0);
-}
-
-fn cores() -> Vec<usize> {
-    // SAFETY: the set is plain data.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer and the size describe the set.
-    let code = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
-    assert_eq!(code, 0);
-    let is_in = |&core: &usize| {
-        // SAFETY: the core is below the size of the set.
-        unsafe { libc::CPU_ISSET(core, &set) }
-    };
-    (0..1024).filter(is_in).collect()
-}
-
-fn main_thread() -> libc::pid_t {
-    libc::pid_t::try_from(std::process::id()).unwrap()
-}
 
 #[test]
 fn the_first_pool_is_built_in_a_bound_thread() {
@@ -43,7 +14,7 @@ fn the_first_pool_is_built_in_a_bound_thread() {
         let all = cores();
         let first = all[0];
         std::thread::spawn(move || {
-            allow(0, &[first]);
+            bind(0, &[first]);
             let pool = Pool::new().unwrap();
             assert_eq!(pool.install(|| 1), 1);
         })
@@ -67,15 +38,13 @@ fn it_follows_what_has_changed() {
             Pool::builder().placement(Placement::List(all.clone())).build().unwrap().workers(),
             all.len()
         );
-        allow(main_thread(), &all[..1]);
-        allow(0, &all[..1]);
+        bind_process(&all[..1]);
         assert_eq!(Pool::new().unwrap().workers(), 1);
         if let Some(&other) = all.get(1) {
             let refused = Pool::builder().placement(Placement::List(vec![other])).build();
             assert!(refused.is_err_and(|error| error.to_string().contains(&format!("core {other} was given"))));
         }
-        allow(main_thread(), &all);
-        allow(0, &all);
+        bind_process(&all);
         let back = Pool::builder().placement(Placement::List(all.clone())).build().unwrap();
         assert_eq!(back.workers(), all.len());
         assert_eq!(Pool::new().unwrap().workers(), std::thread::available_parallelism().unwrap().get());

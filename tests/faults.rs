@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::cores::{bind, cores};
+use common::cores::{bind_process, cores};
 use common::{CHILD_LIMIT, passes_in_child, threads_named, until, within};
 use filch::{Placement, Pool};
 
@@ -16,7 +16,7 @@ fn confined_to_one_core() {
         passes_in_child("confined_to_one_core", &variable, || {
             let core = std::env::var("FILCH_TEST_CORE").unwrap().parse().unwrap();
             within(CHILD_LIMIT, move || {
-                bind(0, &[core]);
+                bind_process(&[core]);
                 let pool = Pool::new().unwrap();
                 assert_eq!((pool.workers(), pool.stats().workers[0].pinned_to), (1, Some(core)));
                 assert_eq!(pool.install(cores), [core]);

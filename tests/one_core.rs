@@ -15,7 +15,7 @@ use filch::Pool;
 
 /// Runs `body` on the only core, where a thread that never waits keeps it busy if there is a `neighbour`.
 fn on_one_core(neighbour: bool, body: impl FnOnce() + Send + 'static) {
-    cores::bind(0, &cores::cores()[..1]);
+    cores::bind_process(&cores::cores()[..1]);
     within(CHILD_LIMIT, move || {
         let over = Arc::new(AtomicBool::new(false));
         let busy = Arc::clone(&over);

@@ -58,7 +58,7 @@ impl PoolBuilder {
     /// Sets the number of workers.
     ///
     /// How many workers: 1 to 4,095, spares included. If not given, the pool has one worker for each core that the
-    /// process may use, as the first pool found it, or fewer if a cgroup's CPU quota allows fewer. With
+    /// process may use when the pool is built, or fewer if a cgroup's CPU quota allows fewer. With
     /// [`Placement::List`] it then has one worker for each core of the list.
     ///
     /// # Examples

@@ -136,7 +136,7 @@ pub(crate) fn current_core() -> Option<usize> {
     None
 }
 
-/// Lets the calling thread run on every core that the process had when its first pool was built.
+/// Lets the calling thread run on every core that the process may use, as the last pool that was built found it.
 ///
 /// A thread inherits the mask of the thread that starts it. So a thread that a job starts is bound to the core of the
 /// job's worker. Call this function first thing in the new thread. A job must not call it on its worker: that would
@@ -163,7 +163,8 @@ pub fn unpin_current_thread() -> io::Result<()> {
     Mask::of(&snapshot().cores).map_or(Err(io::Error::from(io::ErrorKind::Unsupported)), |mask| mask.apply())
 }
 
-/// Lets the processes that `command` starts run on every core that this process had when its first pool was built.
+/// Lets the processes that `command` starts run on every core that this process may use, as the last pool that was
+/// built found it.
 ///
 /// A process inherits the mask of the thread that starts it. So a process that a job starts is bound, with all its
 /// threads, to the core of the job's worker, and a program that counts its cores finds one. Call this function before

@@ -49,6 +49,7 @@ fn watch() {}
 
 /// Sets the name that the system shows for the calling thread, of at most 15 bytes. std's name of the thread stays.
 #[cfg(target_os = "linux")]
+#[cfg_attr(any(loom, shuttle), allow(dead_code, reason = "a checker's threads have no names"))]
 pub(crate) fn name_current_thread(name: &str) {
     if let Ok(name) = std::ffi::CString::new(name) {
         // SAFETY: the call copies the name, which ends in a zero. If it fails, the thread has a longer name, cut off.
@@ -57,6 +58,7 @@ pub(crate) fn name_current_thread(name: &str) {
 }
 
 #[cfg(not(target_os = "linux"))]
+#[cfg_attr(any(loom, shuttle), allow(dead_code, reason = "a checker's threads have no names"))]
 pub(crate) fn name_current_thread(_name: &str) {}
 
 /// The number of this process, which on Linux is that of its main thread.

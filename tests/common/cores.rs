@@ -13,6 +13,12 @@ pub fn bind(thread: libc::pid_t, cores: &[usize]) {
     assert!(code == 0 || thread != 0, "the mask was refused");
 }
 
+/// Binds the process, by its main thread, and the calling thread.
+pub fn bind_process(cores: &[usize]) {
+    bind(libc::pid_t::try_from(std::process::id()).unwrap(), cores);
+    bind(0, cores);
+}
+
 /// The cores that the calling thread may use.
 pub fn cores() -> Vec<usize> {
     // SAFETY: plain old data, for which zeros are an empty set.

@@ -165,6 +165,7 @@ fn check_sources(folder: &Path, found: &mut Vec<String>) {
             }
         } else if ![
             "system/process.rs",
+            "system/thread_id.rs",
             "system/heavy_fence/linux.rs",
             "system/heavy_fence/freebsd.rs",
             "jobs/deque/standin.rs",

@@ -222,7 +222,8 @@ impl PoolBuilder {
     ///
     /// With that fence a fork costs its worker no fence, and a thief that takes a fork out of a busy worker's hands pays
     /// with a system call. Without it each fork and each private job costs a fence, and a worker without work looks a
-    /// second time, a moment later, before it sleeps. Every promise of the crate holds either way. Use `false` in a
+    /// second time, a moment later, before it sleeps. Every promise of the crate holds either way, if a store
+    /// leaves its core within 3 µs, as it does on the processors of today. Use `false` in a
     /// sandbox that kills a process for that call, and to compare. [`Stats::asymmetric_fences`](crate::Stats) tells what
     /// the pool does.
     ///

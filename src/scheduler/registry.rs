@@ -1,6 +1,8 @@
 //! The state that all workers of a pool share: the injector, the far ends of the deques, the sleep protocol, the
 //! counters.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_utils::CachePadded;
 
 use super::finish::Finishers;
@@ -12,13 +14,16 @@ use super::spares::Spares;
 use crate::jobs::deque::Injector;
 use crate::jobs::job::Job;
 use crate::sync::site::{FORK_HEAVY, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, StdArc, defect, fence};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, StdArc, defect, fence, spin_loop};
 use crate::system::unwind::Payload;
 use crate::system::{heavy_fence, process};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
 use crate::waiting::wait_graph::WaitGraph;
+
+/// More than a store takes to leave its core.
+const DRAIN: Duration = Duration::from_micros(3);
 
 /// What a worker finds that looks for private jobs of its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +153,7 @@ impl Registry {
         self.all_peers().for_each(|peer| peer.private.demand());
         // A spare that is relieved and on its way to rest counts as idle beside as many workers as the pool has. So
         // the count proves nothing once spares were made.
+        // All idle: a worker that ends its search has set its own limit to 0 as well, so its next push answers.
         if idle >= self.peers.len() && self.spares.made() == 0 {
             return Keep::Nothing;
         }
@@ -159,9 +165,31 @@ impl Registry {
             MODEL
         };
         match () {
-            () if self.all_peers().any(|peer| peer.private.has_some()) => Keep::Some,
+            // What cannot be raided now is for its owner to expose, who finds the demand at the next push.
+            () if self
+                .all_peers()
+                .any(|peer| peer.private.has_some() && (sure || peer.private.is_fenced())) =>
+            {
+                Keep::Some
+            }
             () if sure => Keep::Nothing,
             () => Keep::Unsure,
+        }
+    }
+
+    /// As [`others_keep_jobs`](Self::others_keep_jobs), for a worker that goes on and would wake another: whether there is
+    /// something for that one. If the look was not sure, a second one is, a moment later: stores have left their core by then.
+    pub(super) fn others_have_jobs(&self, idle: usize) -> bool {
+        match self.others_keep_jobs(idle) {
+            Keep::Some => true,
+            Keep::Nothing => false,
+            Keep::Unsure => {
+                let start = Instant::now();
+                while start.elapsed() < DRAIN {
+                    spin_loop();
+                }
+                self.others_keep_jobs(idle) == Keep::Some
+            }
         }
     }
 

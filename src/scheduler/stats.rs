@@ -101,7 +101,7 @@ pub struct Stats {
     /// Waits for which no spare was available: the worker ran other jobs on top of the waiting one, or blocked its
     /// thread in [`blocking`](fn@crate::blocking). A pool without spares does not count them.
     pub waits_helped: u64,
-    /// Whether thieves use the system's fence on all cores now: see
+    /// Whether thieves may use the system's fence on all cores now: see
     /// [`PoolBuilder::asymmetric_fences`](crate::PoolBuilder::asymmetric_fences). The system takes some milliseconds to grant
     /// it to the first pool of a process; until then this is `false`.
     pub asymmetric_fences: bool,

@@ -2,7 +2,7 @@
 //!
 //! Each build of a pool reads the process's mask anew, so that a pool follows a cpuset that changed. It reads the mask of the
 //! process's main thread, because the building thread may be bound: it is a worker, or its host bound it. If a pool has
-//! bound the main thread itself, the mask from before counts. A forked child keeps what its parent knew: its main thread
+//! bound the main thread itself, the mask from before counts from then on. The CPU quota is read when the mask has changed. A forked child keeps what its parent knew: its main thread
 //! may be a worker of the parent.
 //!
 //! On other systems than Linux the first pool reads, once, with `core_affinity`. That crate indexes out of bounds for a
@@ -14,7 +14,6 @@ use std::process::Command;
 use core_affinity::CoreId;
 
 use crate::sync::{MODEL, StdArc};
-#[cfg(target_os = "linux")]
 use crate::system::process;
 
 /// What the process may use.
@@ -29,26 +28,36 @@ pub(crate) struct Snapshot {
 /// The last snapshot that was taken.
 static LAST: std::sync::Mutex<Option<StdArc<Snapshot>>> = std::sync::Mutex::new(None);
 
-fn last() -> std::sync::MutexGuard<'static, Option<StdArc<Snapshot>>> {
-    LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Reads or replaces the last snapshot. In a forked child a thread of the parent may have had the lock, and is not there:
+/// the child then does without.
+fn last(new: Option<&StdArc<Snapshot>>) -> Option<StdArc<Snapshot>> {
+    let mut last = if process::generation() > 0 {
+        LAST.try_lock().ok()?
+    } else {
+        LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    if let Some(new) = new {
+        *last = Some(StdArc::clone(new));
+    }
+    last.clone()
 }
 
 /// Returns the last snapshot. The first call takes one.
 pub(crate) fn snapshot() -> StdArc<Snapshot> {
-    let seen = last().clone();
+    let seen = last(None);
     seen.unwrap_or_else(refresh)
 }
 
 /// Takes a snapshot and returns it.
 pub(crate) fn refresh() -> StdArc<Snapshot> {
-    let seen = last().clone();
+    let seen = last(None);
     let cores = allowed_cores(seen.as_ref().map(|seen| &seen.cores[..]));
     // The quota is read together with the mask: files, which cost more than all the rest.
     if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
         return seen;
     }
     let fresh = StdArc::new(Snapshot { parallelism: parallelism(&cores), cores });
-    *last() = Some(StdArc::clone(&fresh));
+    last(Some(&fresh));
     fresh
 }
 
@@ -83,8 +92,9 @@ fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
     if let Some(seen) = seen.filter(|_| is_child) {
         return seen.to_vec();
     }
-    let main = || Mask::read(process::id());
-    BEFORE.get().copied().or_else(main).map_or_else(Vec::new, |mask| mask.cores())
+    // In this order: if the main thread is bound by now, the mask from before was noted before that.
+    let now = Mask::read(process::id());
+    BEFORE.get().copied().or(now).map_or_else(Vec::new, |mask| mask.cores())
 }
 
 #[cfg(not(target_os = "linux"))]

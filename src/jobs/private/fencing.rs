@@ -12,7 +12,11 @@
 //! In neither kind does a *push* fence. With `Raider` the heavy fence of a worker that is about to sleep makes up for
 //! that. With `Both` such a worker may overlook a fork or a job that was pushed in the moment of its look, and its owner
 //! may overlook the demand. Both stores reach the other core all the same, in about the time that a store takes to leave
-//! its core. So the worker looks a second time, a nap later, before it sleeps for good.
+//! its core. So the worker looks a second time, a nap later, before it sleeps for good; and a worker that goes on, and
+//! would wake another for what it left, looks again after some microseconds.
+//!
+//! If the system refuses its call later, an owner that is still `Raider` cannot be raided. Its next push finds the demand,
+//! and it fences from then on.
 
 use crate::sync::fence;
 use crate::sync::site::FORK_HEAVY;

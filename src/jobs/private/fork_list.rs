@@ -1,14 +1,15 @@
 //! The open forks of a worker: a list through their frames, newest first.
 //!
 //! A fork lies in the stack frame of the call that made it. The owner pushes a frame at the new end and pops it
-//! there. It needs no fence, no read-modify-write, and no address that it has to load first. Forks leave at the old
+//! there. It needs no read-modify-write and no address that it has to load first, and no fence where the system has a
+//! fence for all cores ([`super::fencing`]). Forks leave at the old
 //! end in two ways: the owner hands them out on demand, or a *raider* takes one without the owner's help.
 //!
 //! | word | written by | read by |
 //! |---|---|---|
 //! | `newest` | owner | owner; raiders, after `heavy` |
 //! | `left`: the newest fork that has left | owner and raiders, with the lock | anyone |
-//! | `frozen` | raiders, with the lock | owner, after `light` |
+//! | `frozen` | raiders and owner, with the lock | owner, after `light` |
 //! | link of a frame, with its state | owner; later the lock's holder | owner, after `light`; the lock's holder |
 //!
 //! | state | meaning | next |
@@ -30,7 +31,7 @@
 //!
 //! The owner moves `newest` on, then reads `frozen` and the frame's state. The raider sets `frozen`, then reads
 //! `newest`. This is Dekker's pattern, and the protocol that Cilk-5 calls THE (Frigo, Leiserson, Randall, 1998), with
-//! an [asymmetric fence](crate::system::heavy_fence) so that the owner pays nothing. At least one of the two sees the
+//! an [asymmetric fence](crate::system::heavy_fence) so that the owner pays nothing, where the system has one. At least one of the two sees the
 //! other.
 //!
 //! * An owner that sees `frozen` comes for the lock. So it stands still, within the fork that it is about to take
@@ -45,7 +46,8 @@
 //!
 //! The owner pushes, then looks whether a job is wanted. A worker that is about to sleep leaves its demand, then
 //! compares `newest` with `left`. A `light` lies between the owner's two steps, a `heavy` between the sleeper's. So
-//! either the sleeper sees the fork, or the owner sees the demand.
+//! either the sleeper sees the fork, or the owner sees the demand. Without a `heavy` both may miss: the sleeper then looks a
+//! second time, see [`super::fencing`].
 //!
 //! # Why not
 //!
@@ -210,6 +212,11 @@ impl ForkList {
     pub(super) fn has_some(&self) -> bool {
         let left = self.edge.left.load(FORK_LEFT.get());
         !ptr::eq(stateless(self.newest.load(FORK_NEWEST_HINT.get())), left)
+    }
+
+    /// Whether the owner fences, at some moment not long ago.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.edge.frozen.load(FORK_FROZEN.get()) & FENCED != 0
     }
 
     /// Takes the oldest fork, unless another thread has the lock.

@@ -67,6 +67,11 @@ impl Shared {
         self.jobs.len() + usize::from(self.forks.has_some())
     }
 
+    /// Whether a raider needs no fence of the system's.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.forks.is_fenced()
+    }
+
     /// Takes the oldest fork or, if it gets none, the oldest job. It leaves forks, or jobs, alone while another
     /// thread holds their lock.
     pub(crate) fn raid(&self) -> Option<Job> {

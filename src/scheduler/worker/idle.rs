@@ -255,7 +255,7 @@ impl Worker {
             let sleep = &self.registry.sleep;
             // An owner may have answered the sleepers' demand with jobs that this worker and others took.
             sleep.end_search(|state| {
-                self.registry.has_work() || self.registry.others_keep_jobs(state.idle() + 1) != Keep::Nothing
+                self.registry.has_work() || self.registry.others_have_jobs(state.idle() + 1)
             });
         }
     }

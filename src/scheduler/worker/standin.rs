@@ -57,7 +57,7 @@ use super::until::Until;
 use super::{Current, Help, Worker, WorkerStart};
 use crate::jobs::job::Job;
 use crate::scheduler::peer::{Peer, WorkerParts};
-use crate::scheduler::registry::{Keep, Registry, Shared};
+use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, TAKEN};
 use crate::scheduler::thread::{Trace, spawn_thread};
 use crate::sync::site::{
@@ -82,7 +82,7 @@ impl Registry {
         let number = Registry::engage(this, slot, true)?;
         let index = this.spares.first + number;
         let state = this.let_stand_in(number, searching);
-        let left = this.has_work_for(slot) || this.others_keep_jobs(state.idle()) != Keep::Nothing;
+        let left = this.has_work_for(slot) || this.others_have_jobs(state.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
@@ -144,9 +144,7 @@ impl Registry {
         let role = &self.spares.spare(number).role;
         if role.compare_exchange(CALLED, RESTING, SPARE_RELIEVE.get(), SPARE_LOOK.get()).is_ok() {
             let _ = self.sleep.get_up(index, false);
-            self.sleep.end_search(|state| {
-                self.has_work() || self.others_keep_jobs(state.idle() + 1) != Keep::Nothing
-            });
+            self.sleep.end_search(|state| self.has_work() || self.others_have_jobs(state.idle() + 1));
             self.rests(number);
         } else {
             role.swap(RELIEVED, SPARE_RELIEVE.get());

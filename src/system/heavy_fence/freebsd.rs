@@ -3,16 +3,20 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::State;
+use crate::system::process;
 
 /// The number of the system call; the libc crate does not have it.
 const MEMBARRIER: libc::c_int = 584;
 const EXPEDITED: libc::c_int = 1 << 3;
 const REGISTER: libc::c_int = 1 << 4;
 
+/// What is known, in the low bits, and above them the generation of the process that asked: a forked child asks again.
 static STATE: AtomicU32 = AtomicU32::new(UNASKED);
 const UNASKED: u32 = 0;
 const REFUSED: u32 = 1;
 const AVAILABLE: u32 = 2;
+const KNOWN: u32 = 3;
+const GENERATION_SHIFT: u32 = 2;
 
 fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: the call takes three numbers, and touches no memory of this process.
@@ -20,9 +24,11 @@ fn membarrier(command: libc::c_int) -> bool {
 }
 
 pub(super) fn prepare() {
-    if STATE.load(Ordering::Relaxed) == UNASKED {
+    let generation = process::generation() << GENERATION_SHIFT;
+    let seen = STATE.load(Ordering::Relaxed);
+    if seen & KNOWN == UNASKED || seen & !KNOWN != generation {
         let works = has_call() && membarrier(REGISTER) && membarrier(EXPEDITED);
-        STATE.store(if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
+        STATE.store(generation | if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
     }
 }
 
@@ -44,7 +50,7 @@ fn has_call() -> bool {
 }
 
 pub(super) fn state() -> State {
-    match STATE.load(Ordering::Relaxed) {
+    match STATE.load(Ordering::Relaxed) & KNOWN {
         AVAILABLE => State::Available,
         _ => State::Missing,
     }

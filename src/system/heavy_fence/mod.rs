@@ -61,7 +61,8 @@ pub(crate) fn prepare_and_wait() -> bool {
     while is_pending() {
         std::thread::yield_now();
     }
-    available()
+    // An answer may be out of date.
+    available() && run()
 }
 
 /// Returns whether the system has yet to answer.

@@ -38,7 +38,7 @@ fn frame_with_rayon() -> u64 {
     fib(black_box(12))
 }
 
-/// One of those that are compared: a pool, and how it answers.
+/// A contender: builds its pool, makes `trips` round trips from a thread bound to `place`, and tells their cost.
 type Contender = fn(place: &[usize], trips: u64, frame: bool) -> Spent;
 
 fn filch(place: &[usize], trips: u64, frame: bool) -> Spent {
@@ -53,7 +53,8 @@ fn rayon(place: &[usize], trips: u64, frame: bool) -> Spent {
     timed(place, trips, || pool.install(work))
 }
 
-/// With the calling thread bound to `place`, which the pool's are not: they run.
+/// Times `trips` calls of `trip` with the calling thread bound to `place`. The pool's threads run already, so they do
+/// not inherit this mask.
 fn timed(place: &[usize], trips: u64, trip: impl Fn() -> u64) -> Spent {
     let all = cores::allowed();
     cores::bind(place);

@@ -58,7 +58,7 @@ fn chili_halves(s: &mut chili::Scope<'_>, n: u64) {
     }
 }
 
-/// `n` items of 10 ms, one beside each fork: all forks are made within a moment and then wait.
+/// `n` items of 10 ms, one beside each fork. All forks are made within a moment, and then wait to be taken.
 fn chain<J: Join>(n: u64) {
     if n == 1 {
         nap(millis(10));
@@ -76,8 +76,8 @@ fn chili_chain(s: &mut chili::Scope<'_>, n: u64) {
     }
 }
 
-/// Whoever forks goes into 20 ms of work with two forks behind it: one that takes `short`, which was first, and a
-/// long one.
+/// The worker that forks goes into 20 ms of work and leaves two forks behind. The first of them takes `short`, the
+/// second 20 ms.
 fn behind_a_long_leaf<J: Join>(short: Duration) {
     J::join(|| J::join(|| nap(millis(20)), || nap(millis(20))), || nap(short));
 }
@@ -86,8 +86,8 @@ fn chili_behind_a_long_leaf(s: &mut chili::Scope<'_>, short: Duration) {
     s.join(|_| nap(short), |s| s.join(|_| nap(millis(20)), |_| nap(millis(20))));
 }
 
-/// Such forks after ten thousand fine ones, when a runtime may have taken to run its forks itself. The one that was
-/// first takes `short`.
+/// The forks of `behind_a_long_leaf`, after ten thousand fine forks: by then a runtime may have begun to run its
+/// forks itself.
 fn after_fine_forks<J: Join>(short: Duration) {
     fn fine<J: Join>(n: u32) -> u32 {
         if n == 0 {
@@ -112,7 +112,7 @@ fn chili_after_fine_forks(s: &mut chili::Scope<'_>, short: Duration) {
     chili_behind_a_long_leaf(s, short);
 }
 
-/// Something to do in four ways, with its number of items.
+/// A workload in four versions, with its number of items.
 struct Case {
     question: &'static str,
     workers: usize,
@@ -122,7 +122,7 @@ struct Case {
     rayon: fn(),
     chili: fn(&mut chili::Scope<'_>),
     filch: fn(),
-    /// Samples a round, and rounds.
+    /// Samples in each round.
     samples: usize,
     rounds: usize,
 }

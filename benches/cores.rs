@@ -5,14 +5,16 @@ use std::process::Command;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The argument by which a process is told how many cores it has.
+/// The argument that tells a process how many cores it has.
 const CORES: &str = "--cores=";
 
-/// Calls `tables` with each number of cores that there is, in a process of its own that is bound to so many, and with the
-/// arguments that are no options: a pool believes what the first one of its process found.
+/// Calls `tables` once for each number in `counts`, each time in a new process that is bound to this number of cores.
+/// A new process has nothing left of the tables before. A number is left out if there are fewer cores.
+///
+/// `tables` also gets the arguments of the program that are neither options nor numbers.
 ///
 /// # Panics
-/// If one of these processes fails.
+/// Panics if one of these processes fails.
 pub fn in_processes(counts: &[usize], tables: fn(usize, &[String])) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let Some(cores) = arguments.iter().find_map(|argument| argument.strip_prefix(CORES)) {
@@ -33,27 +35,28 @@ pub fn in_processes(counts: &[usize], tables: fn(usize, &[String])) {
     }
 }
 
-/// The cores that the calling thread may use.
+/// Returns the cores that the calling thread may use, ascending.
 ///
 /// # Panics
-/// If the system does not say.
+/// Panics if the system does not tell them.
 #[must_use]
 pub fn allowed() -> Vec<usize> {
     let all = sched_getaffinity(None).expect("the cores of this thread");
     (0..CpuSet::MAX_CPU).filter(|&core| all.is_set(core)).collect()
 }
 
-/// Binds the calling thread, and those that it starts, to `cores`.
+/// Binds the calling thread, and the threads that it starts from now on, to `cores`.
 ///
 /// # Panics
-/// If the system refuses.
+/// Panics if the system refuses.
 pub fn bind(cores: &[usize]) {
     let mut mask = CpuSet::new();
     cores.iter().for_each(|&core| mask.set(core));
     sched_setaffinity(None, &mask).expect("cores of this process");
 }
 
-/// Binds the calling thread to the first `count` of its cores, or all if they are fewer: how many those are.
+/// Binds the calling thread to the first `count` of its cores, or to all if there are fewer. Returns the number of
+/// cores that the thread has now.
 fn bind_to_first(count: usize) -> usize {
     let all = allowed();
     let some = &all[..count.min(all.len())];

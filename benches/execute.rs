@@ -13,8 +13,8 @@ use filch_benches::{Contender, Round, ask, check, rounds, scaled, settle};
 
 const WORKERS: usize = 2;
 
-/// Times `submit`, which is to have all `jobs` run by a pool that was made for this round, since the threads
-/// of a pool keep their tallies.
+/// Times `submit` and the jobs that it submits. The pool must be made for this round: its threads keep their tallies,
+/// and `begin` clears these.
 fn time(jobs: u64, submit: impl FnOnce()) -> Round {
     tally::begin();
     settle();
@@ -25,8 +25,8 @@ fn time(jobs: u64, submit: impl FnOnce()) -> Round {
         if left == 0 {
             break;
         }
-        // No pool here needs less than 10 ns a job, so this comes back before the end, again and again, until
-        // what is left is less than what a sleep takes.
+        // Every pool here needs more than 10 ns a job, so the sleep ends before the jobs do. The loop sleeps again
+        // until the rest takes less time than a sleep.
         thread::sleep(Duration::from_nanos(left * 10));
     }
     Round { times: vec![start.elapsed()], jobs: check(&tally::entries(), jobs) }

@@ -15,7 +15,7 @@ use pools::{Filch, Join, Rayon, Serial, clock};
 
 mod pools;
 
-/// From here on down, subtrees of the recursion are not marked.
+/// The recursion marks each subtree that it enters at this `n` or below, and nothing inside that subtree.
 const MARKED: u32 = 20;
 
 fn fib<J: Join>(n: u32) -> u64 {
@@ -53,7 +53,7 @@ fn chili_upper_fib(s: &mut chili::Scope<'_>, n: u32) -> u64 {
     a + b
 }
 
-/// `fib(n)`, the forks that computing it takes, and the subtrees that are marked.
+/// Returns `fib(n)`, the number of forks that computing it takes, and the number of marked subtrees.
 fn expected(n: u32) -> (u64, u64, u64) {
     let (fib, _) = (0..n).fold((0, 1), |(a, b), _| (b, a + b));
     let (next, _) = (0..=n).fold((0, 1), |(a, b), _| (b, a + b));
@@ -98,13 +98,14 @@ struct Node {
     right: Option<Box<Node>>,
 }
 
-/// A perfect tree with `levels` levels, whose nodes hold 1.
+/// Builds a perfect tree with `levels` levels, whose nodes hold 1.
 fn plant(levels: u32) -> Node {
     let child = || (levels > 1).then(|| Box::new(plant(levels - 1)));
     Node { value: 1, left: child(), right: child() }
 }
 
-/// The sum of a tree. Whoever forks goes to the right first, or to the left.
+/// Returns the sum of a tree. The worker that forks goes into the right child first if `RIGHT`, or else into the
+/// left.
 fn sum<J: Join, const RIGHT: bool>(node: &Node) -> u64 {
     let left = || node.left.as_deref().map_or(0, sum::<J, RIGHT>);
     let right = || node.right.as_deref().map_or(0, sum::<J, RIGHT>);
@@ -112,7 +113,8 @@ fn sum<J: Join, const RIGHT: bool>(node: &Node) -> u64 {
     node.value + a + b
 }
 
-/// The sum of a tree whose uppermost `levels` levels are marked: not the nodes, but the subtrees below them.
+/// Returns the sum of a tree, and marks each subtree that is rooted `levels` levels below the root. The levels above
+/// have no marks.
 fn upper_sum<J: Join, const RIGHT: bool>(node: &Node, levels: u32) -> u64 {
     if levels == 0 {
         tally::enter(1);
@@ -148,14 +150,15 @@ fn chili_upper_sum<const RIGHT: bool>(s: &mut chili::Scope<'_>, node: &Node, lev
 
 const WORKERS: usize = 2;
 
-/// A tree that is done before a second worker can wake: from a pool at rest, and again and again.
+/// Sums a tree that is done before a second worker can wake: from a pool at rest, and again and again.
 fn small_tree(c: &mut Criterion) {
     const LEVELS: u32 = 10;
     let tree = plant(LEVELS);
     let tree = &tree;
     let nodes = (1 << LEVELS) - 1;
     let samples = scaled(50, 5);
-    // The other workers fall asleep meanwhile; then this thread finds its cache again.
+    // The other workers fall asleep during the nap. The serial sum then brings the tree back into this thread's
+    // cache.
     let rest = || {
         thread::sleep(Duration::from_millis(1));
         assert_eq!(black_box(sum::<Serial, true>(tree)), nodes);
@@ -167,7 +170,7 @@ fn small_tree(c: &mut Criterion) {
         };
         (0..samples).map(sample).collect()
     };
-    // Four marks a sample: less would not show who did what, more would cost something.
+    // Four marks a sample: fewer would not show which worker did what, more would cost something.
     let marks = samples * 4;
 
     let question = format!("tree of {nodes} nodes, others at rest");
@@ -240,7 +243,7 @@ fn small_tree(c: &mut Criterion) {
 }
 
 fn large_tree(c: &mut Criterion) {
-    // Planted when it is first asked for: half a gigabyte.
+    // The tree takes half a gigabyte, so it is built only if a question is asked that needs it.
     let levels = scaled(24, 16);
     let tree = std::sync::LazyLock::new(|| plant(levels));
     large_tree_in_order::<true>(c, &tree, levels, "right");

@@ -14,10 +14,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that are allocated now.
+/// Returns how many bytes are allocated now.
 fn held() -> isize {
     let stats = ALLOCATOR.stats();
-    // What the allocator counts for a reallocation is in the first two as well.
+    // Both counters include reallocations, so the third counter, of reallocations alone, is not needed.
     stats.bytes_allocated as isize - stats.bytes_deallocated as isize
 }
 
@@ -25,13 +25,14 @@ fn filch_pool(workers: usize) -> filch::Pool {
     filch::Pool::builder().workers(workers).build().expect("a pool")
 }
 
-/// Jobs at a time: just below a power of two, so that a buffer that doubles is nearly full, and just above, so
-/// that it is half empty.
+/// How many jobs wait at a time. A little less than a power of two: a buffer that doubles is nearly full. A little
+/// more: it is half empty.
 fn amounts() -> [usize; 2] {
     scaled([1_000_000, 1_100_000], [10_000, 20_000])
 }
 
-/// Bytes a job, on one worker that is kept busy while `N` words times `jobs` are submitted from outside.
+/// Returns the bytes held for each of `jobs` jobs that capture `N` words, in filch and in rayon. The jobs come from
+/// outside, and the only worker is kept busy.
 fn outside<const N: usize>(jobs: usize) -> [f64; 2] {
     let filch = {
         let pool = filch_pool(1);
@@ -57,14 +58,14 @@ fn outside<const N: usize>(jobs: usize) -> [f64; 2] {
         }
         let after = held();
         drop(release);
-        // All that was submitted before has run when this has.
+        // The only worker runs this closure last. Its end means that all jobs have run.
         pool.install(|| ());
         after - before
     };
     [filch, rayon].map(|bytes| bytes as f64 / jobs as f64)
 }
 
-/// The same, spawned into a scope by the only worker.
+/// Returns the bytes held for each of `jobs` jobs that the only worker spawns into a scope, as [`outside`] does.
 fn inside<const N: usize>(jobs: usize) -> [f64; 2] {
     let filch = filch_pool(1).install(|| {
         let mut bytes = 0;
@@ -93,7 +94,8 @@ fn inside<const N: usize>(jobs: usize) -> [f64; 2] {
     [filch, rayon].map(|bytes| bytes as f64 / jobs as f64)
 }
 
-/// Criterion's filter does not reach what is not timed by it. A number is the value of some option.
+/// Tells whether the program's arguments let `name` pass. Criterion's filter does not reach a table that criterion
+/// does not time. A number is the value of some option, and no filter.
 fn passes(name: &str) -> bool {
     let passes = |argument: &str| {
         argument.starts_with('-') || argument.parse::<f64>().is_ok() || name.contains(argument)

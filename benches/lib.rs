@@ -25,43 +25,43 @@ pub mod tally;
 /// What one contender did in one round.
 #[derive(Debug)]
 pub struct Round {
-    /// What was timed: once a round, or more often where a round is a stretch of many short pieces.
+    /// The times: one for the round, or more if the round is a series of many short pieces.
     pub times: Vec<Duration>,
-    /// Jobs that each worker ran, for those that ran any; empty where there is one job at a time.
+    /// The number of jobs of each worker that ran any. Empty if there is only one job at a time.
     pub jobs: Vec<u64>,
 }
 
-/// What a table's times are told in.
+/// The unit of the times in a table.
 #[derive(Debug)]
 pub struct Unit {
     label: String,
-    /// How many of them a second is.
+    /// How many of these units one second has.
     second: f64,
-    /// Pieces of work in what is timed at once, for criterion's throughput.
+    /// How many pieces of work one timing covers, for criterion's throughput.
     per: u64,
 }
 
 impl Unit {
-    /// Nanoseconds for each of `per` pieces of work that are timed at once.
+    /// Creates the unit of nanoseconds a piece, for timings that cover `per` pieces of work.
     #[must_use]
     pub fn each(piece: &str, per: u64) -> Unit {
         Unit { label: format!("ns a {piece}"), second: 1e9 / per as f64, per }
     }
 
-    /// Milliseconds.
+    /// Creates the unit of milliseconds.
     #[must_use]
     pub fn millis() -> Unit {
         Unit { label: "ms".into(), second: 1e3, per: 1 }
     }
 
-    /// Multiples of the time that no schedule could go below.
+    /// Creates the unit of multiples of `ideal`, the time that no schedule can go below.
     #[must_use]
     pub fn ideal(ideal: Duration) -> Unit {
         Unit { label: format!("× {ideal:?}"), second: 1.0 / ideal.as_secs_f64(), per: 1 }
     }
 }
 
-/// Nanoseconds a job, or microseconds if there is one.
+/// Nanoseconds a job, or microseconds if there is a single job.
 impl From<u64> for Unit {
     fn from(jobs: u64) -> Unit {
         if jobs > 1 { Unit::each("job", jobs) } else { Unit { label: "µs".into(), second: 1e6, per: 1 } }
@@ -75,7 +75,7 @@ enum Role {
     Baseline,
 }
 
-/// One of those that a question compares.
+/// A contender: one of the candidates that a question compares.
 pub struct Contender<'a> {
     name: &'static str,
     role: Role,
@@ -83,52 +83,53 @@ pub struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
-    /// A way to use filch: the table gets a column with its ratio to each other contender.
+    /// Creates a contender that uses filch. The table gets a column with its ratio to each other contender.
     pub fn ours(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
         Contender { name, role: Role::Ours, round: Box::new(round) }
     }
 
-    /// Something that filch is compared with.
+    /// Creates a contender that filch is compared with.
     pub fn peer(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
         Contender { name, role: Role::Peer, round: Box::new(round) }
     }
 
-    /// The same work on one thread, with no scheduler: the table gets a column with the speed-up over it.
+    /// Creates a contender that does the work on one thread without a scheduler. The table gets a column with the
+    /// speed-up over it.
     pub fn baseline(name: &'static str, round: impl FnMut() -> Round + 'a) -> Self {
         Contender { name, role: Role::Baseline, round: Box::new(round) }
     }
 }
 
-/// Whether the benches are only to show that they run: with `--quick`, and as tests.
+/// Returns whether the benches only have to show that they run: with `--quick`, or as tests.
 #[must_use]
 pub fn quick() -> bool {
     let has = |flag: &str| std::env::args().any(|argument| argument == flag);
     has("--quick") || has("--test") || !has("--bench")
 }
 
-/// `full` as a rule, `short` if the run is to be [quick].
+/// Returns `short` if the run is to be [quick], or else `full`.
 #[must_use]
 pub fn scaled<T>(full: T, short: T) -> T {
     if quick() { short } else { full }
 }
 
-/// How many rounds: what `--sample-size` says, or else `full`, or 3 if the run is to be [quick].
+/// Returns the number of rounds: the value of `--sample-size`, or else `full`, or 3 if the run is to be [quick].
 #[must_use]
 pub fn rounds(full: usize) -> usize {
     let asked = std::env::args().skip_while(|argument| argument != "--sample-size").nth(1);
     asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(scaled(full, 3))
 }
 
-/// What something took.
+/// The time that a piece of work took.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
-    /// By the clock on the wall.
+    /// The wall time.
     pub wall: Duration,
-    /// Of all threads of this process.
+    /// The processor time of all threads of this process.
     pub processor: Duration,
 }
 
-/// A clock for both.
+/// Measures wall time and processor time together.
 #[derive(Debug)]
 pub struct Meter {
     start: Instant,
@@ -136,13 +137,14 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Starts both.
+    /// Starts the measurement.
     #[must_use]
     pub fn start() -> Meter {
         Meter { start: Instant::now(), processor: Meter::processor() }
     }
 
-    /// What was spent since. Sleeps for a moment: the system counts the time of a thread when that stops to run, or at a tick.
+    /// Returns the time spent since the start. Sleeps for a moment first, because the system counts a thread's
+    /// processor time only at a tick or when the thread stops running. The wall time does not include this sleep.
     #[must_use]
     pub fn stop(&self) -> Spent {
         let wall = self.start.elapsed();
@@ -150,23 +152,22 @@ impl Meter {
         Spent { wall, processor: Meter::processor().saturating_sub(self.processor) }
     }
 
-    /// The time that this process has had processors for.
+    /// Returns the processor time of this process so far.
     fn processor() -> Duration {
         let time = clock_gettime(ClockId::ProcessCPUTime);
         Duration::try_from(time).expect("a time that is not negative")
     }
 }
 
-/// Waits until threads that were just started have nothing to do and sleep, and those that were told to end
-/// have ended.
+/// Waits until new threads have nothing to do and sleep, and until threads that were told to end have ended.
 pub fn settle() {
     thread::sleep(Duration::from_millis(2));
 }
 
-/// Has the contenders answer one question in `rounds` rounds, after one that does not count, and prints the
-/// table. Returns the medians, by contender; `None` where criterion's filter leaves this question out.
+/// Runs `rounds` rounds of all contenders for one question, after one round that does not count, and prints the
+/// table. Returns the median of each contender, or `None` if criterion's filter leaves this question out.
 ///
-/// Nothing runs before criterion asks for it, so that its filter and `--list` work as ever.
+/// Nothing runs before criterion asks for it, so criterion's filter and `--list` work as usual.
 pub fn ask(
     c: &mut Criterion,
     question: &str,
@@ -177,9 +178,10 @@ pub fn ask(
     let unit = unit.into();
     let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
     let mut records: Option<Vec<Record>> = None;
-    // A quick run must not become the run before of a full one.
+    // Criterion compares a run with the run before. A quick run has another name, so that no full run is compared
+    // with it.
     let mut group = c.benchmark_group(format!("{question}{}", scaled("", " (quick)")));
-    // The samples are there already: criterion need not warm up, and one look at each is enough.
+    // The samples are there already. Criterion needs no warm-up, and has to look at each sample only once.
     let moment = Duration::from_nanos(1);
     group.warm_up_time(moment).measurement_time(scaled(Duration::from_millis(1), moment));
     group
@@ -195,7 +197,7 @@ pub fn ask(
                 records
             });
             let points = &records[index].points;
-            // The first call is the warm-up, of which criterion keeps nothing.
+            // The first call is criterion's warm-up, and its result is thrown away.
             let point = points[usize::saturating_sub(calls, 1) % points.len()];
             calls += 1;
             bencher.iter_custom(|iterations| point.mul_f64(iterations as f64));
@@ -209,13 +211,13 @@ pub fn ask(
 struct Record {
     name: &'static str,
     role: Role,
-    /// All that was timed, in ascending order once all rounds are over.
+    /// All times, ascending once all rounds are over.
     times: Vec<Duration>,
     /// The median of each round.
     points: Vec<Duration>,
     /// The fewest workers that took part in a round.
     workers: usize,
-    /// The largest share of the jobs that one worker had, on average.
+    /// The share of the jobs that the busiest worker of a round ran, averaged over the rounds.
     busiest: f64,
 }
 
@@ -259,7 +261,7 @@ fn interleave(rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Record> {
     records
 }
 
-/// The smallest of the ascending `times` that at least the share `q` of them does not exceed.
+/// Returns the smallest of the ascending `times` such that at least the share `q` of all times is not above it.
 fn quantile(times: &[Duration], q: f64) -> Duration {
     times[((times.len() as f64 * q).ceil() as usize).max(1) - 1]
 }
@@ -296,7 +298,7 @@ fn print_table(question: &str, unit: &Unit, records: &[Record]) {
     print_aligned(&title, &iter::once(header).chain(rows).collect::<Vec<_>>());
 }
 
-/// Prints rows as a table of Markdown, the first column to the left and the others to the right.
+/// Prints `rows` as a Markdown table, with the first column aligned left and the others aligned right.
 pub fn print_aligned(title: &str, rows: &[Vec<String>]) {
     let widths: Vec<usize> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
@@ -324,21 +326,22 @@ pub fn print_aligned(title: &str, rows: &[Vec<String>]) {
     println!();
 }
 
-/// Where workers leave what they did, so that it can be checked.
+/// Collects what the workers of a round did, so that it can be checked.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger(Arc<Mutex<Vec<(u64, u64)>>>);
 
 impl Ledger {
-    /// An account for one worker, entered when it is dropped.
+    /// Creates an account for one worker. The account goes into the ledger when it is dropped.
     #[must_use]
     pub fn account(&self) -> Account {
         Account { sum: 0, jobs: 0, ledger: self.clone() }
     }
 
-    /// The jobs of each worker that ran any, all of them together being those with the ids `0..jobs`.
+    /// Checks that the workers ran the jobs with the ids `0..jobs`, and returns the number of jobs of each worker
+    /// that ran any.
     ///
     /// # Panics
-    /// If they are not.
+    /// Panics if the sum of the ids or the number of jobs is not right.
     #[must_use]
     pub fn check(&self, jobs: u64) -> Vec<u64> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -346,11 +349,11 @@ impl Ledger {
     }
 }
 
-/// The jobs of each worker in `entries` that ran any, all of them together being those with the ids `0..jobs`.
-/// An entry is the sum of a worker's ids and their number.
+/// Checks that `entries` account for the jobs with the ids `0..jobs`, and returns the number of jobs of each worker
+/// that ran any. An entry holds the sum of a worker's ids and the number of its jobs.
 ///
 /// # Panics
-/// If they are not.
+/// Panics if the sum of the ids or the number of jobs is not right.
 #[must_use]
 pub fn check(entries: &[(u64, u64)], jobs: u64) -> Vec<u64> {
     let total = entries.iter().fold((0, 0), |total, entry| (total.0 + entry.0, total.1 + entry.1));
@@ -358,7 +361,7 @@ pub fn check(entries: &[(u64, u64)], jobs: u64) -> Vec<u64> {
     entries.iter().map(|entry| entry.1).filter(|&jobs| jobs > 0).collect()
 }
 
-/// What one worker did.
+/// The sum of one worker's ids, and the number of its jobs.
 #[derive(Debug)]
 pub struct Account {
     sum: u64,
@@ -367,7 +370,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// The body of a job: as little as will show that it was run.
+    /// The body of a job: as little work as shows that the job ran.
     #[inline]
     pub fn enter(&mut self, id: u64) {
         self.sum += black_box(id);

@@ -1,7 +1,7 @@
 //! Runs one round on each contender's pool. The pool is made for that round: nothing else is awake, and the clock
 //! runs inside.
 
-// Each bench uses a part of these.
+// Each bench uses only some of these items.
 #![allow(dead_code)]
 
 use std::num::NonZero;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use filch_benches::{Round, settle, tally};
 
-/// Stacks for recursions that are deep; what is not touched costs nothing.
+/// The stack size for deep recursions, in bytes. The part of a stack that is not touched costs nothing.
 pub const STACK: usize = 64 << 20;
 
-/// A way to run two closures, so that a workload is written once. All of it is inlined.
+/// A way to run two closures. A workload is written once over this trait, and every call is inlined.
 pub trait Join {
     fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
     where
@@ -22,7 +22,7 @@ pub trait Join {
         RB: Send;
 }
 
-/// One after the other.
+/// Runs one closure after the other.
 pub struct Serial;
 pub struct Rayon;
 pub struct Filch;
@@ -66,7 +66,7 @@ impl Join for Filch {
     }
 }
 
-/// Has `f` run on this thread, and checks that it entered `marks` tallies.
+/// Runs `f` on this thread, and checks that the round entered `marks` marks in the tallies.
 pub fn serial(marks: u64, f: impl FnOnce() -> Vec<Duration>) -> Round {
     tally::begin();
     settle();
@@ -74,7 +74,8 @@ pub fn serial(marks: u64, f: impl FnOnce() -> Vec<Duration>) -> Round {
     Round { times, jobs: tally::shares(marks) }
 }
 
-/// Has `f` run beside a pool that is made for this round, and has ended when it is over.
+/// Makes a pool for this round, runs `f` with it, and drops it. Checks that the round entered `marks` marks in the
+/// tallies.
 fn beside<P>(marks: u64, make: impl FnOnce() -> P, f: impl FnOnce(&P) -> Vec<Duration>) -> Round {
     tally::begin();
     let pool = make();
@@ -85,28 +86,28 @@ fn beside<P>(marks: u64, make: impl FnOnce() -> P, f: impl FnOnce(&P) -> Vec<Dur
     Round { times, jobs: tally::shares(marks) }
 }
 
-/// Has `f` run beside a pool of filch's.
+/// Runs `f` with a filch pool.
 pub fn filch(workers: usize, marks: u64, f: impl FnOnce(&filch::Pool) -> Vec<Duration>) -> Round {
     let builder = filch::Pool::builder().workers(workers);
-    // To compare: `FILCH_ASYMMETRIC_FENCES=0` does without the system's fence on all cores.
+    // `FILCH_ASYMMETRIC_FENCES=0` builds the pool without the system's fence on all cores, to compare.
     let heavy = std::env::var("FILCH_ASYMMETRIC_FENCES").as_deref() != Ok("0");
     let builder = if heavy { builder } else { builder.asymmetric_fences(false) };
     beside(marks, || builder.build().expect("a pool"), f)
 }
 
-/// Has `f` run beside a pool of rayon's.
+/// Runs `f` with a rayon pool.
 pub fn rayon(workers: usize, marks: u64, f: impl FnOnce(&rayon::ThreadPool) -> Vec<Duration>) -> Round {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(workers).stack_size(STACK);
     beside(marks, || builder.build().expect("a pool"), f)
 }
 
-/// Has `f` run as one thread of a pool of chili's: there the thread that forks is one of the workers.
+/// Runs `f` with a chili pool. There the thread that forks is one of the workers.
 pub fn chili(workers: usize, marks: u64, f: impl FnOnce(&chili::ThreadPool) -> Vec<Duration>) -> Round {
     let config = chili::Config { thread_count: NonZero::new(workers), ..chili::Config::default() };
     beside(marks, || chili::ThreadPool::with_config(config), f)
 }
 
-/// How long `f` takes, which is to return `expected`.
+/// Returns how long `f` takes, and checks that `f` returns `expected`.
 #[inline]
 pub fn clock<T: PartialEq + std::fmt::Debug>(expected: &T, f: impl FnOnce() -> T) -> Duration {
     let start = Instant::now();

@@ -17,7 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use filch::{Pool, Queue};
 use filch_benches::{Contender, Ledger, Round, ask, check, rounds, scaled, settle};
 
-/// The seed's job.
+/// The job of the Go seed.
 struct Job {
     id: u64,
 }
@@ -30,7 +30,7 @@ struct Setup {
     timed: Timed,
 }
 
-/// Until when the clock runs.
+/// The moment that stops the clock.
 #[derive(Clone, Copy)]
 enum Timed {
     Accepted,
@@ -50,7 +50,7 @@ impl Setup {
         Round { times: vec![time], jobs: ledger.check(self.jobs) }
     }
 
-    /// A filch pool, on which `submit` puts all jobs into the queue.
+    /// Runs a round on a filch pool, on which `submit` puts all jobs into the queue.
     fn filch(self, submit: impl Fn(&Queue<Job>)) -> Round {
         let ledger = Ledger::default();
         let pool = Pool::builder().workers(self.workers).build().expect("a pool");
@@ -70,7 +70,7 @@ impl Setup {
         queue.close();
         queue.wait();
         let ended = start.elapsed();
-        // In this order: the queue drops its states when nobody is left who might use them.
+        // The queue goes first: it drops its worker states, and so their accounts, when its last user is gone.
         drop(queue);
         pool.shutdown().expect("a shutdown from outside");
         drop(pool);
@@ -91,7 +91,7 @@ impl Setup {
         })
     }
 
-    /// Threads that receive from one channel until it is closed, and then meet.
+    /// Runs a round on threads that receive from one channel until the channel is closed, and then meet at a barrier.
     fn crossbeam(self) -> Round {
         let ledger = Ledger::default();
         let (sender, receiver) = crossbeam_channel::bounded::<Job>(self.capacity);
@@ -123,7 +123,7 @@ impl Setup {
     }
 }
 
-/// The seed itself, as a process that sleeps until it is told to run a round.
+/// The Go seed itself, as a process that sleeps until it is told to run a round.
 struct Go {
     process: Child,
     commands: Option<ChildStdin>,
@@ -131,7 +131,7 @@ struct Go {
 }
 
 impl Go {
-    /// `None` if there is no Go here that works.
+    /// Starts the process. Returns `None` if this machine has no Go that works.
     fn start() -> Option<Go> {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/queue.go");
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queue-go");
@@ -159,7 +159,7 @@ impl Go {
         writeln!(commands, "{capacity} {workers} {jobs}").expect("a process that listens");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("a process that answers");
-        // Nanoseconds, then for each worker the sum of its ids and their number.
+        // The answer holds the nanoseconds, and then for each worker the sum of its ids and the number of its jobs.
         let numbers: Vec<u64> = answer.split_whitespace().map(|word| word.parse().expect("a number")).collect();
         let (time, entries) = numbers.split_first().expect("a round's outcome");
         let entries: Vec<_> = entries.chunks_exact(2).map(|entry| (entry[0], entry[1])).collect();
@@ -170,7 +170,7 @@ impl Go {
 
 impl Drop for Go {
     fn drop(&mut self) {
-        // It ends when its input does.
+        // The process ends when its input ends.
         self.commands = None;
         let _ = self.process.wait();
     }
@@ -200,7 +200,7 @@ fn queue(c: &mut Criterion) {
 
 fn accept(c: &mut Criterion) {
     let jobs = scaled(1_000_000, 20_000);
-    // Room for all, so that the producer never waits.
+    // The queue has room for all jobs, so the producer never waits.
     let setup = Setup { capacity: 1 << 20, workers: 2, jobs, timed: Timed::Accepted };
     ask(c, "queue, until accepted, 2 workers", jobs, rounds(21), contenders(setup));
 }

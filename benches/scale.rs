@@ -18,7 +18,7 @@ use pools::{Filch, Join, Rayon, Serial, clock};
 
 mod pools;
 
-/// Sets of leaves that are marked, in each run.
+/// How many sets of leaves each run marks.
 const MARKS: u64 = 8;
 
 fn leaves<J: Join>(n: u64) -> u64 {
@@ -38,24 +38,24 @@ fn upper_leaves<J: Join>(n: u64, marks: u64) -> u64 {
     a + b
 }
 
-/// `most`, unless the environment says otherwise.
+/// Returns the value of the environment variable `name`, or else `most`. A quick run has a fixed value.
 fn most(name: &str, most: u64) -> u64 {
     let said = env::var(name).ok().and_then(|value| value.parse::<f64>().ok());
     scaled(said.map_or(most, |value| value as u64), 10_000)
 }
 
-/// 10^3, 10^4 and so on.
+/// Returns the powers of ten from 10^3 to `most`.
 fn sizes(most: u64) -> impl Iterator<Item = u64> {
     successors(Some(1000), |n| Some(n * 10)).take_while(move |&n| n <= most)
 }
 
-/// The runs that make a sample, and the samples that make an answer.
+/// Returns how many runs make a sample, and how many rounds make an answer.
 fn effort(n: u64) -> (u64, usize) {
     let repeat = (scaled(1_000_000, 10_000) / n).max(1);
     (repeat, rounds(if n > 1_000_000 { 5 } else { 11 }))
 }
 
-/// What a table of all answers says of each, in nanoseconds a piece.
+/// A table of all answers, in nanoseconds a piece.
 struct Summary {
     title: &'static str,
     rows: Vec<Vec<String>>,

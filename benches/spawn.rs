@@ -16,7 +16,7 @@ mod pools;
 
 const WORKERS: usize = 2;
 
-/// The sum that `repeat` times the ids below `jobs` come to.
+/// Checks that the ids in the tallies add up to `repeat` times the sum of `0..jobs`, and returns `times`.
 fn check(times: Vec<Duration>, jobs: u64, repeat: u64) -> Vec<Duration> {
     let sum = tally::entries().iter().fold(0u64, |sum, entry| sum.wrapping_add(entry.0));
     assert_eq!(sum, jobs * (jobs - 1) / 2 * repeat, "sum of ids");
@@ -57,7 +57,7 @@ fn flat(c: &mut Criterion) {
         let all = jobs * repeat;
         let mut contenders = contenders!(jobs, repeat, all, id => move |_: &_| enter(id));
         if repeat == 1 {
-            // Of jobs that nobody waits for, to compare: the end is seen from outside, as in `execute`.
+            // To compare: jobs that nobody waits for. The bench sees their end from outside, as `execute` does.
             contenders.push(Contender::peer("filch execute", || {
                 pools::filch(WORKERS, all, |pool| {
                     let start = Instant::now();
@@ -74,7 +74,7 @@ fn flat(c: &mut Criterion) {
         }
         ask(c, &format!("{jobs} jobs of 8 bytes"), Unit::each("job", jobs), rounds(full), contenders);
 
-        // Two references and a number.
+        // A job captures two references and a number.
         let (a, b) = (&black_box(1), &black_box(1));
         let contenders = contenders!(jobs, repeat, all, id => move |_: &_| enter(id + *a - *b));
         ask(c, &format!("{jobs} jobs of 24 bytes"), Unit::each("job", jobs), rounds(full), contenders);

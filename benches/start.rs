@@ -16,7 +16,7 @@ fn filch_pool(workers: usize) -> filch::Pool {
     filch::Pool::builder().workers(workers).build().expect("a pool")
 }
 
-/// With stacks as large as those that std gives its threads, and so rayon's have.
+/// Builds a filch pool whose stacks have std's default size, which rayon's stacks have too.
 fn small_pool(workers: usize) -> filch::Pool {
     filch::Pool::builder().workers(workers).stack_size(2 << 20).build().expect("a pool")
 }
@@ -25,7 +25,7 @@ fn rayon_pool(workers: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool")
 }
 
-/// A pool, and where its threads report their end.
+/// A rayon pool, and the channel on which its threads report their end.
 struct Ending(rayon::ThreadPool, Receiver<()>);
 
 impl Ending {
@@ -42,7 +42,7 @@ impl Ending {
     }
 }
 
-/// Times `f`, which returns what is dropped off the clock.
+/// Times `f`. The clock stops before the value that `f` returns is dropped.
 fn sample<T>(mut f: impl FnMut() -> T) -> Round {
     let samples = scaled(10, 2);
     let times = (0..samples).map(|_| {
@@ -100,7 +100,7 @@ fn first_answer(c: &mut Criterion, workers: usize) {
 }
 
 fn all_used(c: &mut Criterion, workers: usize) {
-    // Nobody gets past it before all workers are there.
+    // A worker gets past the barrier only when all workers have reached it.
     let barrier = &Barrier::new(workers);
     let contenders = vec![
         Contender::peer("threads", || {
@@ -124,7 +124,7 @@ fn all_used(c: &mut Criterion, workers: usize) {
 }
 
 fn starts(c: &mut Criterion) {
-    // What the process does once is not the pools'.
+    // A process does some things only once, and no pool should be charged for them.
     drop((filch_pool(1), rayon_pool(1)));
     for workers in [1, 2, 8, 40] {
         started_and_stopped(c, workers);

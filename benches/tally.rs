@@ -7,14 +7,15 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// What one thread did. Aligned so that no two threads write to one cache line, or to a pair of them.
+/// The sum of ids and the number of jobs of one thread. The alignment keeps two threads from writing to the same
+/// cache line, or to the same pair of lines.
 #[repr(align(128))]
 struct Tally {
     sum: AtomicU64,
     jobs: AtomicU64,
 }
 
-/// For the threads that do something in a round, in the order in which they come.
+/// The tallies of the threads that enter something in a round, in the order in which the threads come.
 static TALLIES: [Tally; 64] = [const { Tally { sum: AtomicU64::new(0), jobs: AtomicU64::new(0) } }; 64];
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -29,8 +30,8 @@ fn take_tally() -> &'static Tally {
     tally
 }
 
-/// Clears all tallies. The pool of the round is to be made after that, since its threads keep theirs; the
-/// calling thread gives its own back.
+/// Clears all tallies, and takes the calling thread's tally away from it. Other threads keep their tallies, so make
+/// the pool of the round after this call.
 pub fn begin() {
     TALLY.set(None);
     TAKEN.store(0, Ordering::Relaxed);
@@ -40,16 +41,16 @@ pub fn begin() {
     }
 }
 
-/// The body of a job, or a mark on a piece of work: as little as will show that it was done.
+/// The body of a job, or a mark on a piece of work: as little work as shows that the job ran.
 #[inline]
 pub fn enter(id: u64) {
     let tally = TALLY.get().unwrap_or_else(take_tally);
-    // One writer each, so no read-modify-write. Release pairs with Acquire in `entries`.
+    // Each cell has one writer, so no read-modify-write is needed. Release pairs with Acquire in `entries`.
     tally.sum.store(tally.sum.load(Ordering::Relaxed).wrapping_add(black_box(id)), Ordering::Relaxed);
     tally.jobs.store(tally.jobs.load(Ordering::Relaxed) + 1, Ordering::Release);
 }
 
-/// The sum of ids and the number of jobs of each thread.
+/// Returns the sum of ids and the number of jobs of each thread.
 #[must_use]
 pub fn entries() -> Vec<(u64, u64)> {
     let read = |tally: &Tally| {
@@ -59,16 +60,16 @@ pub fn entries() -> Vec<(u64, u64)> {
     TALLIES.iter().map(read).collect()
 }
 
-/// How many jobs were done up to now.
+/// Returns how many jobs have run up to now.
 #[must_use]
 pub fn done() -> u64 {
     entries().iter().map(|entry| entry.1).sum()
 }
 
-/// The jobs of each thread that did any, `jobs` of them in all.
+/// Checks that `jobs` jobs ran in all, and returns the number of jobs of each thread that ran any.
 ///
 /// # Panics
-/// If there were more or fewer.
+/// Panics if more or fewer jobs ran.
 #[must_use]
 pub fn shares(jobs: u64) -> Vec<u64> {
     let shares: Vec<u64> = entries().iter().map(|entry| entry.1).filter(|&jobs| jobs > 0).collect();

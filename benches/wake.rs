@@ -33,7 +33,7 @@ fn tokio_trip(runtime: &tokio::runtime::Runtime, n: u64) -> u64 {
     runtime.block_on(async { tokio::spawn(async move { answer(n) }).await.expect("no panic") })
 }
 
-/// What a worker is asked to do.
+/// The closure that a worker is asked to run.
 fn answer(n: u64) -> u64 {
     black_box(n) + 1
 }
@@ -49,7 +49,7 @@ fn pass(gap: Duration) {
     }
 }
 
-/// `trips` round trips with a `gap` before each.
+/// Times `trips` round trips one by one, with a `gap` before each.
 fn stretch(trips: u64, gap: Duration, mut trip: impl FnMut(u64) -> u64) -> Round {
     settle();
     let times = (0..trips).map(|n| {
@@ -100,15 +100,15 @@ fn round_trips(c: &mut Criterion) {
     }
 }
 
-/// How a job submits another one to its pool, and how it blocks until that has told a time.
+/// How a job submits another job to its pool, and how it blocks until that job has sent a time.
 #[derive(Clone, Copy)]
 struct Blocking {
     submit: fn(Box<dyn FnOnce() + Send>),
     until_told: fn(Receiver<Duration>) -> Duration,
 }
 
-/// Has a job submit another and block until that has ended, which does the same, `levels` deep, where there is one worker.
-/// Returns the time from the last one's block to the first instruction of the job that it waits for.
+/// Submits a job and blocks until that job has ended. The job does the same, `levels` deep, on a pool with one
+/// worker. Returns the time from the deepest block to the first instruction of the job that it waits for.
 fn descend(levels: u32, blocking: Blocking) -> Duration {
     let (tell, told) = channel();
     let blocked = Instant::now();
@@ -120,7 +120,7 @@ fn descend(levels: u32, blocking: Blocking) -> Duration {
     (blocking.until_told)(told)
 }
 
-/// A job that blocks lets another thread have its worker's place: how soon that runs the next job.
+/// Measures how soon another thread takes the place of a job that blocks, and runs the next job.
 fn stand_ins(c: &mut Criterion) {
     let filch = Blocking {
         submit: |job| filch::execute(job).map_err(|closed| closed.reason()).expect("an open pool"),
@@ -135,7 +135,7 @@ fn stand_ins(c: &mut Criterion) {
         let contenders = vec![
             Contender::ours("filch blocking", || {
                 let pool = filch::Pool::builder().workers(1).build().expect("a pool");
-                // So that the threads are there.
+                // This starts the threads that will stand in.
                 pool.install(|| descend(levels, filch));
                 settle();
                 let times = (0..samples).map(|_| pool.install(|| descend(levels, filch))).collect();
@@ -160,8 +160,8 @@ fn stand_ins(c: &mut Criterion) {
     }
 }
 
-/// The time that the threads of this process whose names begin with `prefix` have had a core for, in
-/// nanoseconds; `None` where the system does not tell so exactly.
+/// Returns the time on a core, in nanoseconds, of all threads of this process whose names begin with `prefix`. `None`
+/// if the system does not tell it in nanoseconds.
 fn core_time(prefix: &str) -> Option<u64> {
     let mut total = 0;
     for task in fs::read_dir("/proc/self/task").ok()? {
@@ -170,13 +170,14 @@ fn core_time(prefix: &str) -> Option<u64> {
             total += fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()?;
         }
     }
-    // Nobody starts without a core: a system that says so does not count.
+    // No thread starts without a core. So 0 means that the system does not count.
     (total > 0).then_some(total)
 }
 
-/// Pools that have done something and then get nothing to do, side by side.
+/// Measures pools side by side that have done something and then get nothing to do.
 fn at_rest(_: &mut Criterion) {
-    // Criterion's filter does not reach what is not timed by it. A number is the value of some option.
+    // Criterion's filter does not reach a table that criterion does not time. A number is the value of some option,
+    // and no filter.
     let mut arguments = std::env::args().skip(1);
     let passes = |argument: &str| {
         argument.starts_with('-') || argument.parse::<f64>().is_ok() || "at rest".contains(argument)

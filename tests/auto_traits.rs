@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use filch::*;
 
-/// Is `Send` and not `Sync`.
+/// `Send`, but not `Sync`.
 type Lone = Cell<u8>;
-/// Is neither.
+/// Neither `Send` nor `Sync`.
 type Local = Rc<u8>;
 
 macro_rules! is {
@@ -21,7 +21,7 @@ macro_rules! is {
     };
 }
 
-/// Two implementations apply if the type has the trait, and then the compiler cannot choose.
+/// Does not compile if the type has the trait: two implementations apply then, and the compiler cannot choose.
 macro_rules! is_not {
     ($($type:ty: $($bound:ident)+;)+) => {
         $($(const _: fn() = || {
@@ -48,7 +48,7 @@ is! {
     CountLatch: Send Sync Unpin;
     CountWait<'static>: Send Sync Unpin;
 
-    // Errors, fit for `Box<dyn Error + Send + Sync>` where what they carry is.
+    // An error fits into `Box<dyn Error + Send + Sync>` if its contents do.
     BuildError: Send Sync Unpin;
     ShutdownError: Send Sync Unpin;
     ClosedReason: Send Sync Unpin;
@@ -58,7 +58,7 @@ is! {
     SubmitError<u8>: Send Sync Unpin;
     SubmitError<Lone>: Send;
 
-    // A result passes through a handle and a job through a queue: they are sent, and never shared.
+    // A handle passes a result on and a queue passes jobs on: results and jobs are sent, and never shared.
     JoinHandle<u8>: Send Sync Unpin;
     JoinHandle<Lone>: Send Sync Unpin;
     JoinHandle<std::marker::PhantomPinned>: Unpin;
@@ -84,6 +84,6 @@ is_not! {
     WeakQueue<Local>: Send Sync;
     StatefulQueueBuilder<'static, Local, u8>: Send Sync;
     StatefulQueueBuilder<'static, Lone, u8>: Sync;
-    // Its end of a deque is its thread's alone.
+    // A worker's end of its deque belongs to the worker's thread alone.
     WorkerThread: Sync;
 }

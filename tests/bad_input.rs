@@ -13,7 +13,7 @@ fn refused(builder: PoolBuilder) -> BuildError {
     within(Duration::from_secs(60), || builder.build().map(drop).expect_err("bad input was accepted"))
 }
 
-/// The text names each of `parts`.
+/// Checks that the error's text names each of `parts`.
 fn says(error: &impl std::error::Error, parts: &[&str]) {
     let text = error.to_string();
     for part in parts {
@@ -83,7 +83,7 @@ fn stacks() {
 
 #[test]
 fn a_stack_that_the_system_refuses() {
-    // More than any address space has, less than what is refused at once.
+    // More than any address space has, but less than what the builder refuses by itself.
     let error = refused(Pool::builder().workers(2).stack_size(1 << 60));
     assert!(matches!(error, BuildError::Spawn { worker: 0, .. }), "{error:?}");
     says(&error, &["worker 0"]);

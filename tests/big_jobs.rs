@@ -18,7 +18,8 @@ fn big<const N: usize>() -> Big<N> {
     Big([1; N])
 }
 
-/// Calls `submit` on a thread with that stack, in a process of its own: an overflow ends that.
+/// Calls `submit` on a thread with a stack of `STACK` bytes. This happens in a child process, because a stack
+/// overflow ends the process.
 fn check<const N: usize>(test: &str, submit: fn(&Queue<Big<N>>)) {
     passes_in_child(test, "", || {
         let body = move || {
@@ -78,7 +79,8 @@ fn submit_with_handle() {
     });
 }
 
-/// Half as large: whoever gets it back has it once more.
+/// A refused job comes back to the caller, so the caller's stack holds one more copy. The job is therefore half as
+/// large.
 #[test]
 fn refused() {
     check::<{ SIZE / 2 }>("refused", |queue| {

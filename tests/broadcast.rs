@@ -16,13 +16,13 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// Until all of its workers sleep, or may as well.
+/// Waits until each worker of the pool has parked at least once. Most likely all workers sleep then.
 fn until_asleep(pool: &Pool) {
     let parked = || pool.stats().workers.iter().map(|worker| worker.parked).collect::<Vec<_>>();
     until(|| parked().iter().all(|&times| times > 0));
 }
 
-/// Each result is the number of its worker, and each call was on that worker.
+/// Checks that each result is the number of its worker, and that each call ran on this worker.
 #[track_caller]
 fn check(pool: &Pool, workers: usize) {
     let ran = Ledger::new(workers);
@@ -59,7 +59,7 @@ fn every_worker_once_with_its_result() {
     });
 }
 
-/// At the same moment: none waits for another's turn.
+/// All turns run at the same moment: no turn waits for the end of another turn.
 #[test]
 fn all_turns_overlap() {
     within(LIMIT, || {
@@ -72,7 +72,7 @@ fn all_turns_overlap() {
     });
 }
 
-/// A worker comes to its turn when it has no more jobs of its own, and not before the one that it runs has ended.
+/// A busy worker takes its turn when it has no more jobs of its own, and never before its current job has ended.
 #[test]
 fn a_busy_worker_comes_later() {
     within(LIMIT, || {
@@ -104,7 +104,8 @@ fn a_busy_worker_comes_later() {
     });
 }
 
-/// Each waits for the other's turn, and takes its own part in the other's meanwhile.
+/// Two broadcasts each wait for a turn on the other's worker. A waiting worker takes its turn in the other broadcast
+/// meanwhile.
 #[test]
 fn broadcasts_at_the_same_time() {
     within(LIMIT, || {
@@ -131,7 +132,8 @@ fn broadcasts_at_the_same_time() {
     });
 }
 
-/// A worker whose stack is deep helps nobody, and yet comes to its turn; the other's broadcast waits for it.
+/// A worker whose stack is too deep for helping still takes its turn. The other worker's broadcast waits for this
+/// turn.
 #[test]
 fn in_the_midst_of_waits() {
     within(LIMIT, || {
@@ -156,7 +158,7 @@ fn in_the_midst_of_waits() {
     });
 }
 
-/// Two pools that broadcast into each other.
+/// Two pools broadcast into each other, and each waits for the other pool's workers.
 #[test]
 fn across_pools() {
     within(LIMIT, || {
@@ -288,7 +290,7 @@ fn a_closed_pool_broadcasts_only_inside() {
     });
 }
 
-/// Whatever was accepted is run on every worker before `shutdown` returns.
+/// Each accepted broadcast runs on every worker before `shutdown` returns.
 #[test]
 fn a_race_with_the_end() {
     within(LIMIT, || {
@@ -368,7 +370,7 @@ fn one_job_each_time_the_newest_first() {
     });
 }
 
-/// What comes from outside is taken by `yield_now` alone; a turn in a broadcast by both.
+/// Only `yield_now` takes a job that comes from outside. Both kinds of yield take a turn in a broadcast.
 #[test]
 fn only_its_own_or_anything() {
     within(LIMIT, || {
@@ -399,7 +401,7 @@ fn only_its_own_or_anything() {
     });
 }
 
-/// A job that asks again and again lets what it asks for run, though it is on the only worker.
+/// A job that yields in a loop lets the awaited jobs run, even on the only worker.
 #[test]
 fn a_job_that_waits_by_yielding() {
     within(LIMIT, || {
@@ -421,7 +423,7 @@ fn a_job_that_waits_by_yielding() {
     });
 }
 
-/// One that waits apart takes nothing of others, asked to or not.
+/// A job inside an isolated wait runs only jobs of its own scope, whichever kind of yield it calls.
 #[test]
 fn apart_it_gives_way_to_its_own() {
     within(LIMIT, || {
@@ -439,7 +441,7 @@ fn apart_it_gives_way_to_its_own() {
     });
 }
 
-/// A worker that stands by for a queue naps, and leaves to itself what only it may run.
+/// A runner on standby naps. Its worker still takes its own turn, because no other worker may run this turn.
 #[test]
 fn each_turn_on_its_own_worker_also_beside_a_queue() {
     within(LIMIT, || {
@@ -450,7 +452,7 @@ fn each_turn_on_its_own_worker_also_beside_a_queue() {
             let gate = Gate::default();
             queue.submit(Some(gate.clone())).unwrap();
             queue.submit(None).unwrap();
-            // So that it comes at another moment each time: the second runner polls, stands by, leaves.
+            // Varies the moment of the broadcast: the second runner polls, is on standby, or leaves.
             thread::sleep(Duration::from_micros(round % 8 * 40));
             pool.broadcast(|index| {
                 assert_eq!(filch::current_worker(), Some(index), "round {round}");

@@ -8,7 +8,8 @@ use std::sync::{Arc, mpsc};
 use common::{Alive, LIMIT, within};
 use filch::Pool;
 
-/// Runs a closure with `N` bytes of captures: from outside, from a job, as `spawn` and as `install`.
+/// Runs a closure with `N` bytes of captures in four ways: `execute` from outside and from a job, `spawn`, and
+/// `install`.
 fn of_size<const N: usize>(pool: &Pool) {
     let alive = Alive::default();
     let (sum, sums) = mpsc::channel();

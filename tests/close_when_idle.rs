@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Gate, LIMIT, until, within};
 use filch::{Pool, Queue, SubmitError};
 
-/// A queue of `pool` whose job `n` submits `n` jobs, down to 0 each.
+/// Makes a queue of `pool` whose job `n` submits the jobs 0 to `n - 1` to the same queue.
 fn tree(pool: &Pool, capacity: usize, concurrency: usize) -> (Queue<usize>, Arc<OnceLock<Queue<usize>>>) {
     let own: Arc<OnceLock<Queue<usize>>> = Arc::default();
     let weak = Arc::downgrade(&own);
@@ -38,7 +38,7 @@ fn a_crawl_runs_to_its_end() {
                 .panic_handler(move |_| handler.lock().unwrap().send(()).unwrap())
                 .build()
                 .unwrap();
-            // With room for all and for one, so that jobs are set aside.
+            // Capacities with room for all jobs and for one job only: a small queue must put jobs into its overflow.
             for (capacity, concurrency) in [(1, 1), (1, 2), (2, 3), (1024, 1), (1024, 3)] {
                 for _ in 0..30 {
                     let (queue, own) = tree(&pool, capacity, concurrency);
@@ -75,7 +75,7 @@ fn at_once_if_it_is_idle_and_more_than_once() {
     });
 }
 
-/// Other jobs of the pool, and threads that wait for room, are not of the queue.
+/// Other jobs of the pool, and threads that wait for room, do not belong to the queue. Their jobs are refused.
 #[test]
 fn nobody_else_is_let_in() {
     within(LIMIT, || {
@@ -94,7 +94,7 @@ fn nobody_else_is_let_in() {
         queue.submit(1).unwrap();
         begun.recv().unwrap();
         queue.submit(2).unwrap();
-        // Full: one waits outside, one inside.
+        // The queue is full: one submitter waits for room outside the pool, another one inside.
         let waiting = Arc::new(AtomicUsize::new(0));
         let submit = |job: usize| {
             let (queue, waiting) = (queue.clone(), Arc::clone(&waiting));
@@ -157,7 +157,7 @@ fn the_pools_shutdown_runs_it_to_its_end() {
     });
 }
 
-/// Producers against the close: what was accepted is run, with all that it makes.
+/// Producers submit while the queue closes. Each accepted job runs, and so does each job that it submits.
 #[test]
 fn against_producers() {
     within(LIMIT, || {

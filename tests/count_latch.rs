@@ -19,7 +19,7 @@ use common::{Gate, until};
 use common::{LIMIT, block_on, text_of, within};
 use filch::{CountLatch, Pool};
 
-/// The text that `f` panics with.
+/// Returns the text of the panic of `f`.
 #[track_caller]
 fn panic_of(f: impl FnOnce()) -> String {
     text_of(&*catch_unwind(AssertUnwindSafe(f)).unwrap_err()).to_owned()
@@ -71,7 +71,7 @@ fn a_wait_with_a_timeout() {
             pool.install(move || (on_worker.wait_timeout(Duration::ZERO), on_worker.wait_timeout(short))),
             (false, false)
         );
-        // Those who gave up are forgotten; those who wait long enough are not.
+        // The latch forgets waits that have timed out, and releases a wait with a long timeout.
         for timeout in [LIMIT * 10, Duration::MAX] {
             let (entering, entered) = channel();
             let waiter = {
@@ -124,7 +124,7 @@ fn several_tasks_are_woken_once_each() {
         assert!(ready(wait, waker));
         assert!(ready(wait, waker), "and it stays so");
     }
-    // Nothing of it is left for the next time.
+    // The released waits leave nothing behind for the next use of the latch.
     latch.add(1);
     let (mut again, (again_count, again_waker)) = (latch.into_future(), Count::new());
     assert!(!ready(&mut again, &again_waker));
@@ -158,7 +158,7 @@ fn a_future_dropped_early_leaves_the_list() {
     assert_eq!(Arc::strong_count(&gone), 2, "one is on the list");
     drop(dropped);
     assert_eq!(Arc::strong_count(&gone), 1);
-    // One that was never polled, and one that was polled when it was too late.
+    // One future is never polled, and another one is polled for the first time after the count has reached zero.
     drop(latch.into_future());
     latch.count_down();
     assert_eq!((gone.get(), stays.get()), (0, 1));
@@ -169,7 +169,7 @@ fn a_future_dropped_early_leaves_the_list() {
     assert_eq!(stays.get(), 1);
 }
 
-/// Raising the count does not make the latch forget who waits, be it a task or a thread.
+/// The latch remembers its waiters, tasks and threads, while the count goes up.
 #[test]
 fn those_who_wait_are_remembered_while_it_counts_up() {
     within(LIMIT, || {
@@ -203,7 +203,8 @@ fn those_who_wait_are_remembered_while_it_counts_up() {
     });
 }
 
-/// The count was zero for a moment while the task waited: that is what it waited for.
+/// The count is zero for a moment while the task waits. This zero releases the task, although the count is 1 again
+/// when the task looks.
 #[test]
 fn a_zero_that_has_passed_counts() {
     let latch = CountLatch::new(1);
@@ -218,14 +219,14 @@ fn a_zero_that_has_passed_counts() {
     assert!(!ready(&mut late, &waker), "whoever comes later waits for the next");
 }
 
-/// The same while a thread looks for it, before it goes to sleep. Now and then the zero comes before the thread's first
-/// look; so most count, not all.
+/// A passing zero also releases a thread that still looks at the count and does not sleep yet. Now and then the zero
+/// comes before the thread's first look, so the test asks for most of the rounds and not for all.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_zero_that_passes_while_a_thread_looks() {
     const ROUNDS: usize = 200;
 
-    /// Whether that thread sleeps in the system.
+    /// Whether the system says that the thread sleeps.
     fn sleeps(thread: libc::pid_t) -> bool {
         common::stacks::state(std::process::id(), thread).contains(": S ")
     }
@@ -245,7 +246,7 @@ fn a_zero_that_passes_while_a_thread_looks() {
                 })
             };
             until(|| begun.load(Ordering::SeqCst) != 0);
-            // So that it looks; nothing depends on it.
+            // Gives the thread time for its first look. The result does not depend on it.
             (0..500).for_each(|_| std::hint::spin_loop());
             latch.count_down();
             latch.add(1);
@@ -363,7 +364,7 @@ fn wait_on_a_worker_runs_other_jobs() {
     });
 }
 
-/// Jobs that come from outside while the only worker waits.
+/// The only worker waits for the latch, and runs the jobs that come from outside meanwhile.
 #[test]
 fn wait_on_a_worker_runs_jobs_from_outside() {
     within(LIMIT, || {
@@ -392,7 +393,7 @@ fn wait_on_a_worker_runs_jobs_from_outside() {
     });
 }
 
-/// A worker that waits, in whose pool nothing happens, for somebody outside.
+/// Nothing happens in the pool while a worker waits. A thread outside the pool must still be able to wake the worker.
 #[test]
 fn wait_on_a_worker_is_ended_from_outside() {
     within(LIMIT, || {
@@ -443,7 +444,7 @@ fn all_of_many_waiters_are_released() {
             pool.execute(job).unwrap();
             assert_eq!(reports.try_recv().err(), Some(TryRecvError::Empty), "the count is 2");
             latch.count_down();
-            // Half of the rounds give them time to fall asleep.
+            // In half of the rounds the waiters get time to fall asleep.
             (0..round % 2 * 500).for_each(|_| thread::yield_now());
             assert_eq!(reports.try_recv().err(), Some(TryRecvError::Empty), "the count is 1");
             latch.count_down();
@@ -455,7 +456,8 @@ fn all_of_many_waiters_are_released() {
     });
 }
 
-/// Many count down and up, many wait: nobody is forgotten, and the count is right in the end.
+/// Several threads count up and down while others wait. The latch forgets no waiter, and its count is right in the
+/// end.
 #[test]
 fn counting_and_waiting_at_random() {
     within(LIMIT, || {

@@ -25,7 +25,7 @@ fn the_first_pool_is_built_in_a_bound_thread() {
         assert_eq!(Pool::builder().placement(Placement::Unpinned).build().unwrap().workers(), expected);
         let listed = Pool::builder().placement(Placement::List(all.clone())).build().unwrap();
         assert_eq!(listed.workers(), all.len());
-        // A worker is bound to one core; a pool that its job builds has all of them.
+        // A worker is bound to one core. A pool that a job builds still counts all cores of the process.
         assert_eq!(listed.install(|| Pool::new().unwrap().workers()), expected);
     });
 }
@@ -63,7 +63,7 @@ fn a_long_name_keeps_its_number() {
         assert_eq!(names("short"), ["short-0", "short-1"]);
         assert_eq!(names("exactly-13-by"), ["exactly-13-by-0", "exactly-13-by-1"]);
         assert_eq!(names("äöüäöüäöüäöü"), ["äöüäöü-0", "äöüäöü-1"]);
-        // std's name is whole.
+        // std keeps the whole name.
         let pool = Pool::builder().workers(1).name("unified-read-pool").build().unwrap();
         let name = pool.install(|| std::thread::current().name().map(str::to_owned));
         assert_eq!(name.as_deref(), Some("unified-read-pool-0"));

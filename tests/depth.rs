@@ -10,18 +10,18 @@ use std::thread;
 use common::{CHILD_LIMIT, passes_in_child, until, within};
 use filch::Pool;
 
-/// What a level of a recursion of `join` may take, in this test's own build: several frames that an optimised one does
-/// not have.
+/// The most stack, in bytes, that one level of a recursion of `join` may take in the test's build. A debug build has
+/// several frames per level that an optimised build does not have.
 const LEVEL: usize = 4 << 10;
 
-/// About where the calling thread's stack ends.
+/// Roughly the address where the calling thread's stack ends now.
 #[inline(never)]
 fn position() -> usize {
     let here = 0u8;
     (&raw const here).addr()
 }
 
-/// A chain of forks, on each level with a second side that others may take.
+/// A chain of forks. On each level another worker may take the second side.
 fn deep(levels: usize, ran: &AtomicUsize) {
     if levels > 0 {
         filch::join(|| deep(levels - 1, ran), || ran.fetch_add(1, Ordering::Relaxed));
@@ -43,7 +43,7 @@ fn a_hundred_thousand_levels() {
     });
 }
 
-/// The other way down: in the second side, wherever that runs.
+/// The recursion goes on in the second side, wherever the second side runs.
 #[test]
 fn a_hundred_thousand_levels_of_second_sides() {
     fn right(levels: usize, ran: &AtomicUsize) {
@@ -64,10 +64,10 @@ fn a_hundred_thousand_levels_of_second_sides() {
     });
 }
 
-/// An unbalanced tree, as random as it gets, on stacks of the default size, by more workers than there are cores.
+/// A very uneven tree of forks fits into stacks of the default size, although 8 workers steal from each other.
 #[test]
 fn deep_recursion_on_the_default_stack() {
-    /// About `nodes` of them, most of them on the left; leaves give way now and then.
+    /// Grows a tree of about `nodes` nodes, most of them on the left. A leaf yields its core now and then.
     fn grow(nodes: usize, levels: usize, ran: &AtomicUsize) {
         if nodes <= 1 || levels == 0 {
             if ran.fetch_add(1, Ordering::Relaxed).is_multiple_of(97) {
@@ -94,20 +94,23 @@ fn deep_recursion_on_the_default_stack() {
 }
 
 thread_local! {
-    /// Where this worker's stack was in its first job.
+    /// The end of this worker's stack in the worker's first job.
     static FIRST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Levels that each wait for the next, which is taken by the worker that waits for the one above.
+/// A recursion in which each level waits for the next level. One worker runs level n and waits for level n + 1, which
+/// the other worker runs. The other worker waits for level n + 2, and the first worker runs it on top of level n.
 #[derive(Default)]
 struct Ladder {
-    /// The deepest that a level of another worker began in the stack of this one.
+    /// The greatest depth in a worker's stack, in bytes, at which the worker began a level that another worker had
+    /// forked.
     deepest: AtomicUsize,
     taken: AtomicUsize,
 }
 
 impl Ladder {
-    /// Goes down. Of the first `insist` levels none waits before another worker has begun the next.
+    /// Goes down `levels` levels. In the first `insist` levels, the worker waits only after another worker has begun
+    /// the next level. `from` is the worker that forked this level.
     fn down(&self, levels: usize, insist: usize, from: Option<usize>) {
         if FIRST.get() == 0 {
             FIRST.set(position());
@@ -129,7 +132,7 @@ impl Ladder {
             if insist > 0 {
                 until(|| begun.load(Ordering::Acquire));
             } else {
-                // Taken or not: a worker whose stack is deep need not come.
+                // Gives the other worker time. A worker whose stack is too deep need not take the next level.
                 (0..20).for_each(|_| thread::yield_now());
             }
         };
@@ -144,9 +147,10 @@ impl Ladder {
     }
 }
 
-/// How deep in a stack jobs of others began on a pool of two with that much for help, and how many of the levels.
+/// Runs `levels` levels on a pool of two workers with `help` bytes of stack for helping. Returns the greatest depth
+/// at which a worker began a level of the other worker, and how many levels were taken by the other worker.
 fn ladder(help: Option<usize>, levels: usize, insist: usize) -> (usize, usize) {
-    // Without spares: with them, no worker that waits begins what it does not wait for.
+    // The pool has no spares. With spares, a waiting worker begins only jobs that it waits for.
     let builder = || Pool::builder().workers(2).stack_size(64 << 20).spares(0);
     let pool = help.map_or_else(builder, |help| builder().help_stack(help));
     let ladder = Ladder::default();
@@ -155,7 +159,8 @@ fn ladder(help: Option<usize>, levels: usize, insist: usize) -> (usize, usize) {
     (ladder.deepest.into_inner(), ladder.taken.into_inner())
 }
 
-/// Two workers that each wait for what the other does, and meanwhile do what the other waits for.
+/// Two workers each wait for work of the other, and meanwhile run the work that the other waits for. Both stacks grow
+/// with each level unless the pool bounds them.
 #[test]
 fn nested_steals_are_bounded() {
     passes_in_child("nested_steals_are_bounded", "", || {

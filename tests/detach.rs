@@ -19,7 +19,7 @@ fn detach_does_not_wait_and_loses_nothing() {
         for job in 0..10 {
             let ran = ran.clone();
             pool.execute(move || {
-                // Submitted by a job after the pool was let go of.
+                // A job may still submit after the pool has been let go of.
                 filch::execute(move || ran.send(job).unwrap()).unwrap();
             })
             .unwrap();

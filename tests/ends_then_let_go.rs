@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Alive, Gate, LIMIT, Token, until, within};
 use filch::{Pool, PoolBuilder, Queue};
 
-/// How many states were made, and what was alive when each was ended.
+/// How many states were made, and how many tokens were alive when each state was ended.
 #[derive(Default)]
 struct States {
     made: AtomicUsize,
@@ -20,8 +20,8 @@ struct States {
 
 type Ends = Arc<States>;
 
-/// A queue whose handler and whose states' end hold handles of it. Of `alive`, each of the two has a token, and each
-/// state.
+/// Makes a queue whose handler and whose `state_end` closure hold handles of the same queue. The handler, the closure
+/// and each state have a token of `alive`.
 fn knotted(pool: &Pool, alive: &Alive, ends: &Ends) -> Queue<u32> {
     let own: Arc<OnceLock<Queue<u32>>> = Arc::default();
     let (handler_own, handler_token) = (Arc::clone(&own), alive.token());
@@ -59,7 +59,8 @@ fn builders() -> [fn() -> PoolBuilder; 3] {
     ]
 }
 
-/// Checks that each state was ended once, with the handler and the end alive. How many there were.
+/// Checks that each state was ended once, while the handler and the `state_end` closure were alive. Returns the
+/// number of states.
 #[track_caller]
 fn check(ends: &Ends) -> usize {
     let ended = ends.ended.lock().unwrap();
@@ -152,7 +153,7 @@ fn a_wait_with_a_timeout_waits_for_the_ends_as_well() {
     });
 }
 
-/// What the pool drops at its end.
+/// A value in the handler: it panics when the pool drops the handler.
 struct Bomb;
 
 impl Drop for Bomb {

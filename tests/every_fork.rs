@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use common::{LIMIT, until, within};
 use filch::{Pool, PoolBuilder};
 
-/// Runs `body` with builders of pools that use the system's fence, if there is one, and of pools that do not.
+/// Runs `body` twice: with builders of pools that use the system's fence where there is one, and with builders of
+/// pools that do not use it.
 fn both_ways(body: impl Fn(fn() -> PoolBuilder) + Send + 'static) {
     within(LIMIT, move || {
         body(Pool::builder);
@@ -27,13 +28,13 @@ fn fib(n: u32) -> u32 {
     a + b
 }
 
-/// Two sides of which each needs the other.
+/// Forks two sides that need each other, so another worker must take the second side.
 fn talk() {
     let (send, receive) = sync_channel(0);
     filch::join(move || assert_eq!(receive.recv(), Ok(5)), move || send.send(5).unwrap());
 }
 
-/// In the first sides of `depth` forks.
+/// Runs `innermost` in the first sides of `depth` nested forks.
 fn nested(depth: usize, innermost: &(dyn Fn() + Sync)) {
     if depth == 0 {
         return innermost();
@@ -41,7 +42,7 @@ fn nested(depth: usize, innermost: &(dyn Fn() + Sync)) {
     filch::join(|| nested(depth - 1, innermost), || ());
 }
 
-/// In the second sides.
+/// Runs `innermost` in the second sides of `depth` nested forks.
 fn nested_right(depth: usize, innermost: &(dyn Fn() + Sync)) {
     if depth == 0 {
         return innermost();
@@ -49,8 +50,8 @@ fn nested_right(depth: usize, innermost: &(dyn Fn() + Sync)) {
     filch::join(|| (), || nested_right(depth - 1, innermost));
 }
 
-/// Runs `innermost` on a pool of two after fine forks, while the other worker is busy; that one becomes free when the
-/// innermost fork has been made.
+/// Runs `fib(history)`, which makes many small forks, on a pool of two, and then a fork whose sides need each other,
+/// below `depth` other forks. The other worker is busy until this innermost fork has been made.
 fn while_the_other_is_busy(pool: &Pool, history: u32, depth: usize, right: bool) {
     let (busy, free) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|threads| {
@@ -99,7 +100,7 @@ fn after_any_history() {
     });
 }
 
-/// A parallel loop as rayon's iterators make it: halves, down to single items.
+/// A parallel loop as rayon's iterators make it: it halves the range down to single items.
 fn each(items: Range<usize>, f: &(dyn Fn(usize) + Sync)) {
     if items.len() <= 1 {
         return items.for_each(f);
@@ -108,7 +109,7 @@ fn each(items: Range<usize>, f: &(dyn Fn(usize) + Sync)) {
     filch::join(|| each(items.start..middle, f), || each(middle..items.end, f));
 }
 
-/// One item of a loop is a small pipeline.
+/// One item of a loop is a small pipeline, and a worker must come for its second side.
 #[test]
 fn a_pipeline_in_a_loop() {
     both_ways(|builder| {
@@ -135,7 +136,8 @@ fn a_pipeline_in_a_loop() {
     });
 }
 
-/// All sides of a tree of forks meet, as many as there are workers.
+/// The leaves of a tree of forks wait for each other. There are as many leaves as workers, so each worker must take
+/// one.
 #[test]
 fn all_sides_meet() {
     fn meet(sides: usize, here: &AtomicUsize, all: usize) {
@@ -160,7 +162,8 @@ fn all_sides_meet() {
     });
 }
 
-/// A walk of a tree of directories, say: a level deeper with each fork, and at its end something that talks.
+/// A long walk, for example through a tree of directories, goes one level deeper with each fork. At its end stands a
+/// fork whose sides need each other.
 #[test]
 fn at_the_end_of_a_long_walk() {
     both_ways(|builder| {

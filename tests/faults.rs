@@ -1,5 +1,5 @@
-//! What a host denies a pool: cores and threads. Each test runs in a process of its own. (`stress` has what a host
-//! does to a pool that works.)
+//! A host denies a pool cores and threads. Each test runs in a process of its own. (`stress` covers a host that
+//! disturbs a pool at work.)
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -8,7 +8,7 @@ use common::cores::{bind_process, cores};
 use common::{CHILD_LIMIT, passes_in_child, threads_named, until, within};
 use filch::{Placement, Pool};
 
-/// A process that may use one core, each in turn: one worker, bound to it, and that is what is reported.
+/// In a process that may use only one core, a pool has one worker, bound to this core, and reports the core.
 #[test]
 fn confined_to_one_core() {
     for core in cores().into_iter().take(2) {
@@ -32,8 +32,7 @@ fn confined_to_one_core() {
     }
 }
 
-/// The system refuses each thread but the first few, for every number of those: what was started ends, and the
-/// error is the system's.
+/// The system refuses thread number k, for each k. The threads that had started end, and the error is the system's.
 #[test]
 fn no_room_for_the_kth_thread() {
     const STACK: usize = 1 << 30;

@@ -1,4 +1,5 @@
-//! With the system's fence on all cores, without it, and where the system refuses it or changes its mind.
+//! Pools work with the system's fence on all cores, without it, and where the system refuses it from the start or
+//! later on.
 
 mod common;
 
@@ -15,7 +16,7 @@ fn fib(n: u32) -> u64 {
     a + b
 }
 
-/// Forks, scopes, closures and queues on a pool.
+/// Runs forks, scopes, closures and queues on a pool.
 fn all_kinds(pool: &Pool) {
     for _ in 0..20 {
         assert_eq!(pool.install(|| fib(15)), 610);
@@ -82,7 +83,7 @@ mod refused {
         first: *const Instruction,
     }
 
-    /// From now on the kernel answers `membarrier` by `action`, in all threads of this process.
+    /// Makes the kernel answer each later `membarrier` call in this process with `action`, on all threads.
     fn refuse(action: u32) {
         const LOAD: u16 = 0x20;
         const IS_EQUAL: u16 = 0x15;
@@ -99,10 +100,10 @@ mod refused {
             instruction(RETURN, 0, 0, ALLOW),
         ];
         let program = Program { len: 4, first: instructions.as_ptr() };
-        // SAFETY: plain numbers.
+        // SAFETY: the arguments are plain numbers.
         let allowed = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         assert_eq!(allowed, 0);
-        // SAFETY: what the filter points to lives until the call has copied it.
+        // SAFETY: `program` and its instructions live until the call has copied them.
         let set = unsafe { libc::syscall(libc::SYS_seccomp, FILTER, ALL_THREADS, &raw const program) };
         assert_eq!(set, 0);
     }
@@ -110,7 +111,7 @@ mod refused {
     const FAILS: u32 = 0x5_0000 | libc::ENOSYS as u32;
     const KILLS: u32 = 0x8000_0000;
 
-    /// Runs the test `name` in a process of its own, because what is refused stays refused.
+    /// Runs the test `name` in a child process, because the refusal cannot be undone.
     fn alone(name: &str, body: impl FnOnce() + Send + 'static) {
         passes_in_child(&format!("refused::{name}"), "", || within(CHILD_LIMIT, body));
     }

@@ -30,7 +30,7 @@ fn in_fork(body: impl FnOnce() -> i32) -> Option<i32> {
     libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
 }
 
-/// Ends the child if it hangs.
+/// Makes the system end the child if the child hangs.
 fn limit() {
     // SAFETY: no preconditions; SIGALRM's default ends the process.
     unsafe { libc::alarm(20) };
@@ -42,7 +42,7 @@ fn every_call_of_the_child_says_so() {
         let pool = Pool::builder().workers(2).build().unwrap();
         let queue = pool.queue().capacity(1).build(|_: u32| ()).unwrap();
         assert_eq!(pool.install(|| 1), 1);
-        // Out here the closure, and with it pool and queue, is dropped unused: the threads are joined in peace.
+        // The parent drops the closure, and with it the pool and the queue. Its threads are joined as usual.
         in_fork(move || {
             limit();
             if !pool.execute(|| ()).is_err_and(|closed| closed.reason() == ClosedReason::ForkedProcess) {
@@ -79,7 +79,7 @@ fn every_call_of_the_child_says_so() {
     assert_eq!(code, Some(0));
 }
 
-/// `build` does not wait for its threads: in the child some may never come up.
+/// `build` does not wait for its threads. In the child, some of the threads may never come up.
 #[test]
 fn at_once_after_build() {
     within(Duration::from_secs(60), || {
@@ -122,7 +122,7 @@ fn a_pool_built_by_the_child_works() {
 
 // --- what the parent left in the child's memory ---
 
-/// A pool whose only worker is held up in a job.
+/// Makes a pool whose only worker is held up in a job.
 fn held() -> (Pool, common::Gate) {
     let gate = common::Gate::default();
     let held = gate.clone();
@@ -138,7 +138,7 @@ fn the_child_does_not_wait_for_the_parents_jobs() {
         let ended = Pool::builder().workers(1).build().unwrap().spawn(|| 42);
         common::until(|| ended.is_finished());
         let mut waits: Vec<_> = (0..4).map(|number| pool.spawn(move || number)).collect();
-        // One of them has been polled, by a task that is the parent's.
+        // A task of the parent has polled one of the handles.
         let waker = std::task::Waker::noop();
         assert!(Pin::new(&mut waits[3]).poll(&mut Context::from_waker(waker)).is_pending());
         let code = in_fork(|| {
@@ -189,8 +189,8 @@ fn the_child_waits_for_no_queue_of_the_parents() {
     assert_eq!(code, Some(0));
 }
 
-/// A thread that was lent is one in the child as well; there it runs none of the parent's jobs, whatever it waits
-/// for, and the drop of the pool returns it.
+/// A lent thread is still lent in the child. The thread runs none of the parent's jobs there, whatever it waits for,
+/// and dropping the pool returns the thread.
 #[test]
 fn the_child_of_a_lent_thread() {
     let code = within(Duration::from_secs(60), || {
@@ -219,7 +219,7 @@ fn the_child_of_a_lent_thread() {
     assert_eq!(code, Some(0));
 }
 
-/// A job that forks: its child is in a job of a pool that has no threads there.
+/// A job forks. The child is then inside a job of a pool that has no threads in the child.
 #[test]
 fn the_child_of_a_job() {
     let code = within(Duration::from_secs(60), || {
@@ -243,7 +243,7 @@ fn the_child_of_a_job() {
 
 // --- fork-join ---
 
-/// The text that `f` panics with, if it does.
+/// Returns the text of the panic of `f`, if `f` panics.
 fn refused<R>(f: impl FnOnce() -> R) -> Option<String> {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err()?;
     Some(common::text_of(&*payload).to_owned())
@@ -278,7 +278,7 @@ fn fork_join_in_the_child_says_so() {
     assert_eq!(code, Some(0));
 }
 
-/// A pool of the child's own, whose workers raid each other.
+/// The child builds its own pool, and the workers of this pool raid each other.
 #[test]
 fn fork_join_on_a_pool_of_the_childs() {
     let code = within(Duration::from_secs(60), || {
@@ -299,13 +299,14 @@ fn fork_join_on_a_pool_of_the_childs() {
     assert_eq!(code, Some(0));
 }
 
-/// The one that woke the thread which forks may not be done with that, and is not there in the child.
+/// The worker that woke the forking thread may still be in the middle of the wake-up, and this worker does not exist
+/// in the child.
 #[test]
 fn the_child_of_a_thread_that_was_just_woken() {
     within(Duration::from_secs(60), || {
         let parents = Pool::builder().workers(2).build().unwrap();
         for round in 0..100 {
-            // All of them are to sleep first, the caller included.
+            // Each turn yields, so that the caller falls asleep in the broadcast and a worker must wake it.
             parents.broadcast(|_| std::thread::yield_now());
             let code = in_fork(|| {
                 limit();
@@ -323,7 +324,8 @@ fn the_child_of_a_thread_that_was_just_woken() {
     });
 }
 
-/// In the child of a job the thread is alone: it does both sides, and is refused what needs others.
+/// The child of a job has one thread only. It runs both sides of a join itself, and calls that need other threads are
+/// refused.
 #[test]
 fn fork_join_in_the_child_of_a_job() {
     let code = within(Duration::from_secs(60), || {

@@ -13,7 +13,8 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// Joins with `first` on each of two levels, and checks that each second side, and a job spawned after `first`, ran once.
+/// Joins with `first` on two levels. Checks that each second side runs once, and also the job that is spawned after
+/// `first`.
 fn once(pool: &Pool, first: impl Fn() + Sync) {
     let seconds = AtomicUsize::new(0);
     let spawned = Arc::new(AtomicUsize::new(0));
@@ -92,7 +93,7 @@ fn a_queue_that_is_full() {
     });
 }
 
-/// Whoever waits for room runs a job, and that may be the second side, which makes room in turn.
+/// A worker that waits for room in a queue runs a job. This job may be the second side, which in turn makes the room.
 #[test]
 fn a_queue_that_only_the_second_side_frees() {
     within(LIMIT, || {
@@ -101,7 +102,7 @@ fn a_queue_that_only_the_second_side_frees() {
             let gate = Gate::default();
             let held = gate.clone();
             let jobs = pool.queue().capacity(1).concurrency(1).build(move |_: u32| held.wait()).unwrap();
-            // One blocks a worker, the other fills the queue.
+            // One job blocks a worker, and the other one fills the queue.
             (0..2).for_each(|n| jobs.submit(n).unwrap());
             let spawned = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&spawned);

@@ -13,11 +13,11 @@ use common::{Gate, LIMIT, Ledger, Random, fail, until, within};
 use filch::{CountLatch, Placement, Pool};
 
 fn pool(workers: usize) -> Pool {
-    // Not where others of this process are.
+    // Unpinned, so that the workers of several pools in this process do not sit on the same cores.
     Pool::builder().workers(workers).placement(Placement::Unpinned).build().unwrap()
 }
 
-/// The threads of the global pool, as many as it has workers.
+/// The threads of the global pool, one for each worker.
 fn global_threads() -> Vec<ThreadId> {
     static THREADS: OnceLock<Vec<ThreadId>> = OnceLock::new();
     let find = || {
@@ -81,7 +81,7 @@ fn inside_they_use_the_pool_of_the_job() {
             tells
         });
         assert_eq!(told.recv().unwrap(), own);
-        // By a queue's handler too.
+        // A queue's handler uses its own pool too.
         let (told, tells) = mpsc::channel();
         let handler = move |()| {
             let told = told.clone();
@@ -89,7 +89,7 @@ fn inside_they_use_the_pool_of_the_job() {
         };
         pool.queue().build(handler).unwrap().submit(()).unwrap();
         assert_eq!(tells.recv().unwrap(), own);
-        // And neither by a thread that a job started, nor after the job.
+        // A thread that a job starts belongs to no pool.
         let outside = pool
             .install(|| thread::spawn(|| (filch::current_worker(), filch::current_workers())).join().unwrap());
         assert_eq!(outside, (None, Pool::global().workers()));
@@ -118,7 +118,7 @@ fn two_pools_install_into_each_other() {
 
     within(LIMIT, || {
         let pools = &[pool(1), pool(1)];
-        // On the pool's only worker, or a spare in its place.
+        // A closure runs on the only worker of its pool, or on a spare in the worker's place.
         let homes = [[Some(0), None], [None, Some(0)]];
         thread::scope(|scope| {
             for start in [0, 1] {
@@ -141,7 +141,7 @@ fn two_pools_install_into_each_other() {
     });
 }
 
-/// From pool to pool and around, deeper than there are workers.
+/// Jobs call from pool to pool around a ring, deeper than there are workers.
 #[test]
 fn pools_in_a_ring() {
     fn around(pools: &[Pool], depth: usize) -> usize {
@@ -158,7 +158,7 @@ fn pools_in_a_ring() {
     });
 }
 
-/// Each waits for a job of the other pool, which needs the worker that waits.
+/// Each job waits for a job of the other pool, and this job needs the waiting worker.
 #[test]
 fn jobs_join_jobs_of_the_other_pool() {
     within(LIMIT, || {
@@ -180,7 +180,7 @@ fn a_job_that_fans_out_is_stolen_from() {
     within(LIMIT, || {
         let pool = pool(WORKERS);
         pool.install(|| {
-            // They end only together: all but this thread's own must be stolen.
+            // The jobs end only together, so other workers must steal all but one of them.
             let met = Arc::new(Barrier::new(WORKERS));
             for _ in 1..WORKERS {
                 let met = Arc::clone(&met);
@@ -237,8 +237,8 @@ fn depths_and_sleeps_are_counted() {
 
 // --- std's park tokens ---
 
-/// Jobs, and threads that wait for them, park and unpark at random: a token that was meant for the runtime and
-/// taken by a job, or the other way around, would leave somebody asleep.
+/// Jobs, and threads that wait for jobs, park and unpark at random. If a job took a token that was meant for the
+/// runtime, or the runtime took a job's token, somebody would stay asleep.
 #[test]
 fn jobs_that_park_and_unpark() {
     const ROUNDS: usize = 300;
@@ -255,7 +255,7 @@ fn jobs_that_park_and_unpark() {
         match random.below(4) {
             0 => victim.unpark(),
             1 => {
-                // Takes the token that it leaves itself, or one that somebody else left.
+                // Takes the token that this thread leaves for itself, or a token from somebody else.
                 thread::current().unpark();
                 thread::park();
             }
@@ -344,10 +344,10 @@ fn closures_of_1_mib() {
             filch::spawn(job(2)).join().unwrap();
         });
         pool.install(job(4));
-        // What it returns is as large.
+        // A result may be as large as a closure.
         let whole = pool.spawn(|| [9_u8; MIB]).join().unwrap();
         assert!(whole.iter().all(|&byte| byte == 9));
-        // Handed back whole.
+        // A closed pool hands the closure back whole.
         pool.shutdown().unwrap();
         assert_eq!(sum.load(Ordering::SeqCst), 7);
         let back = pool.execute(job(8)).unwrap_err();

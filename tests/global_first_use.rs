@@ -11,8 +11,8 @@ use std::thread;
 use common::{CHILD_LIMIT, fail, passes_in_child, text_of, within};
 use filch::{BuildError, Pool, WorkerThread};
 
-/// A job builds it, and waits for its threads. Meanwhile its worker runs another job, which uses it, and without
-/// which the threads do not start.
+/// A job builds the global pool and waits for its threads. Meanwhile the worker runs another job, which uses the
+/// global pool. The threads do not start before this second job has the pool.
 #[test]
 fn by_two_jobs_of_one_worker() {
     passes_in_child("by_two_jobs_of_one_worker", "", || {
@@ -45,7 +45,7 @@ fn by_two_jobs_of_one_worker() {
     });
 }
 
-/// The plain case: jobs of all workers of a pool use it at once, and each of them is busy with a wait for others.
+/// The plain case: jobs on all workers of another pool use the global pool at once.
 #[test]
 fn by_many_jobs_at_once() {
     passes_in_child("by_many_jobs_at_once", "", || {
@@ -67,7 +67,8 @@ fn by_many_jobs_at_once() {
     });
 }
 
-/// Who starts its threads cannot use it, and is told so.
+/// The closure that starts the global pool's threads cannot use the global pool, and gets an error or a panic that
+/// says so.
 #[test]
 fn by_the_closure_that_starts_its_threads() {
     passes_in_child("by_the_closure_that_starts_its_threads", "", || {
@@ -85,7 +86,7 @@ fn by_the_closure_that_starts_its_threads() {
     });
 }
 
-/// A build that came to nothing leaves the way free for the next.
+/// A build that fails leaves the way free for the next build.
 #[test]
 fn after_a_build_that_failed() {
     passes_in_child("after_a_build_that_failed", "", || {

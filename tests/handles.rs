@@ -18,7 +18,7 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// A job that ends with `end` when the sender is used or dropped.
+/// Spawns a job that calls `end` when the sender is used or dropped.
 fn held<T: Send + 'static>(
     pool: &Pool,
     end: impl FnOnce() -> T + Send + 'static,
@@ -90,7 +90,7 @@ fn a_handle_can_be_awaited() {
     });
 }
 
-/// The waker of the last poll is the one that counts.
+/// The job's end wakes only the waker of the last poll.
 #[test]
 fn the_waker_is_replaced_between_polls() {
     within(LIMIT, || {
@@ -112,7 +112,7 @@ fn the_waker_is_replaced_between_polls() {
     });
 }
 
-/// A task that moves to another executor with each poll, against the job's end.
+/// A task changes its waker with each poll while the job ends. The wake-up must reach the last waker.
 #[test]
 fn no_wakeup_is_lost_while_wakers_change() {
     within(LIMIT, || {
@@ -159,7 +159,7 @@ fn dropping_the_handle_detaches_the_job() {
         let pool = pool(1);
         let alive = Alive::default();
         let (report, reports) = channel();
-        // Before the end: polled or not.
+        // The handle is dropped before the job ends, polled or not.
         for polled in [false, true] {
             let (end, token) = (report.clone(), alive.token());
             let (mut handle, permit) = held(&pool, move || {
@@ -175,14 +175,14 @@ fn dropping_the_handle_detaches_the_job() {
             until(|| alive.count() == 0);
             until(|| Arc::strong_count(&count) == 1);
         }
-        // After it.
+        // The handle is dropped after the job has ended.
         let token = alive.token();
         let handle = pool.spawn(move || token);
         until(|| handle.is_finished());
         assert_eq!(alive.count(), 1, "the result waits");
         drop(handle);
         assert_eq!(alive.count(), 0);
-        // While it ends.
+        // The handle is dropped while the job ends.
         for _ in 0..5_000 {
             let token = alive.token();
             drop(pool.spawn(move || token));
@@ -205,7 +205,7 @@ fn a_panic_of_a_detached_job_goes_to_the_panic_handler() {
             })
             .collect();
         drop(permits);
-        // Of those with a handle, none does.
+        // The panic of a job whose handle is joined does not reach the panic handler.
         for number in 10..20 {
             assert!(pool.spawn(move || fail(number)).join().unwrap_err().is_panic());
         }
@@ -214,7 +214,7 @@ fn a_panic_of_a_detached_job_goes_to_the_panic_handler() {
     });
 }
 
-/// The payload of a panic is dropped once, too, wherever the handle is dropped.
+/// A panic's payload is dropped exactly once, whatever happens to the handle.
 #[test]
 fn no_payload_is_lost_or_dropped_twice() {
     within(LIMIT, || {
@@ -260,7 +260,7 @@ fn join_on_a_worker_runs_the_job_it_waits_for() {
     });
 }
 
-/// The one waited for, on the spot, and no other.
+/// By default, `join` on a worker runs the awaited job at once, and no other job.
 #[test]
 fn join_on_a_worker_runs_the_job_that_it_waits_for() {
     within(LIMIT, || {
@@ -285,7 +285,8 @@ fn join_on_a_worker_runs_the_job_that_it_waits_for() {
     });
 }
 
-/// If asked to: the newest in the deque first, then the one waited for, then the worker goes on with its own.
+/// With `Wait::Steal`, the worker runs the newest jobs of its deque until the awaited job has run, and then goes on
+/// with its own job.
 #[test]
 fn join_on_a_worker_runs_other_jobs() {
     within(LIMIT, || {
@@ -309,7 +310,7 @@ fn join_on_a_worker_runs_other_jobs() {
     });
 }
 
-/// Two workers of two pools each join a job of the other's pool, which needs that very worker.
+/// Two workers of two pools each join a job of the other's pool, and this job needs the waiting worker.
 #[test]
 fn workers_of_two_pools_join_each_others_jobs() {
     within(LIMIT, || {
@@ -393,7 +394,7 @@ fn a_panic_can_be_taken_and_resumed() {
         assert!(error.to_string().contains("with a text"), "{error}");
         assert_eq!(text_of(&*error.into_panic()), "with a text");
         assert_eq!(pool.install(|| 1), 1, "the worker goes on");
-        // Through two levels, as a job would pass it on.
+        // The panic passes through two levels, as a job would pass it on.
         let outer: JoinHandle<()> =
             pool.spawn(|| resume_unwind(filch::spawn(|| fail(43)).join().unwrap_err().into_panic()));
         assert_eq!(number_of(&*outer.join().unwrap_err().into_panic()), 43);

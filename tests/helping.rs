@@ -12,10 +12,10 @@ use std::time::Duration;
 use common::{Gate, LIMIT, Ledger, within};
 use filch::{CountLatch, Pool, Queue};
 
-/// A queue that its own handler, or that of another queue, submits to.
+/// Holds a queue to which a handler submits: the queue's own handler, or another queue's handler.
 type Slot<J> = Arc<OnceLock<Queue<J>>>;
 
-/// Room for some hundred nested jobs in a debug build.
+/// Room for some hundred nested jobs in a debug build, in bytes.
 const STACK: usize = 64 << 20;
 
 fn pool(workers: usize) -> Pool {
@@ -59,7 +59,7 @@ fn for_a_latch() {
                 sum.load(Ordering::Relaxed)
             });
             assert_eq!(sum, 4_950);
-            // With patience, and with some.
+            // Waits with no limit, and with a long limit.
             for patience in [Duration::MAX, Duration::from_secs(3_600)] {
                 let done = pool.install(move || {
                     let latch = Arc::new(CountLatch::new(1));
@@ -82,7 +82,7 @@ fn for_a_latch_that_an_outside_thread_opens() {
         let latch = Arc::new(CountLatch::new(1));
         let waits = Arc::clone(&latch);
         let handle = pool.spawn(move || waits.wait());
-        // The one worker goes on with other jobs meanwhile.
+        // The only worker goes on with other jobs while one job waits.
         for number in 0..1_000 {
             assert_eq!(pool.install(move || number), number);
         }
@@ -104,7 +104,7 @@ fn for_another_pool_and_back() {
     within(LIMIT, || {
         let (left, right) = (pool(1), pool(1));
         assert_eq!(left.install(|| bounce(&left, &right, 50)), 50);
-        // Both ways at once.
+        // Both directions at the same time.
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| assert_eq!(left.install(|| bounce(&left, &right, 20)), 20));
@@ -155,7 +155,7 @@ fn for_a_queue_to_be_idle() {
     });
 }
 
-/// There is nothing that the worker could run, and nobody who makes room: it gives up when it shall.
+/// The worker finds no job to run, and nobody makes room. The submission gives up when its timeout has passed.
 #[test]
 fn for_room_no_longer_than_it_may() {
     within(LIMIT, || {
@@ -182,7 +182,7 @@ fn for_room_no_longer_than_it_may() {
     });
 }
 
-/// Each job of a serial queue submits two more to the queue, which has room for one.
+/// Each job of a queue submits two more jobs to the same queue, which has room for one.
 #[test]
 fn for_room_in_the_queue_whose_handler_it_is_in() {
     const DEPTH: u32 = 9;
@@ -216,7 +216,7 @@ fn for_room_in_the_queue_whose_handler_it_is_in() {
     });
 }
 
-/// Serial queues in a ring: each handler submits to the next queue more than fits.
+/// Runs a ring of serial queues with room for one job each. Each handler submits to the next queue.
 fn queues_that_feed_each_other(workers: usize, queues: usize) {
     const ROUNDS: usize = 60;
     const SEEDS: usize = 8;
@@ -233,7 +233,7 @@ fn queues_that_feed_each_other(workers: usize, queues: usize) {
                 next.get().unwrap().submit(left - 1).unwrap();
             }
             if left % 20 == 5 {
-                // One more line of descent.
+                // One more job, which submits nothing further.
                 next.get().unwrap().submit(0).unwrap();
             }
         };
@@ -265,8 +265,8 @@ fn for_room_in_three_queues_that_feed_each_other() {
     within(LIMIT, || (1..4).for_each(|workers| (0..10).for_each(|_| queues_that_feed_each_other(workers, 3))));
 }
 
-/// The job that fills a serial queue is itself that queue's, and its state is in use: none of those that it puts in
-/// runs before it has ended, and one state does for all.
+/// A job fills its own serial queue while it uses the queue's only state. None of the submitted jobs may run before
+/// this job has ended, and the queue makes no second state.
 #[test]
 fn without_a_job_of_a_serial_queue_inside_another() {
     within(LIMIT, || {

@@ -16,7 +16,7 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// Calls `leaf` with each number below `first + jobs` from `first` on, splitting in halves.
+/// Calls `leaf` with each number from `first` to `first + jobs - 1`, and splits the range in halves.
 fn each(first: usize, jobs: usize, leaf: &(impl Fn(usize) + Sync)) {
     if jobs == 1 {
         return leaf(first);
@@ -52,7 +52,7 @@ fn one_worker_runs_the_first_and_then_the_second() {
 
 #[test]
 fn results_stay_in_their_places() {
-    /// What owns memory and what does not, mixed.
+    /// Returns the numbers from `first` to `end - 1` as strings, and splits the range unevenly.
     fn list(first: u32, end: u32) -> Vec<String> {
         if end - first == 1 {
             return vec![first.to_string()];
@@ -104,7 +104,7 @@ fn borrowed_data_under_stealing() {
     fn add(data: &mut [usize], round: usize) -> usize {
         if data.len() <= 4 {
             if data[0].is_multiple_of(64) {
-                // Time for a thief.
+                // Gives a thief time.
                 thread::yield_now();
             }
             data.iter_mut().for_each(|n| *n += round);
@@ -201,7 +201,7 @@ fn two_sides_overlap() {
     });
 }
 
-/// The first leaves that begin, as many as there are workers, wait for each other.
+/// The first 8 leaves that begin wait for each other, so each of the 8 workers must run one of them.
 #[test]
 fn all_workers_are_busy_from_the_start() {
     within(LIMIT, || {
@@ -224,10 +224,11 @@ fn all_workers_are_busy_from_the_start() {
     });
 }
 
-/// Forks whose owner does nothing but wait for the youngest: whoever else there is must come for them.
+/// The owner of the forks only waits for the youngest fork. Another worker must take the fork without the owner's
+/// help.
 #[test]
 fn forks_behind_a_long_leaf_are_raided() {
-    /// As many forks as a worker keeps to itself before it calls both sides.
+    /// Joins `leaf` and `set` below `levels` more forks, all private to the worker.
     fn hidden(levels: usize, leaf: &(dyn Fn() + Sync), set: &(dyn Fn() + Sync)) {
         match levels {
             0 => _ = filch::join(leaf, set),
@@ -248,7 +249,8 @@ fn forks_behind_a_long_leaf_are_raided() {
     });
 }
 
-/// The other worker has been asleep for long, or has just become idle.
+/// A worker blocks with a single private fork. The other worker takes the fork, whether it slept or has just become
+/// idle.
 #[test]
 fn a_lone_fork_of_a_worker_that_blocks_is_taken() {
     within(LIMIT, || {
@@ -260,13 +262,14 @@ fn a_lone_fork_of_a_worker_that_blocks_is_taken() {
             let gate = Gate::default();
             pool.install(|| filch::join(|| gate.wait(), || gate.open()));
             let gate = Gate::default();
-            // The fork is that of a job which was itself stolen.
+            // The fork is made in a second side that another worker may have stolen.
             pool.install(|| filch::join(|| (), || filch::join(|| gate.wait(), || gate.open())));
         }
     });
 }
 
-/// The owner of the fork is inside a wait, and helps: in what it runs there it blocks.
+/// The owner of the fork yields in the first side, and the job that it runs there blocks. Another worker must take
+/// the fork.
 #[test]
 fn a_fork_below_a_job_that_blocks_is_taken() {
     within(LIMIT, || {
@@ -327,13 +330,13 @@ fn on_another_pool_than_the_callers() {
     within(LIMIT, || {
         let (one, two) = (pool(1), pool(2));
         for _ in 0..100 {
-            // What `join` as a free function means depends on where it is called.
+            // The meaning of `filch::join` depends on the pool that calls it.
             let workers = one.install(|| {
                 let other = two.join(filch::current_workers, filch::current_workers);
                 (filch::join(filch::current_workers, filch::current_workers), other)
             });
             assert_eq!(workers, ((1, 1), (2, 2)));
-            // One worker each: it helps its own pool while it waits for the other.
+            // The only worker of `one` waits for `two`, and meanwhile helps its own pool.
             let back = one.join(|| two.join(|| one.join(|| 1, || 2), || 3), || two.install(|| 4));
             assert_eq!(back, (((1, 2), 3), 4));
         }
@@ -382,7 +385,8 @@ fn on_one_worker_nothing_migrates() {
     within(LIMIT, || assert!(!pool(1).install(|| none(10))));
 }
 
-/// From inside and from outside, taken by another worker or not.
+/// `migrated` says whether the side runs on another thread than its caller, for callers inside and outside of the
+/// pool.
 #[test]
 fn migrated_means_on_another_thread() {
     fn check(levels: usize, moved: &AtomicUsize) {
@@ -423,7 +427,7 @@ fn migrated_means_on_another_thread() {
     });
 }
 
-/// A wait inside the first side may run the second, on the same thread.
+/// A wait inside the first side may run the second side on the same thread. The second side has not migrated then.
 #[test]
 fn a_second_side_that_the_first_ran_has_not_migrated() {
     within(LIMIT, || {

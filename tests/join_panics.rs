@@ -18,7 +18,7 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// The number that `f` [fails](fail) with.
+/// Returns the number that `f` [fails](fail) with.
 #[track_caller]
 fn caught<R>(f: impl FnOnce() -> R) -> usize {
     match catch_unwind(AssertUnwindSafe(f)) {
@@ -27,7 +27,7 @@ fn caught<R>(f: impl FnOnce() -> R) -> usize {
     }
 }
 
-/// Calls its function when it is dropped, which a panic brings about.
+/// Calls its function when it is dropped, also when a panic drops it.
 struct OnDrop<F: Fn()>(F);
 
 impl<F: Fn()> Drop for OnDrop<F> {
@@ -36,7 +36,7 @@ impl<F: Fn()> Drop for OnDrop<F> {
     }
 }
 
-/// Time for a caller that does not wait to be caught at it.
+/// Gives a caller that wrongly does not wait the time to be caught.
 fn dawdle() {
     (0..200).for_each(|_| thread::yield_now());
 }
@@ -116,7 +116,7 @@ fn the_second_panics_elsewhere_while_the_first_runs() {
     });
 }
 
-/// The second fails long before the first, and all the same it is the first's that is passed on.
+/// The second side fails long before the first. The caller still gets the payload of the first side.
 #[test]
 fn both_panic_at_once() {
     struct Held(#[expect(dead_code, reason = "it counts as long as it is held")] Token);
@@ -142,7 +142,8 @@ fn both_panic_at_once() {
     });
 }
 
-/// Deep enough that most forks are plain calls, and shallow enough that some are not.
+/// All first sides panic in a deep chain of forks. Each second side runs once, whether the fork's owner kept it or
+/// another worker took it.
 #[test]
 fn each_second_side_runs_when_the_firsts_panic() {
     fn deep(levels: usize, ran: &Ledger) {
@@ -165,7 +166,7 @@ fn each_second_side_runs_when_the_firsts_panic() {
     });
 }
 
-/// And what they do there is anything: more forks, scopes.
+/// A second side may fork and open scopes while the first side unwinds.
 #[test]
 fn a_second_side_forks_while_the_first_unwinds() {
     within(LIMIT, || {
@@ -214,7 +215,7 @@ fn what_the_sides_captured_is_dropped_once() {
     });
 }
 
-/// A tree of random failures: each leaf is reached, whatever its neighbours do.
+/// Leaves of a tree fail at many places. Each leaf still runs once, and the caller gets the leftmost panic.
 #[test]
 fn many_panics_under_stealing() {
     fn each(first: usize, jobs: usize, ran: &Ledger) {
@@ -335,7 +336,7 @@ fn one_of_many_panics_is_passed_on() {
 #[test]
 fn the_first_panic_of_a_scope_is_passed_on() {
     within(LIMIT, || {
-        // One worker: there is an order.
+        // With one worker, the order of the panics is fixed.
         let pool = pool(1);
         let body_first = || {
             filch::scope(|s| {
@@ -420,7 +421,7 @@ fn panics_in_scopes_within_scopes() {
 
 // --- a payload whose drop panics ---
 
-/// What panics when it is dropped.
+/// A payload that panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -500,7 +501,7 @@ fn of_the_second_job_of_a_scope_it_ends_the_process() {
     }));
 }
 
-/// Passed on, it is the caller's.
+/// The only panic is passed on to the caller, so the caller drops the payload.
 #[test]
 fn of_the_only_panic_it_is_the_callers() {
     within(LIMIT, || {
@@ -516,7 +517,8 @@ fn of_the_only_panic_it_is_the_callers() {
     });
 }
 
-/// The side that was taken waits for each worker's turn, while the caller of the `join` unwinds, in a pool without spares.
+/// Another worker takes the second side, which broadcasts. The caller of the `join` unwinds meanwhile, and must still
+/// take its turn. The pool has no spares that could take the turn.
 #[test]
 fn a_broadcast_in_the_second_side_when_the_first_has_panicked() {
     within(LIMIT, || {

@@ -11,24 +11,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{LIMIT, within};
 use filch::{CountLatch, Pool};
 
-/// Runs `body` in the destructor of a pthread key, on a thread of its own, after the destructors of std's thread-locals.
+/// Runs `body` in the destructor of a pthread key, after the destructors of std's thread-locals. It starts a thread
+/// for this.
 fn last_of_all(body: impl FnOnce() + Send + 'static) {
     type Body = Box<dyn FnOnce() + Send>;
 
     extern "C" fn run(body: *mut c_void) {
-        // SAFETY: the thread below made it of such a box, for this call.
+        // SAFETY: the thread below made the pointer from a `Box<Body>`, and only this call takes the box back.
         let body: Box<Body> = unsafe { Box::from_raw(body.cast()) };
         body();
     }
 
     std::thread::spawn(|| {
-        // std's key comes first, and the destructors run in the order of the keys, or in any.
+        // std makes its key first. The system runs the destructors in the order of the keys, or in any order.
         let mut key = 0;
         let body: *mut Body = Box::into_raw(Box::new(Box::new(body)));
-        // SAFETY: the place for the key is on this stack.
+        // SAFETY: `key` is a local variable that outlives the call, and `run` has the type of a destructor.
         let made = unsafe { libc::pthread_key_create(&raw mut key, Some(run)) };
         assert_eq!(made, 0);
-        // SAFETY: the key was made just now, and its destructor takes such a pointer.
+        // SAFETY: the key was made just now, and its destructor takes a pointer that came from a `Box<Body>`.
         let set = unsafe { libc::pthread_setspecific(key, body.cast()) };
         assert_eq!(set, 0);
     })
@@ -36,7 +37,7 @@ fn last_of_all(body: impl FnOnce() + Send + 'static) {
     .unwrap();
 }
 
-/// As [`last_of_all`], and checks that `body` ran to its end: what panics there ends the process.
+/// Runs `body` like [`last_of_all`], and checks that `body` ran to its end. A panic in a destructor ends the process.
 fn there(body: impl FnOnce() + Send + 'static) {
     within(LIMIT, || {
         let ran = Arc::new(AtomicUsize::new(0));

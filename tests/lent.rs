@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Gate, LIMIT, fail, until, within};
 use filch::{BuildError, CountLatch, Pool, ShutdownError};
 
-/// A job that counts that it ran.
+/// Returns a job that adds 1 to `ran`.
 fn counts(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
     let ran = Arc::clone(ran);
     move || {
@@ -35,7 +35,7 @@ fn a_lent_thread_runs_jobs_when_it_waits_and_only_then() {
         let handle = pool.spawn(|| thread::current().id());
         assert_eq!((ran.load(Ordering::SeqCst), handle.is_finished()), (0, false));
         assert_eq!(handle.join().unwrap(), here);
-        // Each other way to wait.
+        // The other ways to wait.
         let latch = Arc::new(CountLatch::new(1));
         let opens = Arc::clone(&latch);
         pool.execute(move || opens.count_down()).unwrap();
@@ -59,7 +59,7 @@ fn a_lent_thread_runs_jobs_when_it_waits_and_only_then() {
         let other = Pool::builder().workers(1).build().unwrap();
         let (told, tells) = mpsc::channel();
         pool.execute(move || told.send(()).unwrap()).unwrap();
-        // A job of the other pool waits for one of this pool, that is, for this thread.
+        // A job of the other pool waits for a job of this pool, and so for this thread.
         other.install(move || tells.recv().unwrap());
         let report = pool.shutdown().unwrap();
         assert_eq!((ran.load(Ordering::SeqCst), report.panicked), (22, 0));
@@ -72,14 +72,14 @@ fn a_lent_thread_beside_others() {
     within(LIMIT, || {
         let here = thread::current().id();
         let pool = lent(3);
-        // While this thread does not wait in the pool's way, the others run what comes.
+        // While this thread does not wait for the pool, the other workers run the jobs.
         let (told, tells) = mpsc::channel();
         for _ in 0..100 {
             let told = told.clone();
             pool.execute(move || told.send(thread::current().id()).unwrap()).unwrap();
         }
         assert!((0..100).all(|_| tells.recv().unwrap() != here));
-        // While they are blocked, it does.
+        // While the other workers are blocked, this thread runs jobs as it waits.
         let gate = Gate::default();
         let blocked = Arc::new(CountLatch::new(2));
         for _ in 0..2 {
@@ -152,7 +152,7 @@ fn a_lent_thread_stays_a_worker_if_another_shuts_down() {
     });
 }
 
-/// It leaves jobs in its deque, which the others must find.
+/// A lent thread ends and leaves jobs in its deque. The other worker must find them.
 #[test]
 fn a_lent_thread_that_ends() {
     within(LIMIT, || {
@@ -204,7 +204,7 @@ fn hooks_are_not_called_for_a_lent_thread() {
     });
 }
 
-/// What a job panics with does not reach what the lent thread is in the middle of.
+/// A job's panic does not unwind into the lent thread's own code, which waits for another job.
 #[test]
 fn panics_on_a_lent_thread() {
     within(LIMIT, || {
@@ -220,7 +220,8 @@ fn panics_on_a_lent_thread() {
 
 // --- ended by others, or in a job ---
 
-/// A pool of this thread alone with 10 jobs in it, of which a queue holds 5, and how many of them ran.
+/// Makes a pool that has only this thread, with 10 jobs in it: 5 of them in a queue. The counter says how many have
+/// run.
 fn loaded() -> (Arc<Pool>, Arc<AtomicUsize>) {
     let pool = Arc::new(lent(1));
     let ran = Arc::new(AtomicUsize::new(0));
@@ -231,12 +232,12 @@ fn loaded() -> (Arc<Pool>, Arc<AtomicUsize>) {
     (pool, ran)
 }
 
-/// A closure that came too early to be refused would run.
+/// Whether the pool is closed. It tries to build a queue, because a job that came before the close would run.
 fn closed(pool: &Pool) -> bool {
     pool.queue().build(|()| ()).is_err()
 }
 
-/// With no other worker, the jobs are this thread's to run, and the shutdown waits for it.
+/// The pool has no other worker, so this thread must run the jobs. The other thread's shutdown waits for it.
 #[test]
 fn a_shutdown_by_another_waits_for_the_only_worker() {
     within(LIMIT, || {
@@ -252,11 +253,11 @@ fn a_shutdown_by_another_waits_for_the_only_worker() {
             assert_eq!(tells.recv().unwrap(), Err(ShutdownError::Timeout { stuck: vec!["filch-0".into()] }));
             assert_eq!((closed(&pool), ran.load(Ordering::SeqCst)), (true, 0));
             if workers == 0 {
-                // Each way to get to the end: a wait, here for something else altogether, ...
+                // This thread gets to the pool's end by a wait, here for something else altogether.
                 let latch = CountLatch::new(1);
                 assert!(!latch.wait_timeout(Duration::from_millis(20)));
             } else {
-                // ... or its own shutdown.
+                // This thread gets to the pool's end by its own shutdown.
                 assert_eq!(pool.shutdown().unwrap().run, 10);
             }
             assert_eq!((other.join().unwrap(), ran.load(Ordering::SeqCst)), (10, 10));
@@ -286,7 +287,7 @@ fn the_only_worker_ends() {
             }
             gate.open();
             lends.join().unwrap();
-            // Not only at the shutdown, which may be far.
+            // The jobs run when the thread ends, and not only at the shutdown, which may come much later.
             assert_eq!((ran.load(Ordering::SeqCst), closed(&pool)), (10, true));
             let run = other.map_or_else(shutdown, |other| other.join().unwrap());
             assert_eq!(run, 10);
@@ -294,8 +295,8 @@ fn the_only_worker_ends() {
     });
 }
 
-/// No accepted job is lost, and nobody hangs, when outside threads submit while the pool is shut down by another
-/// thread, and the only worker waits, ends, or shuts down as well.
+/// Outside threads submit while another thread shuts the pool down, and the only worker waits, ends, or shuts the
+/// pool down as well. Each accepted job runs, and nobody hangs.
 #[test]
 fn the_only_worker_against_submitters_and_a_shutdown() {
     within(LIMIT, || {
@@ -332,7 +333,7 @@ fn the_only_worker_against_submitters_and_a_shutdown() {
     });
 }
 
-/// The pool goes inside one of the thread's own jobs: what was accepted runs, and then the thread is free.
+/// A job on the lent thread drops the pool. Each accepted job runs, and then the thread is no longer lent.
 #[test]
 fn it_drops_the_pool_in_a_job() {
     within(LIMIT, || {
@@ -361,7 +362,7 @@ fn it_drops_the_pool_in_a_job() {
             assert_eq!(filch::current_worker(), None);
             gate.open();
             until(|| ran.load(Ordering::SeqCst) == 11);
-            // It can be lent again.
+            // The thread can be lent again.
             assert_eq!(lent(2).spawn(|| 5).join().unwrap(), 5);
         }
     });
@@ -380,7 +381,7 @@ fn another_thread_drops_the_pool() {
     });
 }
 
-/// A panic handler is in the job that panicked: on a lent thread, too, it cannot end the pool from there.
+/// A panic handler runs inside the job that panicked. On a lent thread, too, the handler cannot end the pool.
 #[test]
 fn its_panic_handler_shuts_down() {
     within(LIMIT, || {
@@ -393,14 +394,15 @@ fn its_panic_handler_shuts_down() {
         let pool = shared.get().unwrap();
         pool.execute(|| fail(1)).unwrap();
         assert_eq!(pool.spawn(|| 2).join().unwrap(), 2);
-        // The older one, if the wait had no need of it.
+        // The older job runs here if the wait above did not need it.
         while filch::yield_now() == Some(filch::Yield::Executed) {}
         assert_eq!(seen.recv().unwrap(), Some(Err(ShutdownError::WouldDeadlock)));
         assert_eq!(pool.shutdown().unwrap().run, 2);
     });
 }
 
-/// Its own timed shutdown begins no job when time is up, and it stays lent for the rest.
+/// A timed shutdown by the lent thread begins no job after its time is up. The thread stays lent, and a later
+/// shutdown runs the rest.
 #[test]
 fn it_shuts_down_in_time() {
     within(LIMIT, || {
@@ -413,7 +415,8 @@ fn it_shuts_down_in_time() {
     });
 }
 
-/// A spare that rests goes when the pool has ended: nobody waits for the end of its rest, which takes 10 s.
+/// A resting spare leaves when the pool has ended. The shutdown does not wait for the end of the spare's rest, which
+/// takes 10 s.
 #[test]
 fn the_spares_of_a_lent_thread_go_with_the_pool() {
     within(Duration::from_secs(9), || {

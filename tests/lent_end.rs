@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{LIMIT, block_on, collector, fail, until, within};
 use filch::{BroadcastContext, BuildError, CountLatch, Pool, Queue};
 
-/// What the jobs share: the lent pool, a queue of it, and another pool.
+/// The pools and the queue that the jobs share.
 struct Shared {
     pool: Pool,
     queue: Queue<usize>,
@@ -30,7 +30,7 @@ fn mark(shared: &Handle) -> impl FnOnce() + Send + use<> {
     }
 }
 
-/// Each use by its name, and how many marks it leaves.
+/// Each use with its name and the number of marks that it leaves.
 const USES: &[(&str, usize, Use)] = &[
     ("execute", 1, |s| assert!(filch::execute(mark(s)).is_ok())),
     ("execute_fifo", 3, |s| (0..3).for_each(|_| assert!(filch::execute_fifo(mark(s)).is_ok()))),
@@ -110,9 +110,10 @@ fn a_left_job_may_use_everything() {
                 let other = Pool::builder().workers(1).build().unwrap();
                 let ran = AtomicUsize::new(0);
                 let held = given.get_or_init(|| Shared { pool, queue, other, ran });
-                // So that all locals that this use makes come after the loan, and go before its end.
+                // All thread-locals of this use are made after the loan, so they are destroyed before the loan ends.
                 held.pool.install(|| used(&given));
-                // A spare that stood in for this thread may be in the midst of one, and leave others when it goes to rest.
+                // A spare that stood in for this thread may still run a job, and may leave other jobs when it goes to
+                // rest.
                 until(|| {
                     filch::yield_now() == Some(filch::Yield::Idle) && held.ran.load(Ordering::SeqCst) >= marks
                 });

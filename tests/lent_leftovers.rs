@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Gate, LIMIT, within};
 use filch::{BroadcastContext, Pool, ShutdownError};
 
-/// Long enough that a shutdown which does not wait is seen to return; it decides nothing else.
+/// Long enough to notice a shutdown that returns without waiting. Nothing else depends on it.
 const MOMENT: Duration = Duration::from_millis(20);
 
 fn lent() -> Pool {
@@ -33,7 +33,7 @@ fn a_job_that_another_left_behind() {
                 ran.fetch_add(1, Ordering::SeqCst);
             }
         };
-        // Nobody is idle, so the job stays private.
+        // No worker is idle, so the job stays private.
         pool.install(|| pool.execute(counts)).unwrap();
         thread::scope(|scope| {
             let ended = scope.spawn(|| pool.shutdown_timeout(MOMENT)).join().unwrap();
@@ -79,7 +79,7 @@ fn a_job_that_is_run_to_give_way() {
     });
 }
 
-/// Its turn is another worker's.
+/// The lent thread has ended. Another worker takes its turn in a broadcast.
 #[test]
 fn a_broadcast_after_it_has_gone() {
     within(LIMIT, || {
@@ -115,7 +115,8 @@ fn a_broadcast_while_it_goes() {
                 scope.spawn(|| pool.execute(job).unwrap()).join().unwrap();
                 begun.wait();
                 scope.spawn(|| {
-                    // Open until the shutdown has begun; then the lent thread has no job to stay for.
+                    // The pool is open until the shutdown has begun. After that, the lent thread has no other job to
+                    // stay for.
                     while pool.execute(|| ()).is_ok() {
                         thread::yield_now();
                     }

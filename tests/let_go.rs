@@ -1,5 +1,5 @@
-//! What a pool was given is dropped when the pool has ended, although it may hold a handle of the pool or of its
-//! queues: handlers, their states, hooks, panic handlers.
+//! A pool that has ended drops what it was given: handlers, their states, hooks, panic handlers. It does so although
+//! these may hold a handle of the pool or of its queues.
 
 mod common;
 
@@ -14,7 +14,8 @@ use filch::{Pool, Queue, ShutdownError, SubmitError, WeakQueue};
 
 type Own<Q> = Arc<OnceLock<Q>>;
 
-/// A queue whose handler counts down by its own handle. Of `alive`, the handler has one token, and each worker's state.
+/// Builds a queue whose handler counts down by a handle of its own queue. The handler holds one token of `alive`, and
+/// each worker's state is another token.
 fn counts_down(pool: &Pool, alive: &Alive) -> Queue<u32> {
     let own: Own<Queue<u32>> = Arc::default();
     let (handle, token, states) = (Arc::clone(&own), alive.token(), alive.clone());
@@ -58,7 +59,7 @@ fn a_handler_that_holds_its_queue() {
     });
 }
 
-/// However the pool comes to its end.
+/// Everything is dropped, in whatever way the pool ends.
 #[test]
 fn by_whoever_ends_the_pool() {
     within(LIMIT, || {
@@ -71,7 +72,7 @@ fn by_whoever_ends_the_pool() {
                 let inside = Arc::clone(&pool);
                 pool.execute(move || assert_eq!(inside.shutdown(), Err(ShutdownError::WouldDeadlock))).unwrap();
             },
-            // The last handle of the pool goes in one of its jobs.
+            // A job of the pool drops the pool's last handle.
             |pool| {
                 let shared: Own<Pool> = Arc::default();
                 let (inside, gate) = (Arc::clone(&shared), Gate::default());
@@ -91,7 +92,7 @@ fn by_whoever_ends_the_pool() {
             let queue = counts_down(&pool, &alive);
             queue.submit(9).unwrap();
             end(pool);
-            // Where nobody waits for the pool.
+            // Some of these ends do not wait for the pool.
             until(|| alive.count() == 0);
             drop(queue);
         }
@@ -105,7 +106,7 @@ fn of_a_pool_that_has_a_lent_thread_only() {
             drop,
             |pool| drop(pool.shutdown().unwrap()),
             Pool::detach,
-            // By another thread, which waits for this one.
+            // Another thread shuts the pool down, and waits for this thread.
             |pool| {
                 thread::scope(|scope| {
                     let other = scope.spawn(|| pool.shutdown().unwrap());
@@ -114,7 +115,7 @@ fn of_a_pool_that_has_a_lent_thread_only() {
                     }
                 });
             },
-            // In a job of its own, so that the thread is returned behind the job.
+            // A job of the pool drops the last handle. The lent thread is returned only after that job.
             |pool| {
                 let shared: Own<Pool> = Arc::default();
                 let inside = Arc::clone(&shared);
@@ -143,7 +144,7 @@ fn of_a_pool_that_has_a_lent_thread_only() {
     });
 }
 
-/// Its end runs what is left, then drops what ran it.
+/// The end of a lent thread runs the jobs that are left, and then drops what ran them.
 #[test]
 fn of_a_lent_thread_that_ends() {
     within(LIMIT, || {
@@ -168,7 +169,7 @@ fn of_a_lent_thread_that_ends() {
     });
 }
 
-/// A shutdown that gives up takes nothing from a handler that runs.
+/// A shutdown that gives up takes nothing from a handler that still runs.
 #[test]
 fn not_while_a_handler_runs() {
     within(LIMIT, || {
@@ -236,7 +237,7 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// What is dropped may use the pool, which has ended, and may panic.
+/// A dropped value may use the pool, which has ended, and may panic.
 #[test]
 fn what_is_dropped_may_do_anything() {
     within(LIMIT, || {
@@ -289,7 +290,7 @@ fn a_weak_handle_keeps_nothing() {
         drop(other);
         assert!(weak.upgrade().is_none());
         assert!(format!("{weak:?}").contains("handles: 0"));
-        // The runner has the rest.
+        // The runner still holds the queue, and runs the rest.
         until(|| alive.count() == 0);
         assert_eq!(pool.shutdown().unwrap().run, 102);
     });

@@ -31,7 +31,7 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
     }
 }
 
-/// Counts up when it is dropped.
+/// Returns a closure that counts up when it is called.
 fn counts(counter: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
     let counter = Arc::clone(counter);
     move || {
@@ -61,7 +61,7 @@ fn the_pool_dropped_by_its_own_job() {
                     held.wait();
                     let pool = Arc::into_inner(own).expect("the last one");
                     drop(pool);
-                    // The drop did not wait for this very job; what the job submits is still taken.
+                    // The drop did not wait for this very job. The pool still takes what the job submits.
                     filch::execute(late).unwrap();
                 })
                 .unwrap();
@@ -197,7 +197,7 @@ fn a_captured_value_that_submits_when_it_is_dropped() {
                 let capture = OnDrop::new(move || {
                     filch::execute(executed).unwrap();
                     queue.submit(()).unwrap();
-                    // Is gone already if this is the drain, which does not matter.
+                    // During the drain the last handle is gone already, which does not matter.
                     match own.upgrade() {
                         Some(pool) => drop(pool.spawn(spawned)),
                         None => spawned(),
@@ -207,7 +207,7 @@ fn a_captured_value_that_submits_when_it_is_dropped() {
             }
             drop(queue);
             let pool = Arc::into_inner(pool);
-            // Or a job had it, and dropped it.
+            // `None` if one of the jobs dropped the last handle.
             drop(pool);
             until(|| ran.load(Ordering::SeqCst) == 3 * JOBS);
         }
@@ -225,7 +225,7 @@ fn a_captured_value_that_shuts_down_when_it_is_dropped() {
         };
         pool.execute(move || drop(capture)).unwrap();
         assert_eq!(tells.recv().unwrap(), Err(ShutdownError::WouldDeadlock));
-        // What a job returns to nobody.
+        // The result of a job whose handle was dropped.
         let result = {
             let (pool, told) = (Arc::clone(&pool), told.clone());
             OnDrop::new(move || told.send(pool.shutdown()).unwrap())
@@ -238,7 +238,7 @@ fn a_captured_value_that_shuts_down_when_it_is_dropped() {
         }));
         gate.open();
         assert_eq!(tells.recv().unwrap(), Err(ShutdownError::WouldDeadlock));
-        // What a queue's job carries.
+        // The value that a queue's job carries.
         let queue = pool.queue().build(drop::<Box<OnDropBox>>).unwrap();
         let carried = {
             let (pool, told) = (Arc::clone(&pool), told.clone());
@@ -246,7 +246,7 @@ fn a_captured_value_that_shuts_down_when_it_is_dropped() {
         };
         queue.submit(Box::new(carried)).unwrap();
         assert_eq!(tells.recv().unwrap(), Err(ShutdownError::WouldDeadlock));
-        // What was handed back is dropped outside.
+        // A closure that a closed pool hands back is dropped outside.
         queue.wait();
         pool.shutdown().unwrap();
         let capture = {
@@ -268,7 +268,7 @@ impl OnDropBox {
 }
 
 thread_local! {
-    /// What goes with the thread, in this order.
+    /// The values that this thread destroys at its end, in this order.
     static KEPT: RefCell<Vec<Box<dyn std::any::Any>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -283,7 +283,8 @@ fn all_kept_in_a_thread_local() {
             let ran = Arc::new(AtomicUsize::new(0));
             let counter = Arc::clone(&ran);
             let keeper = thread::spawn(move || {
-                // Touched first, so that it is destroyed last, or the other way around.
+                // One turn touches this local before it uses the pool, so that the locals are destroyed in the
+                // opposite order.
                 if turn == 1 {
                     keep(());
                 }
@@ -318,7 +319,7 @@ fn all_kept_in_a_thread_local() {
     });
 }
 
-/// A thread whose locals are being destroyed uses the pool in every way there is.
+/// A thread uses the pool in every way there is, while the thread's locals are being destroyed.
 #[test]
 fn used_by_a_thread_local_destructor() {
     within(LIMIT, || {
@@ -383,7 +384,7 @@ fn kept_in_a_thread_local_of_its_own_worker() {
     });
 }
 
-/// A worker's thread, at its very end, shuts its own pool down: whatever the answer, there is one.
+/// A worker's thread shuts its own pool down at its very end. Either answer will do, but the call must return.
 #[test]
 fn shut_down_by_a_thread_local_destructor_of_its_own_worker() {
     // A panic in such a destructor ends the process.
@@ -407,7 +408,8 @@ fn shut_down_by_a_thread_local_destructor_of_its_own_worker() {
     });
 }
 
-/// The last handle of a pool is in a thread-local of its own worker, which ends when that handle goes.
+/// The last handle of a pool lies in a thread-local of one of the pool's own workers. The destructor drops it at the
+/// end of that worker's thread, and the drop must not wait for this thread.
 #[test]
 fn dropped_by_a_thread_local_destructor_of_its_own_worker() {
     passes_in_child("dropped_by_a_thread_local_destructor_of_its_own_worker", "", || {
@@ -429,7 +431,7 @@ fn dropped_by_a_thread_local_destructor_of_its_own_worker() {
                     counter();
                 })
                 .unwrap();
-                // Closes it, so that the worker will end.
+                // Closes the pool, so that the worker will end.
                 assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
                 drop(pool);
                 gate.open();

@@ -2,7 +2,7 @@
 
 use filch::{BuildError, CountLatch, MAX_WORKERS, Pool};
 
-/// `number` as the documents write it, with commas.
+/// Returns `number` as the documents write it, with commas.
 fn written(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -13,13 +13,13 @@ use filch::Pool;
 
 const LONG: Duration = Duration::from_secs(240);
 
-/// How often workers went to sleep.
+/// Returns how often workers went to sleep.
 fn parked(pool: &Pool) -> u64 {
     pool.stats().workers.iter().map(|worker| worker.parked).sum()
 }
 
-/// Puts `rounds` lone jobs into a pool with `put`, each only when the worker that ran the one before has
-/// gone to sleep again.
+/// Puts `rounds` lone jobs into a pool with `put`. Each comes only when the worker that ran the job before has gone
+/// to sleep again.
 fn lone(workers: usize, rounds: usize, put: impl Fn(&Pool, &Arc<AtomicUsize>)) {
     let pool = Pool::builder().workers(workers).build().unwrap();
     let ran = Arc::new(AtomicUsize::new(0));
@@ -90,7 +90,8 @@ fn put_into_a_queue() {
     });
 }
 
-/// The job's worker puts a second one into its deque and waits, without helping, until it ran.
+/// The job's worker puts a second job into its deque and waits, without helping, until that job ran. The sleeping
+/// worker must wake and steal it.
 #[test]
 fn left_in_the_deque_of_a_blocked_worker() {
     within(LONG, || {

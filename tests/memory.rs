@@ -13,30 +13,30 @@ use std::time::Duration;
 use common::within;
 use filch::{CountLatch, Pool};
 
-/// How many allocations are left until one fails. Far from zero unless a child says otherwise.
+/// How many allocations are left until one fails. It is far from zero unless a child process sets it.
 static LEFT: AtomicUsize = AtomicUsize::new(usize::MAX / 2);
 
 struct Failing;
 
 impl Failing {
-    /// Whether this allocation may be made.
+    /// Returns whether this allocation may be made.
     fn may() -> bool {
         LEFT.fetch_sub(1, Ordering::Relaxed) != 1
     }
 }
 
-// SAFETY: the system's allocator, but that it fails once, which an allocator may do at any time.
+// SAFETY: all calls go to the system's allocator. One allocation fails, which an allocator may do at any time.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !Failing::may() {
             return std::ptr::null_mut();
         }
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the contract of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: all memory comes from there.
+        // SAFETY: all memory comes from the system's allocator, and the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -44,8 +44,8 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
-/// Each thing once that allocates: two workers, a closure too large for its job, a handle, a queue with a waiting
-/// producer, a wait by a thread.
+/// Does once each thing that allocates: two workers, a closure too large for its job, a handle, a queue with a
+/// waiting producer, a wait by a thread.
 fn use_it() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::builder().workers(2).build()?;
     let large = [1u8; 100];
@@ -70,14 +70,15 @@ const FAIL_AT: &str = "FILCH_TEST_FAIL_AT";
 #[test]
 fn the_nth_allocation_fails() {
     if let Some(nth) = std::env::var_os(FAIL_AT) {
-        // SAFETY: no preconditions; SIGALRM's default ends the process, and is what a hang is told by.
+        // SAFETY: `alarm` has no preconditions. SIGALRM ends the process by default, and so shows a hang to the
+        // parent.
         unsafe { libc::alarm(20) };
         let nth = nth.to_str().and_then(|nth| nth.parse().ok()).unwrap();
         LEFT.store(nth, Ordering::SeqCst);
         let done = use_it();
         let used = nth.wrapping_sub(LEFT.swap(usize::MAX / 2, Ordering::SeqCst));
         println!("used {used} allocations");
-        // SAFETY: ends the process; there is nothing to clean up.
+        // SAFETY: `_exit` ends the process; there is nothing to clean up.
         unsafe { libc::_exit(i32::from(done.is_err())) };
     }
     within(Duration::from_secs(120), || {
@@ -96,7 +97,7 @@ fn the_nth_allocation_fails() {
             use std::os::unix::process::ExitStatusExt;
             let status = child(nth).status;
             match (status.code(), status.signal()) {
-                // Runs differ a little: it may need fewer this time.
+                // Runs differ a little: this one may need fewer allocations.
                 (Some(0), _) => ends[0] += 1,
                 (Some(1), _) => ends[1] += 1,
                 (_, Some(libc::SIGABRT)) => ends[2] += 1,

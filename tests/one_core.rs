@@ -1,5 +1,5 @@
-//! A process that has one core, alone and beside a thread that never waits. A thread that offers the core must not
-//! wait for a slice of the system's each time.
+//! A process that has one core, alone and beside a thread that never waits. A thread that offers its core must not
+//! lose a slice of the system's scheduler each time.
 
 #![cfg(target_os = "linux")]
 
@@ -13,7 +13,7 @@ use std::thread;
 use common::{CHILD_LIMIT, cores, passes_in_child, within};
 use filch::Pool;
 
-/// Runs `body` on the only core, where a thread that never waits keeps it busy if there is a `neighbour`.
+/// Runs `body` on the only core. If there is a `neighbour`, a thread that never waits keeps this core busy.
 fn on_one_core(neighbour: bool, body: impl FnOnce() + Send + 'static) {
     cores::bind_process(&cores::cores()[..1]);
     within(CHILD_LIMIT, move || {
@@ -31,7 +31,7 @@ fn on_one_core(neighbour: bool, body: impl FnOnce() + Send + 'static) {
     });
 }
 
-/// Jobs through queues of all sizes, from outside and from a job.
+/// Sends jobs through queues of all sizes, from outside and from a job.
 fn queues(jobs: usize) {
     for workers in [1, 2, 4] {
         let pool = Pool::builder().workers(workers).build().unwrap();

@@ -13,7 +13,7 @@ use common::in_child;
 use common::{Alive, Expected, Gate, LIMIT, collector, fail, number_of, text_of, within};
 use filch::{JoinError, Pool};
 
-/// Jobs of each kind.
+/// The number of jobs of each kind.
 const EACH: usize = 2_500;
 
 #[test]
@@ -42,7 +42,7 @@ fn ten_thousand_of_all_kinds_leave_the_workers_as_they_were() {
         }
         queue.close();
         queue.wait();
-        // Each worker is there, and is what it was.
+        // Each worker still runs on the thread that it started on.
         let met = Arc::new(std::sync::Barrier::new(4));
         let ids = (0..4).map(|_| {
             let met = Arc::clone(&met);
@@ -175,7 +175,7 @@ fn in_a_queue_those_behind_it_run() {
     });
 }
 
-/// The drop of what a job captured panics.
+/// The drop of a value that a job captured panics.
 #[test]
 fn in_the_drop_of_a_capture() {
     struct Bomb(usize);
@@ -197,7 +197,7 @@ fn in_the_drop_of_a_capture() {
         let queue = pool.queue().build(|bomb: Bomb| drop(bomb)).unwrap();
         queue.submit(Bomb(3)).unwrap();
         queue.wait();
-        // A detached job's result.
+        // The result of a detached job.
         let gate = Gate::default();
         let held = gate.clone();
         let handle = pool.spawn(move || {

@@ -42,7 +42,8 @@ fn more_workers_than_cores_is_reported() {
     assert_eq!(report.workers.iter().map(|worker| worker.pinned_to).collect::<Vec<_>>(), got);
 }
 
-/// `build` does not wait for its threads; who asks where they are is not to hear of one that is still on its way.
+/// `build` does not wait for its threads. But a report says where each worker is, also if its thread is still on the
+/// way.
 #[test]
 fn a_report_at_once_tells_where_all_are() {
     for _ in 0..50 {
@@ -54,7 +55,8 @@ fn a_report_at_once_tells_where_all_are() {
     }
 }
 
-/// A pool that is dropped before its threads have come up: those that get no job need not go to their cores, the others do.
+/// The pool is dropped before its threads have come up. A thread that gets no job need not go to its core; a thread
+/// that gets one must.
 #[test]
 fn a_job_of_a_pool_that_is_dropped_at_once_runs_on_its_core() {
     const ROUNDS: usize = 200;
@@ -119,7 +121,7 @@ fn a_thread_started_by_a_worker_can_be_freed() {
     assert_eq!(seen, (1, all));
 }
 
-/// What the system says of the cores of a process that `command` becomes.
+/// Returns what the system says about the cores of a process that `command` becomes.
 #[cfg(target_os = "linux")]
 fn cores_of_child(free: bool) -> String {
     let mut command = Command::new("cat");
@@ -127,7 +129,7 @@ fn cores_of_child(free: bool) -> String {
     if free {
         filch::unpin_child(&mut command);
     }
-    // A command may start more than one.
+    // A command may start more than one process.
     let outputs = [command.output().unwrap(), command.output().unwrap()];
     let [first, second] = outputs.map(|output| {
         let status = String::from_utf8(output.stdout).unwrap();

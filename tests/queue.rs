@@ -16,7 +16,8 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// A serial queue of `capacity` whose worker is held up by a first job, `usize::MAX`, and what it handled.
+/// A serial queue of `capacity` whose worker is held up by a first job, `usize::MAX`. `handled` lists the jobs that
+/// ran.
 struct Held {
     queue: Queue<usize>,
     gate: Gate,
@@ -75,7 +76,7 @@ fn holds_as_many_as_its_capacity() {
     });
 }
 
-/// A producer that waits for room goes on when, and only when, there is some.
+/// A producer that waits for room goes on when there is room, and only then.
 #[test]
 fn submit_waits_while_it_is_full() {
     const JOBS: usize = 500;
@@ -104,7 +105,7 @@ fn submit_waits_while_it_is_full() {
                 })
             };
             for round in 0..JOBS {
-                // One is being handled, the queue is full again, and that is all.
+                // One job is being handled and the queue is full again. No further job was accepted.
                 let most = (round + 1 + capacity).min(JOBS);
                 until(|| begun.load(Ordering::SeqCst) == round + 1 && accepted.load(Ordering::SeqCst) == most);
                 assert_eq!(queue.len(), most - (round + 1));
@@ -162,7 +163,7 @@ fn submit_timeout_gives_up() {
         assert!(begin.elapsed() >= patience, "it gave up early");
         assert!(late.is_timeout() && !late.is_full() && !late.is_closed());
         assert_eq!(late.into_inner(), 2);
-        // One that gave up does not keep others from being woken.
+        // A producer that gave up does not keep other producers from being woken.
         let (queue, gate) = (held.queue.clone(), held.gate.clone());
         let (told, tells) = mpsc::channel();
         let patient = thread::spawn(move || {
@@ -192,7 +193,7 @@ fn submit_all_takes_a_job_when_the_one_before_is_in() {
             assert!(refused.is_closed());
             (refused.into_inner(), jobs.next())
         });
-        // Four are in, the fifth waits in the producer's hand.
+        // Four jobs are in the queue. The producer holds the fifth and waits.
         until(|| taken.load(Ordering::SeqCst) == 5);
         assert_eq!(held.queue.len(), 4);
         held.queue.close();
@@ -272,14 +273,14 @@ fn runs_as_many_at_once_as_its_concurrency_and_no_more() {
             };
             let queue = pool.queue().capacity(100).concurrency(asked).build(handler).unwrap();
             thread::scope(|scope| {
-                // Outside and inside producers; the latter also run jobs of the queue to make room.
+                // Producers outside and inside. The producer inside also runs jobs of the queue to make room.
                 scope.spawn(|| queue.submit_all(0..JOBS / 2).unwrap());
                 scope.spawn(|| pool.install(|| queue.submit_all(JOBS / 2..JOBS).unwrap()));
             });
             queue.wait();
             assert!(most.load(Ordering::SeqCst) <= concurrency, "{most:?} of {concurrency}");
 
-            // And that many it must be: each waits for the others.
+            // The queue must also reach this concurrency: each job waits for the others.
             let met = Arc::new(Barrier::new(concurrency));
             let handler = move |_: usize| {
                 met.wait();
@@ -293,8 +294,8 @@ fn runs_as_many_at_once_as_its_concurrency_and_no_more() {
     });
 }
 
-/// The handler waits for what the producer does after its submission. A producer that waited for more room than for its one
-/// job, because the jobs before took so long, would not come to that.
+/// The handler waits for what the producer does after its submission. A producer that waits for more room than its
+/// one job needs, because earlier jobs took long, never does it.
 #[test]
 fn a_handler_may_wait_for_what_its_producer_does_next() {
     within(LIMIT, || {
@@ -315,7 +316,8 @@ fn a_handler_may_wait_for_what_its_producer_does_next() {
                 for job in 0..40 {
                     queue.submit(job % 20 == 19).unwrap();
                     if job % 20 == 19 {
-                        // The queue holds that job, and has room for seven; the last of these waits until it has begun.
+                        // The queue holds that job and has room for seven more. The eighth submission waits until
+                        // that job has begun.
                         (0..8).for_each(|_| queue.submit(false).unwrap());
                         told.send(()).unwrap();
                     }
@@ -359,7 +361,7 @@ fn each_worker_has_its_state() {
             assert_eq!(filch::current_worker(), Some(state.worker));
             state.jobs += 1;
             if job.is_multiple_of(100) {
-                // The state is what it was at this moment, and stays.
+                // The panic leaves the state as it is here, and the worker keeps the state.
                 fail(job);
             }
         };
@@ -431,7 +433,7 @@ fn closing_lets_finish_what_was_accepted() {
     });
 }
 
-/// Producers that wait, in each way, when the queue is closed.
+/// Closing sends away producers that wait, in whatever way they wait.
 #[test]
 fn closing_sends_away_those_who_wait() {
     within(LIMIT, || {
@@ -527,7 +529,7 @@ fn wait_is_for_all_that_was_accepted() {
     });
 }
 
-/// Each wait is over although others go on submitting.
+/// Each wait ends although other threads go on submitting.
 #[test]
 fn wait_beside_a_busy_producer() {
     within(LIMIT, || {
@@ -548,7 +550,7 @@ fn wait_beside_a_busy_producer() {
                 while stopping.load(Ordering::SeqCst) == 0 {
                     producer.submit(0).unwrap();
                     count.fetch_add(1, Ordering::SeqCst);
-                    // Long enough to be idle now and then.
+                    // The pause is long enough for the queue to be idle now and then.
                     (0..20).for_each(|_| thread::yield_now());
                 }
             });
@@ -592,7 +594,7 @@ fn many_on_one_pool() {
         });
         queues.iter().for_each(Queue::wait);
         ledger.assert_once();
-        // One that is busy for good does not hold up the others.
+        // A queue that is busy for good does not hold up the others.
         let held = held(&pool, 1);
         for queue in &queues {
             ledger.clear();
@@ -604,13 +606,14 @@ fn many_on_one_pool() {
     });
 }
 
-/// What happened before a job was put in is visible to its handler, and what it did to whoever waited.
+/// A handler sees what happened before its job was put in. A thread that waited for the queue sees what the handler
+/// did.
 #[test]
 fn passes_on_what_is_not_atomic() {
     within(LIMIT, || {
         let pool = pool(2);
         let queue = pool.queue().capacity(2).build(|cell: Arc<Mutex<Vec<u8>>>| {
-            // Never contended: the producer has let go before, and looks only afterwards.
+            // The lock is never contended: the producer let go of it before, and looks only afterwards.
             cell.try_lock().unwrap().push(2);
         });
         let queue = queue.unwrap();

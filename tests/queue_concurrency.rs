@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{LIMIT, within};
 use filch::Pool;
 
-/// How many are inside, and the most that ever were.
+/// How many jobs are inside, and the most that ever were.
 #[derive(Default)]
 struct Gauge {
     inside: AtomicUsize,
@@ -33,7 +33,7 @@ impl Gauge {
     }
 }
 
-/// Jobs that take a while, on purpose with a change of threads inside.
+/// The jobs yield inside, so that the system changes threads in the middle of a job.
 #[test]
 fn never_more_than_allowed() {
     within(LIMIT, || {
@@ -48,7 +48,7 @@ fn never_more_than_allowed() {
                 };
                 pool.queue().capacity(capacity).concurrency(concurrency).build(handler).unwrap()
             };
-            // From outside and from workers, which help where it is full.
+            // Producers outside, and on workers, which help where the queue is full.
             let inside = queue.clone();
             let helper = pool.spawn(move || inside.submit_all((0..2_000).map(|job| job % 4)));
             assert_eq!(queue.submit_all((0..2_000).map(|job| job % 4)).unwrap(), 2_000);
@@ -61,7 +61,8 @@ fn never_more_than_allowed() {
     });
 }
 
-/// Long jobs and short ones, most put in by workers that find no room and run one themselves: they count, too.
+/// Long jobs and short ones. Workers submit most of them, find no room and run a job themselves: these runs count,
+/// too.
 #[test]
 fn never_more_than_allowed_with_workers_that_help() {
     within(LIMIT, || {
@@ -99,8 +100,8 @@ fn never_more_than_allowed_with_workers_that_help() {
     });
 }
 
-/// As many jobs as allowed meet each other, though they are submitted one by one and some workers are not
-/// needed; one more is submitted with them and must wait.
+/// As many jobs as allowed meet each other, though they are submitted one by one and some workers are not needed. One
+/// more job is submitted with them and must wait.
 #[test]
 fn as_many_as_allowed() {
     within(LIMIT, || {
@@ -132,7 +133,7 @@ fn as_many_as_allowed() {
     });
 }
 
-/// The default is one job a worker.
+/// By default a queue runs one job for each worker.
 #[test]
 fn as_many_as_workers_if_not_told() {
     const WORKERS: usize = 4;
@@ -156,8 +157,8 @@ fn as_many_as_workers_if_not_told() {
     });
 }
 
-/// Each handler reads at its begin what the one before wrote at its end, with nothing that would make two at
-/// once, or two in the wrong order, come out right.
+/// Each handler reads at its begin what the handler before wrote at its end. Nothing else orders the two, so that
+/// overlapping jobs, or jobs in the wrong order, show.
 #[test]
 fn a_serial_queue_keeps_the_order() {
     const JOBS: usize = 100_000;
@@ -192,15 +193,15 @@ fn a_serial_queue_keeps_the_order() {
     });
 }
 
-/// What a queue of coarse jobs is given.
+/// A job of a queue of coarse jobs.
 enum Coarse {
-    /// Nothing to do: gets a worker to serve the queue.
+    /// Has nothing to do: it only gets a worker to serve the queue.
     Tiny,
-    /// Reports that it began, and ends only when the other one has begun.
+    /// Reports that it began, and ends only when the other job has begun.
     Meet(std::sync::mpsc::Sender<()>, Arc<Barrier>),
 }
 
-/// Two workers, two jobs of which each waits for the other, the second submitted while the first runs: at
+/// Two workers run two jobs, each of which waits for the other. The second job comes while the first one runs: at
 /// once or later, after none or some tiny jobs, into a queue that was idle or busy.
 #[test]
 fn a_job_is_not_hidden_behind_one_that_waits_for_it() {
@@ -226,7 +227,7 @@ fn a_job_is_not_hidden_behind_one_that_waits_for_it() {
             }
             queue.submit(meet()).unwrap();
             begun.recv().unwrap();
-            // Not to wait for anything: to meet the other worker at all it may be at.
+            // The delay waits for nothing. It only varies what the other worker does when the second job comes.
             let submitted = Instant::now();
             while submitted.elapsed() < Duration::from_micros(100) * (round % 16) {
                 thread::yield_now();
@@ -242,7 +243,7 @@ fn a_job_is_not_hidden_behind_one_that_waits_for_it() {
     });
 }
 
-/// The same with both put in by a worker, which then blocks: its own worker cannot serve them both.
+/// A worker submits the jobs and then blocks until they have met: it cannot serve them itself.
 #[test]
 fn jobs_from_a_worker_that_blocks_are_not_hidden() {
     within(LIMIT, || {

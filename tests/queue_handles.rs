@@ -18,7 +18,7 @@ fn ends_when_the_handler_has_returned() {
             let ran = Ledger::new(1000);
             let marks = Arc::clone(&ran);
             let queue = pool.queue().capacity(4).build(move |job: usize| marks.mark(job)).unwrap();
-            // Others have none.
+            // Every third job has no handle.
             let handles: Vec<_> = (0..1000)
                 .filter_map(|job| match job % 3 {
                     0 => queue.submit(job).map(|()| None).unwrap(),
@@ -135,7 +135,7 @@ fn waits_for_room_and_ends_though_the_queue_is_closed_and_the_pool_shut_down() {
     });
 }
 
-/// Jobs set aside have theirs with them.
+/// A job that goes to the overflow keeps its handle.
 #[test]
 fn of_jobs_in_a_circle() {
     within(LIMIT, || {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use common::{Gate, LIMIT, Ledger, text_of, until, within};
 use filch::{CountLatch, Pool, Queue};
 
-/// Where a handler finds a queue that is built after it, or is its own. Emptied at the end, or the queue
-/// would hold itself.
+/// Where a handler finds a queue that is built after the handler, or the handler's own queue. The test empties it at
+/// the end, because the queue would hold itself otherwise.
 struct Later<J>(Arc<Mutex<Option<Queue<J>>>>);
 
 impl<J> Later<J> {
@@ -50,7 +50,7 @@ fn a_job_that_submits_to_a_full_queue_runs_the_queues_jobs() {
 
     within(LIMIT, || {
         for concurrency in [1, 2] {
-            // Without a spare, which would have the worker's place meanwhile.
+            // Without a spare, which would take the worker's place meanwhile.
             let pool = Pool::builder().workers(1).spares(0).build().unwrap();
             let ledger = Ledger::new(2 * JOBS);
             let marks = Arc::clone(&ledger);
@@ -73,8 +73,8 @@ fn a_job_that_submits_to_a_full_queue_runs_the_queues_jobs() {
     });
 }
 
-/// What is in the way need not be a job of the queue: here the one runner that it may have stands behind jobs
-/// of the pool that nobody else can run.
+/// The obstacle need not be a job of the queue. Here the queue's only runner waits for a job of the pool that no
+/// other worker can run.
 #[test]
 fn a_job_that_submits_to_a_full_queue_runs_the_pools_jobs() {
     within(LIMIT, || {
@@ -84,7 +84,7 @@ fn a_job_that_submits_to_a_full_queue_runs_the_pools_jobs() {
         let held = Arc::clone(&free);
         let handler = move |job: usize| {
             began.send(job).unwrap();
-            // Helps nobody: this worker is out of the way.
+            // The job helps nobody: its worker is out of the way.
             while held.count() > 0 {
                 std::thread::yield_now();
             }
@@ -104,7 +104,8 @@ fn a_job_that_submits_to_a_full_queue_runs_the_pools_jobs() {
     });
 }
 
-/// Serial queues of capacity 1 in a ring: a job of one submits two of the next lower height to the next.
+/// Builds serial queues of capacity 1 in a ring. A job of one queue submits two jobs of the next lower height to the
+/// next queue.
 fn ring(queues: usize, workers: usize, height: u32) {
     let pool = pool(workers);
     let jobs = queues << (height + 1);
@@ -167,8 +168,8 @@ fn three_serial_queues_in_a_ring_on_1_and_2_workers() {
     });
 }
 
-/// One handler that fills its own queue a thousand times over. None of those jobs runs inside it, and all run in
-/// the order in which they were put in.
+/// One handler fills its own queue a thousand times over. None of the new jobs runs inside it, and all run in the
+/// order in which they were put in.
 #[test]
 fn a_handler_that_fills_its_own_queue() {
     const JOBS: usize = 1_000;
@@ -203,8 +204,8 @@ fn a_handler_that_fills_its_own_queue() {
     });
 }
 
-/// Others keep the queue full, and each of their jobs submits one more: all run, never more at once than allowed, so
-/// that none runs inside another in a serial queue.
+/// Other producers keep the queue full, and each of their jobs submits one more. All jobs run, and never more at once
+/// than allowed: so none runs inside another in a serial queue.
 #[test]
 fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
     const JOBS: usize = 100_000;
@@ -238,7 +239,7 @@ fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
     });
 }
 
-/// More jobs that wait for room than stacks have room for: 2 MiB each, the system's default for a thread.
+/// More jobs wait for room than fit on the stacks, which have 2 MiB each, the system's default for a thread.
 #[test]
 fn many_jobs_that_each_submit_to_one_full_queue() {
     const JOBS: usize = 10_000;
@@ -253,7 +254,7 @@ fn many_jobs_that_each_submit_to_one_full_queue() {
                     pool.queue().capacity(1).concurrency(1).build(move |job| marks.mark(job)).unwrap()
                 })
                 .collect();
-            // All there before the first begins.
+            // All jobs are there before the first one begins.
             let gates: Vec<_> = (0..workers).map(|_| Gate::default()).collect();
             for gate in &gates {
                 let gate = gate.clone();
@@ -272,7 +273,7 @@ fn many_jobs_that_each_submit_to_one_full_queue() {
     });
 }
 
-/// In the handler itself, in a closure that it installs, in a job that runs on its stack while it waits.
+/// The wait panics in the handler itself, in a closure that it installs, and in a job that it spawns and joins.
 #[test]
 fn wait_in_a_job_of_the_same_queue_panics() {
     within(LIMIT, || {
@@ -339,8 +340,8 @@ fn wait_in_another_job_runs_the_queue() {
     });
 }
 
-/// A job of a serial queue puts jobs into another, which has the `capacity` given, and waits for them. Returns
-/// how many had run when each wait was over, for 5 jobs with 3, 0, 7, 1 and 100 jobs of their own.
+/// A job of a serial queue puts jobs into another queue, which has the `capacity` given, and waits for them. Returns
+/// how many jobs had run when each wait was over, for 5 jobs with 3, 0, 7, 1 and 100 jobs to submit.
 fn wait_for_another_queue(workers: usize, capacity: usize) -> Vec<usize> {
     let pool = pool(workers);
     let ran = Arc::new(AtomicUsize::new(0));
@@ -362,8 +363,8 @@ fn wait_for_another_queue(workers: usize, capacity: usize) -> Vec<usize> {
     reports.try_iter().collect()
 }
 
-/// There is room for all, so the worker waits in `wait` only, where it runs nothing inside the serial handler
-/// that would have to run after it.
+/// The queue has room for all jobs, so the worker waits in `wait` only. It runs nothing inside the serial handler
+/// that has to run after this handler.
 #[test]
 fn wait_in_a_job_of_another_queue() {
     within(LIMIT, || {
@@ -375,7 +376,7 @@ fn wait_in_a_job_of_another_queue() {
     });
 }
 
-/// Nor without room: the worker makes room itself or is told by the one that does.
+/// The counts are right without room, too: the worker makes room itself, or the worker that makes room wakes it.
 #[test]
 fn wait_in_a_job_of_another_queue_that_is_full() {
     within(LIMIT, || {
@@ -387,8 +388,8 @@ fn wait_in_a_job_of_another_queue_that_is_full() {
     });
 }
 
-/// A serial queue's jobs run inside its own handler only if nothing else can go on. Here it can: the queue that the
-/// handler submits to has a worker of its own, which makes room all the time.
+/// Jobs of a serial queue run inside its own handler only if nothing else can go on. Here something can: the queue
+/// that the handler submits to has a worker that makes room all the time.
 #[test]
 fn a_serial_queue_stays_serial_while_another_worker_makes_room() {
     within(LIMIT, || {
@@ -405,7 +406,7 @@ fn a_serial_queue_stays_serial_while_another_worker_makes_room() {
         let begun = Mutex::new(begun);
         let handler = move |jobs: usize| {
             deepest.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // This worker does nothing until the other one serves the inner queue.
+            // This worker does nothing until the other worker serves the inner queue.
             inner.submit(true).unwrap();
             begun.lock().unwrap().recv().unwrap();
             (0..jobs).for_each(|_| inner.submit(false).unwrap());
@@ -442,8 +443,8 @@ fn a_worker_of_another_pool_submits_and_waits() {
     });
 }
 
-/// The queue's handler submits back to the pool whose only worker waits for room in the queue, and then for
-/// its end: that worker runs jobs of its own pool meanwhile.
+/// The queue's handler submits back to the pool whose only worker waits for room in the queue, and then for the
+/// queue's end. That worker runs jobs of its own pool meanwhile.
 #[test]
 fn two_pools_that_feed_each_other() {
     const JOBS: usize = 1_000;
@@ -467,7 +468,7 @@ fn two_pools_that_feed_each_other() {
     });
 }
 
-/// The last handle goes inside the queue's own handler.
+/// The queue's own handler drops the last handle.
 #[test]
 fn the_last_handle_is_dropped_by_a_job_of_the_queue() {
     within(LIMIT, || {
@@ -502,14 +503,14 @@ fn the_last_handle_is_dropped_by_a_job_of_the_queue() {
     });
 }
 
-/// Queues that are never empty, as each job puts itself in again until the test is over, share one worker with
-/// each other and with the pool's own jobs.
+/// Queues that are never empty share one or two workers with each other and with the pool's own jobs. Each job puts
+/// itself in again until the test is over.
 #[test]
 fn a_queue_that_never_ends_lets_others_run() {
     within(LIMIT, || {
         for (workers, queues) in [(1, 1), (1, 3), (2, 3)] {
             let pool = pool(workers);
-            // Three jobs of the pool, and a hundred of each queue.
+            // Three jobs of the pool, and a hundred jobs of each queue.
             let done = Arc::new(CountLatch::new(3 + 100 * queues));
             let ring: Vec<Later<usize>> = (0..queues).map(|_| Later::new()).collect();
             for place in &ring {

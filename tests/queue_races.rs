@@ -14,11 +14,11 @@ use common::{Alive, LIMIT, Ledger, Random, Token, fail, within};
 use filch::{Pool, Queue, SubmitError};
 
 const PRODUCERS: usize = 4;
-/// Jobs that each producer tries to get in, a round.
+/// The jobs that each producer tries to get in, in each round.
 const TRIES: usize = 4;
 const JOBS: usize = PRODUCERS * TRIES;
 
-/// What the producers and the one who closes have in common.
+/// What the producers and the closing thread share.
 struct Race {
     /// The queue of the round.
     queue: Mutex<Option<Queue<usize>>>,
@@ -42,7 +42,7 @@ impl Race {
         }
     }
 
-    /// One producer's part of one round: each producer has its own way to submit.
+    /// Does one producer's part of one round. Each producer has its own way to submit.
     fn produce(&self, producer: usize, random: &mut Random) {
         let queue = self.queue.lock().unwrap().clone().unwrap();
         self.start.wait();
@@ -74,8 +74,8 @@ impl Race {
         self.finish.wait();
     }
 
-    /// Races `rounds` times: `open` makes a queue, and what it needs, that marks the ledger given; `close`
-    /// closes it and returns when all that was accepted must have run, with the number if it knows.
+    /// Races `rounds` times. `open` makes a queue that marks the ledger given, and what the queue needs. `close`
+    /// closes the queue and returns when all accepted jobs must have run, with their number if it knows.
     fn run<T>(
         self,
         rounds: usize,
@@ -90,7 +90,7 @@ impl Race {
                 scope.spawn(move || {
                     let mut random = Random::new(producer as u64);
                     for _ in 0..rounds {
-                        // For the queue of the round.
+                        // Waits for the queue of the round.
                         race.finish.wait();
                         race.produce(producer, &mut random);
                     }
@@ -104,7 +104,7 @@ impl Race {
                 self.start.wait();
                 (0..random.below(2_000)).for_each(|_| spin_loop());
                 let reported = close(&kept, &queue);
-                // What ran by now, before the producers are asked.
+                // What ran by now, before the producers report.
                 let marks: Vec<u8> = (0..JOBS).map(|job| ran.marks(job)).collect();
                 self.finish.wait();
                 for (job, &marks) in marks.iter().enumerate() {
@@ -124,7 +124,7 @@ impl Race {
                 self.accepted.clear();
             }
         });
-        // The race must not be won by the same side each time.
+        // No side may win the race each time.
         let refused = self.refused.into_inner();
         assert!(accepted_in_all > rounds / 10, "{accepted_in_all} accepted in {rounds} rounds");
         assert!(refused > rounds / 10, "{refused} refused in {rounds} rounds");
@@ -166,7 +166,7 @@ fn shutdown_against_submit() {
     });
 }
 
-/// Shutdown, but what was accepted is waited for through the queue.
+/// The pool shuts down, but the test waits for the accepted jobs through the queue.
 #[test]
 fn wait_against_shutdown() {
     within(LIMIT * 2, || {
@@ -185,7 +185,7 @@ fn wait_against_shutdown() {
     });
 }
 
-/// Eight producers that block, of which half are jobs of the pool.
+/// Eight producers block; half of them are jobs of the pool.
 fn many_producers(workers: usize, capacity: usize, each: usize) {
     const OUTSIDE: usize = 4;
     const INSIDE: usize = 4;
@@ -237,7 +237,7 @@ fn many_producers_through_1024_slots() {
     within(LIMIT * 2, || (1..5).for_each(|workers| many_producers(workers, 1_024, 20_000)));
 }
 
-/// All who wait for the end of the same queue, and all who close it.
+/// Several threads close the same queue and wait for its end.
 #[test]
 fn several_close_and_wait() {
     within(LIMIT, || {
@@ -260,7 +260,7 @@ fn several_close_and_wait() {
     });
 }
 
-/// Whether the thread of that name sleeps, where the system tells.
+/// Returns whether the thread of that name sleeps. Where the system does not tell, it returns `true`.
 fn asleep(name: &str) -> bool {
     if !cfg!(target_os = "linux") {
         return true;
@@ -273,8 +273,8 @@ fn asleep(name: &str) -> bool {
     std::fs::read_dir("/proc/self/task").unwrap().any(|task| sleeps(task.unwrap()) == Some(true))
 }
 
-/// Room for one job goes to a producer that still waits, in their order, and not to one whose time was up,
-/// on a worker or not: nothing else would wake it, as the job that made the room does not end.
+/// Room for one job goes to the first producer that still waits, and not to a producer whose time was up, on a worker
+/// or outside. Nothing else would wake the waiting producer, as the job that made the room does not end.
 #[test]
 fn one_that_gave_up_takes_nobodys_turn() {
     within(LIMIT, || {
@@ -318,7 +318,7 @@ fn one_that_gave_up_takes_nobodys_turn() {
     });
 }
 
-/// A job that marks when it is dropped.
+/// A job that marks its number when it is dropped.
 struct Dropped {
     number: usize,
     drops: Arc<Ledger>,
@@ -331,8 +331,8 @@ impl Drop for Dropped {
     }
 }
 
-/// What was accepted is dropped when it has run, also if it panicked, and if it was left behind for a shutdown to
-/// run; what was refused comes back whole.
+/// An accepted job is dropped when it has run, also if it panicked or was left for a shutdown to run. A refused job
+/// comes back whole.
 #[test]
 fn each_job_is_dropped_once() {
     const JOBS: usize = 2_000;
@@ -354,7 +354,7 @@ fn each_job_is_dropped_once() {
             assert_eq!(queue.submit_all((0..JOBS / 2).map(job)).unwrap(), JOBS / 2);
             queue.wait();
             assert_eq!((alive.count(), drops.ran()), (0, JOBS / 2));
-            // All that follows waits in the ring, as no worker comes to it before the shutdown.
+            // All following jobs wait in the ring, as no worker comes to them before the shutdown.
             let gate = Arc::new(Barrier::new(workers + 1));
             let (busy, begun) = mpsc::channel();
             for _ in 0..workers {

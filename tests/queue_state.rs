@@ -12,7 +12,7 @@ use std::thread;
 use common::{Alive, Gate, LIMIT, Ledger, Token, collector, fail, until, within};
 use filch::{Pool, Queue};
 
-/// Who made a state, how many jobs it served, and a message at its end. `Send`, but not `Sync`.
+/// The worker that made the state, and how many jobs it served. It sends both at its end. `Send`, but not `Sync`.
 struct State {
     worker: usize,
     jobs: Cell<usize>,
@@ -51,7 +51,7 @@ fn made_at_most_once_a_worker_and_there_and_kept() {
         };
         let queue = pool.queue().worker_state(make).build(handler).unwrap();
         assert_eq!(made.ran(), 0, "states are made when they are needed");
-        // Until all workers have met, so that each has a state.
+        // All workers meet, so that each has a state.
         let met = Arc::new(Barrier::new(WORKERS));
         queue.submit_all((0..WORKERS).map(|_| Some(Arc::clone(&met)))).unwrap();
         queue.wait();
@@ -93,7 +93,7 @@ fn each_job_finds_what_the_one_before_left() {
     });
 }
 
-/// A queue on `pool` with a token as state, and that token in use.
+/// Builds a queue on `pool` whose state is a token, and uses the token.
 fn with_token(pool: &Pool, alive: &Alive) -> Queue<usize> {
     let tokens = alive.clone();
     let handler = |_: &mut Token, _: usize| {};
@@ -141,9 +141,9 @@ enum Depth {
     Inner,
 }
 
-/// A handler that fills its own queue has a job run inside itself, if two may run at once and the other worker is
-/// busy: it gets a second state, and no third is made for all that follows. In a serial queue it comes afterwards and
-/// gets the same one.
+/// A handler fills its own queue while the other worker is busy. If two jobs may run at once, a job runs inside the
+/// handler: it gets a second state, and no third is made for all that follows. In a serial queue the job runs
+/// afterwards and gets the same state.
 #[test]
 fn a_nested_job_gets_a_second_state() {
     struct Exclusive {
@@ -167,7 +167,7 @@ fn a_nested_job_gets_a_second_state() {
                     if job == Depth::Outer {
                         let queue = own.lock().unwrap().clone().unwrap();
                         queue.submit(Depth::Inner).unwrap();
-                        // Full now.
+                        // The queue is full now.
                         queue.submit(Depth::Inner).unwrap();
                     }
                     report.send((job == Depth::Outer, state.number)).unwrap();
@@ -269,7 +269,7 @@ fn a_job_that_panics_costs_no_other() {
     });
 }
 
-/// Also inside another job, where the outer one goes on as if nothing had happened.
+/// A handler fills its own queue, and some of these jobs panic. The handler goes on as if nothing had happened.
 #[test]
 fn a_nested_job_that_panics_leaves_the_outer_one_alone() {
     const JOBS: usize = 300;
@@ -302,7 +302,7 @@ fn a_nested_job_that_panics_leaves_the_outer_one_alone() {
     });
 }
 
-/// A job that panics leaves the state as it was at that moment.
+/// A job that panics leaves the state as it is at that moment.
 #[test]
 fn a_job_that_panics_keeps_the_state() {
     within(LIMIT, || {

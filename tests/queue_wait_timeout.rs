@@ -37,14 +37,14 @@ fn it_says_whether_the_queue_has_ended() {
             let start = Instant::now();
             assert!(!queue.wait_timeout(Duration::from_micros(round)));
             assert!(start.elapsed() >= Duration::from_micros(round));
-            // Also one that waits in the ring.
+            // One more job waits in the ring.
             queue.submit(gate.clone()).unwrap();
             assert!(!queue.wait_timeout(Duration::ZERO));
             gate.open();
             assert!(queue.wait_timeout(Duration::MAX));
             assert!(queue.wait_timeout(Duration::ZERO), "and nothing came since");
         }
-        // Of a closed queue, and of a pool that has ended.
+        // A wait for a closed queue, and for a queue of a pool that has ended.
         queue.close();
         assert!(queue.wait_timeout(MOMENT));
         pool.shutdown().unwrap();
@@ -52,7 +52,7 @@ fn it_says_whether_the_queue_has_ended() {
     });
 }
 
-/// Who gave up is forgotten, and who waits on is told.
+/// A waiter that gave up is forgotten. A waiter that goes on waiting is woken.
 #[test]
 fn others_wait_on() {
     within(LIMIT, || {
@@ -79,7 +79,7 @@ fn others_wait_on() {
     });
 }
 
-/// A worker runs other jobs meanwhile, and gives up when its time is up.
+/// A worker that waits runs other jobs meanwhile, and gives up when its time is up.
 #[test]
 fn on_a_worker() {
     within(LIMIT, || {

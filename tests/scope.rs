@@ -1,4 +1,5 @@
-//! `scope`: a spawned closure may borrow, runs once, and has ended when the scope has; from wherever it is spawned.
+//! `scope`: a spawned closure may borrow, runs once, and has ended when the scope ends. It may be spawned from
+//! anywhere.
 
 mod common;
 
@@ -47,7 +48,7 @@ fn slices_are_borrowed_mutably() {
                     for (index, part) in data.chunks_mut(7).enumerate() {
                         s.spawn(move |_| {
                             if index % 50 == 0 {
-                                // Time for a thief.
+                                // Gives a thief some time.
                                 thread::yield_now();
                             }
                             part.iter_mut().for_each(|n| *n += 1);
@@ -60,7 +61,7 @@ fn slices_are_borrowed_mutably() {
     });
 }
 
-/// From the body, and from jobs of jobs; counted by the owner and by others.
+/// The body and jobs of jobs spawn. The scope's owner and other workers count the jobs.
 #[test]
 fn a_million_spawns_run_once() {
     within(LIMIT, || {
@@ -155,7 +156,7 @@ fn scopes_within_scopes() {
     });
 }
 
-/// Jobs of an outer scope, spawned from the body and the jobs of an inner one, may outlast that.
+/// The body and the jobs of an inner scope spawn on the outer scope. These jobs may outlast the inner scope.
 #[test]
 fn an_inner_scope_spawns_on_the_outer() {
     within(LIMIT, || {
@@ -189,7 +190,7 @@ fn an_inner_scope_spawns_on_the_outer() {
     });
 }
 
-/// Whatever a scope holds is gone when it ends, used or not.
+/// Everything that a scope holds is gone when the scope ends, used or not.
 #[test]
 fn closures_of_all_sizes() {
     within(LIMIT, || {
@@ -226,7 +227,7 @@ fn closures_of_all_sizes() {
     });
 }
 
-/// What a body spawns and then waits for, blocked, is run by others.
+/// Other workers run the jobs that a body spawns and then waits for, blocked.
 #[test]
 fn jobs_of_a_body_that_blocks_are_taken() {
     within(LIMIT, || {
@@ -274,7 +275,7 @@ fn all_workers_take_part() {
 
 // --- from elsewhere ---
 
-/// The scope is handed to threads, and to workers of another pool.
+/// The body hands the scope to other threads, and to workers of another pool.
 #[test]
 fn used_by_other_threads_and_pools() {
     within(LIMIT, || {
@@ -303,7 +304,7 @@ fn used_by_other_threads_and_pools() {
             threads.spawn(|| other.install(|| (100..200).for_each(|job| mark(s, job))));
             (200..299).for_each(|job| mark(s, job));
         });
-        // As the last job, from a job of the other pool that the scope's job waits for.
+        // The last job comes from a job of the other pool, for which a job of the scope waits.
         s.spawn(move |s| other.install(|| mark(s, 299)));
     }
 }
@@ -403,7 +404,7 @@ fn the_order_on_one_worker() {
             });
         });
         assert_eq!(jobs_of_jobs, [1, 2, 11, 12, 21, 22], "breadth first");
-        // Each scope in its own order, whatever the other's jobs are mixed with.
+        // Each scope keeps its own order, although its jobs are mixed with the other scope's jobs.
         let mixed = order(&|order| {
             pool.scope(|lifo| {
                 filch::in_place_scope_fifo(|fifo| {
@@ -418,7 +419,7 @@ fn the_order_on_one_worker() {
     });
 }
 
-/// What one worker spawned begins in that order also where several take it.
+/// Jobs that one worker spawned begin in the order of their spawning, also where several workers take them.
 #[test]
 fn first_in_first_out_under_stealing() {
     within(LIMIT, || {
@@ -426,12 +427,14 @@ fn first_in_first_out_under_stealing() {
             let pool = pool(workers);
             for in_place in [false, true] {
                 for _ in 0..50 {
-                    // Taken and noted under one lock would order the jobs: it is noted in what they find begun.
+                    // A log behind a lock would itself order the jobs. So each job marks a ledger and looks which
+                    // earlier jobs did.
                     let begun = Ledger::new(200);
                     let (early, jobs) = (AtomicUsize::new(0), 200);
                     let check = |job: usize| {
                         begun.mark(job);
-                        // Those before were taken before: at most the other workers' are not noted yet.
+                        // Earlier jobs are taken earlier. At most one job of each other worker is taken, but not
+                        // marked yet.
                         let missing = (0..job).filter(|&earlier| begun.marks(earlier) == 0).count();
                         if missing >= workers {
                             early.fetch_add(1, Ordering::Relaxed);
@@ -495,7 +498,7 @@ fn every_worker_once() {
 
 // --- a pool that shuts down ---
 
-/// A scope that was there before the end is served to the end, in a job and in place.
+/// A scope that began before the shutdown runs all its jobs, in a job and in place.
 #[test]
 fn the_pool_shuts_down_meanwhile() {
     within(LIMIT, || {
@@ -526,7 +529,7 @@ fn the_pool_shuts_down_meanwhile() {
         }
     });
 
-    /// Spawns half of the jobs before the end begins.
+    /// Spawns half of the jobs before the shutdown begins, and half of them after it.
     fn halves<'scope>(s: &Scope<'scope>, begun: &Gate, closed: &Gate, ran: &'scope Ledger) {
         (0..50).for_each(|job| s.spawn(move |_| ran.mark(job)));
         begun.open();

@@ -10,21 +10,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{LIMIT, within};
 use filch::{Pool, Scope};
 
-/// Allocations so far, by whatever thread.
+/// The number of allocations so far, by all threads.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: the system's allocator, which is told all that this one is.
+// SAFETY: all calls go to the system's allocator with the same arguments; the count changes nothing for it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         MADE.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the contract of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: all memory comes from there.
+        // SAFETY: all memory comes from the system's allocator, and the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -34,7 +34,7 @@ static ALLOCATOR: Counting = Counting;
 
 const JOBS: usize = 10_000;
 
-/// How many allocations `f` makes, when what grows has grown.
+/// Returns how many allocations the second call of `f` makes. The first call lets everything grow that grows.
 fn made(f: impl Fn()) -> usize {
     f();
     let before = MADE.load(Ordering::Relaxed);
@@ -55,20 +55,22 @@ fn spawn<const N: usize>(pool: &Pool) {
     pool.scope(body);
 }
 
-/// The number that the bytes begin with.
+/// Returns the number that the bytes begin with.
 fn job_of(bytes: &[u8]) -> usize {
     bytes.first().map_or(0, |&byte| byte.into())
 }
 
-/// All in one test: the count is of the whole process.
+/// All is in one test, because the count is of the whole process.
 #[test]
 fn what_is_allocated() {
     within(LIMIT, || {
         for workers in [1, 2] {
             let pool = Pool::builder().workers(workers).build().unwrap();
-            // Deques grow as thieves please, and free what they grew out of: some allocations, not one a job.
+            // With thieves a deque grows at times, and frees its old buffer. That takes some allocations, but not one
+            // for each job.
             let few = if workers == 1 { 20 } else { JOBS / 20 };
-            // A process's first pool keeps nothing private before the system has registered it, on which no pool waits.
+            // The first pool of a process keeps nothing private until the system has registered the process. No pool
+            // waits for that.
             common::until(|| made(|| spawn::<0>(&pool)) < few);
             let small = [
                 made(|| spawn::<0>(&pool)),

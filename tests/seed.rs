@@ -1,6 +1,6 @@
-//! What the Go program does that this library grew from: three workers, a queue of ten, ten jobs. Each job is
-//! processed once and finished by one of the workers, and a last line follows when all are through. Tested with the
-//! library, and with the example that is its port.
+//! The behaviour of the Go program that this library grew from: three workers, a queue of ten, ten jobs. Each job is
+//! processed once and finished by one of the workers, and a last line follows when all are through. The tests check
+//! the library, and the example that is the program's port.
 
 mod common;
 
@@ -13,7 +13,7 @@ use filch::Pool;
 
 const LAST: &str = "All jobs have been processed";
 
-/// Panics unless `lines` are what the Go program may print.
+/// Panics unless the Go program may print `lines`.
 #[track_caller]
 fn check(lines: &[String], workers: usize, jobs: usize) {
     assert_eq!(lines.last().map(String::as_str), Some(LAST), "{lines:#?}");
@@ -61,7 +61,8 @@ fn as_a_program_of_the_library() {
     });
 }
 
-/// The example, which cargo builds next to the tests: `target/debug/examples` beside `target/debug/deps`.
+/// Returns the path of the example, which cargo builds next to the tests: `target/debug/examples` beside
+/// `target/debug/deps`.
 fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let name = format!("worker_pool{}", std::env::consts::EXE_SUFFIX);

@@ -20,7 +20,7 @@ fn pool(workers: usize) -> Pool {
 fn reports_what_each_worker_did() {
     within(LIMIT, || {
         let pool = Pool::builder().workers(3).name("reporter").placement(Placement::Cores).build().unwrap();
-        // Each worker runs one: they wait for each other.
+        // Each worker runs one job, as the jobs wait for each other.
         let met = Arc::new(Barrier::new(3));
         for _ in 0..3 {
             let met = Arc::clone(&met);
@@ -69,7 +69,7 @@ fn is_idempotent_and_many_may_call_it() {
     });
 }
 
-/// A tree of jobs: all but the root are submitted while the pool drains.
+/// A tree of jobs: the running jobs submit all but the root while the pool drains.
 #[test]
 fn runs_what_running_jobs_submit() {
     fn branch(pool: &Arc<Pool>, queue: &filch::Queue<usize>, ledger: &Arc<Ledger>, node: usize) {
@@ -167,7 +167,7 @@ fn by_a_job_of_the_pool_would_deadlock_and_changes_nothing() {
         let own = Arc::clone(&pool);
         let answers = pool.install(move || [own.shutdown(), own.shutdown_timeout(Duration::ZERO)]);
         assert_eq!(answers, [const { Err(ShutdownError::WouldDeadlock) }; 2]);
-        // In a job that runs while another waits.
+        // In a job that another job waits for.
         let own = Arc::clone(&pool);
         let nested = pool.spawn(move || {
             let inner = Arc::clone(&own);
@@ -175,7 +175,7 @@ fn by_a_job_of_the_pool_would_deadlock_and_changes_nothing() {
         });
         assert_eq!(nested.join().unwrap(), Err(ShutdownError::WouldDeadlock));
         assert_eq!(pool.install(|| 1), 1, "the pool is open");
-        // By a queue's handler.
+        // In a queue's handler.
         let (told, tells) = mpsc::channel();
         let own = Arc::downgrade(&pool);
         let handler = move |(): ()| told.send(own.upgrade().unwrap().shutdown()).unwrap();
@@ -238,7 +238,8 @@ fn in_time_names_the_stuck_workers() {
     });
 }
 
-/// A worker that is stuck at the very end, in its exit hook, while all the others have left.
+/// One worker is stuck at the very end, in its exit hook, while all the others have left. The error names only this
+/// worker.
 #[test]
 fn in_time_names_only_the_stuck_worker() {
     within(LIMIT, || {
@@ -255,7 +256,7 @@ fn in_time_names_only_the_stuck_worker() {
         assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
         until(|| left.load(Ordering::Acquire) == 3);
         let only = ShutdownError::Timeout { stuck: vec![String::from("late-2")] };
-        // The three are between their hook and the door.
+        // The other three may be past their hook, but not gone yet.
         until(|| pool.shutdown_timeout(Duration::from_millis(1)) == Err(only.clone()));
         gate.open();
         pool.shutdown().unwrap();
@@ -263,7 +264,8 @@ fn in_time_names_only_the_stuck_worker() {
     });
 }
 
-/// A job that waits, in the pool's own way, for something that a job submitted later brings.
+/// A job waits, in the pool's own way, while the pool shuts down, and then submits another job. The shutdown runs
+/// both.
 #[test]
 fn waits_for_jobs_that_wait() {
     within(LIMIT, || {
@@ -280,7 +282,7 @@ fn waits_for_jobs_that_wait() {
             .unwrap();
             begins.recv().unwrap();
             assert!(pool.shutdown_timeout(Duration::ZERO).is_err());
-            // An outside thread brings it, after the pool was closed.
+            // An outside thread opens the latch after the pool was closed.
             let opener = thread::spawn(move || opens.count_down());
             assert_eq!(pool.shutdown().unwrap().run, 2);
             opener.join().unwrap();
@@ -288,7 +290,7 @@ fn waits_for_jobs_that_wait() {
     });
 }
 
-/// Counts, when its thread ends, that it did.
+/// Counts its thread when the thread ends.
 struct AtEnd(Arc<AtomicUsize>);
 
 impl Drop for AtEnd {
@@ -303,13 +305,13 @@ thread_local! {
     static AT_END: std::cell::RefCell<Option<AtEnd>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Builds a pool of 3 whose threads count themselves when they are gone altogether.
+/// Builds a pool of 3 workers. Each thread counts itself when it has ended altogether.
 fn counting() -> (Pool, Arc<AtomicUsize>) {
     let ended = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ended);
     let on_start = move |_| AT_END.set(Some(AtEnd(Arc::clone(&counter))));
     let pool = Pool::builder().workers(3).on_start(on_start).build().unwrap();
-    // `build` does not wait for the hooks, but for jobs it does.
+    // `build` does not wait for the start hooks. But a job runs after its worker's hook, so the workers meet in jobs.
     let met = Arc::new(Barrier::new(4));
     for _ in 0..3 {
         let met = Arc::clone(&met);
@@ -362,7 +364,7 @@ fn dropping_after_a_timeout_waits_for_the_rest() {
     });
 }
 
-/// A destructor of a thread-local that waits.
+/// A value in a thread-local that waits in its destructor.
 struct Held(Gate);
 
 impl Drop for Held {
@@ -375,8 +377,8 @@ thread_local! {
     static HELD: std::cell::RefCell<Option<Held>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Its worker has left, but the thread has not ended: whoever waits is told its name, also if another thread is
-/// waiting already.
+/// The worker has left, but its thread has not ended. A timed shutdown names the thread, also while another thread
+/// waits already.
 #[test]
 fn in_time_names_a_thread_that_does_not_end() {
     within(LIMIT, || {

@@ -7,10 +7,10 @@ use std::process::Command;
 
 const SITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sync/site");
 
-/// The sites of the core and their orderings.
+/// Returns the sites of the core and their orderings.
 fn sites() -> Vec<(String, String)> {
     let entries = std::fs::read_dir(SITES).unwrap().map(|entry| entry.unwrap().path());
-    // The stand-in of a deque does not ship.
+    // `deque.rs` is for the stand-in of a deque, which does not ship.
     let tables =
         entries.filter(|path| !["mod.rs", "deque.rs"].map(|name| path.ends_with(name)).contains(&true));
     let split = |line: &str| {
@@ -25,7 +25,8 @@ fn sites() -> Vec<(String, String)> {
     sites
 }
 
-/// A function that makes each access that allows `order`, which is an expression, and one that is of that strength.
+/// Writes a function that makes each access that allows `order`. `order` is an expression, and `strength` is the
+/// ordering that it gives.
 fn function(name: &str, order: &str, strength: &str) -> String {
     let mut body = String::new();
     if ["Relaxed", "Acquire", "SeqCst"].contains(&strength) {
@@ -42,8 +43,8 @@ fn function(name: &str, order: &str, strength: &str) -> String {
     format!("#[unsafe(no_mangle)] pub fn {name}(word: &AtomicU64) -> u64 {{ let mut sum = 5; {body} sum }}\n")
 }
 
-/// The instructions of each function of an assembly listing, without labels' numbers. One that is the same as another
-/// may have been made an alias of it.
+/// Returns the instructions of each function of an assembly listing, without the numbers of labels. The compiler may
+/// have made a function an alias of another function with the same instructions.
 fn instructions(assembly: &str) -> BTreeMap<String, Vec<String>> {
     let mut functions = BTreeMap::new();
     let mut current: Option<(String, Vec<String>)> = None;
@@ -60,7 +61,7 @@ fn instructions(assembly: &str) -> BTreeMap<String, Vec<String>> {
             && line.starts_with('\t')
             && !text.starts_with('.')
         {
-            // A jump within the function: the same in both, but for the number in the label.
+            // A jump within the function is the same in both twins, except for the number in its label.
             body.push(text.replace(name.as_str(), "").split(".L").next().unwrap_or_default().to_owned());
         }
     }
@@ -85,7 +86,7 @@ fn a_site_is_its_constant() {
         source += &function(&format!("named_{name}"), &format!("site::{name}.get()"), order);
         source += &function(&format!("plain_{name}"), &format!("Ordering::{order}"), order);
     }
-    // One that chooses when it runs: the comparison must see it.
+    // The control chooses its ordering when it runs: the comparison must see that.
     source += &function("control", "std::hint::black_box(Ordering::SeqCst)", "AcqRel");
     source += &function("control_plain", "Ordering::SeqCst", "AcqRel");
     let folder = std::env::temp_dir().join(format!("filch-sites-{}", std::process::id()));
@@ -105,6 +106,6 @@ fn a_site_is_its_constant() {
         assert!(plain.len() >= 5, "{name}: {plain:?}");
         assert_eq!(named, plain, "{name} = {order}");
     }
-    // What only a mutant asks for is not there at all.
+    // What only a mutant asks for is absent from the code.
     assert!(!assembly.contains("FILCH_WEAKEN") && !assembly.contains("SLEEP_PREPARE\""));
 }

@@ -19,7 +19,7 @@ fn a_panic_on_a_spare_is_told_with_the_number_of_its_worker() {
             .build()
             .unwrap();
         let queue = pool.queue().name("on a spare").build(|()| panic!("on purpose")).unwrap();
-        // The only worker blocks in this job, so whatever else runs, runs on the spare.
+        // The only worker blocks in this job, so all other jobs run on the spare.
         let from_outside = |pool: &Pool| {
             pool.execute(|| panic!("on purpose")).unwrap();
             assert_eq!(told.recv().unwrap(), (Some(0), None));
@@ -49,10 +49,10 @@ fn what_runs_for_a_lent_thread_that_has_gone_is_no_wait() {
         for spares in [0, 2] {
             let builder = Pool::builder().workers(2).spares(spares).use_current_thread();
             let pool = std::thread::spawn(|| builder.build().unwrap()).join().unwrap();
-            // Worker 0 was the thread that has ended: its turn is for a spare, or for whoever comes first.
+            // Worker 0 was the lent thread, which has ended. A spare takes its turn, or the thread that comes first.
             assert_eq!(pool.broadcast(|index| index), [0, 1]);
             let stats = pool.stats();
-            // From outside the caller sleeps: no job waits.
+            // The caller is outside the pool and sleeps: no job waits.
             assert_eq!((stats.waits, stats.waits_helped), (0, 0), "with {spares} spares");
         }
     });

@@ -34,14 +34,14 @@ impl Host {
         Ok(())
     }
 
-    /// Joins all threads, which never comes to an end if one has not left its pool, and returns the workers' numbers.
+    /// Joins all threads and returns the workers' numbers. It never ends if a thread has not left its pool.
     fn join(&self) -> Vec<usize> {
         let threads = std::mem::take(&mut *self.0.lock().unwrap());
         threads.into_iter().map(|thread| thread.join().expect("a worker's panic got out")).collect()
     }
 }
 
-/// A job that counts that it ran.
+/// Returns a job that counts that it ran.
 fn counts(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
     let ran = Arc::clone(ran);
     move || {
@@ -49,7 +49,7 @@ fn counts(ran: &Arc<AtomicUsize>) -> impl FnOnce() + Send + 'static {
     }
 }
 
-/// Where each of `jobs` jobs ran that were all under way at once.
+/// Runs `jobs` jobs that are all under way at once. Returns the workers on which they ran.
 fn all_at_once(pool: &Pool, jobs: usize) -> BTreeSet<usize> {
     let met = Arc::new(Barrier::new(jobs));
     let handles = (0..jobs).map(|_| {
@@ -92,7 +92,7 @@ fn a_host_starts_the_threads() {
     });
 }
 
-/// The host starts them all from one thread of its own, last worker first, when it has them all.
+/// The host gathers all workers, and then starts them from one thread of its own, the last worker first.
 #[test]
 fn a_host_may_take_its_time() {
     within(LIMIT, || {
@@ -160,7 +160,7 @@ fn the_kth_thread_is_refused() {
                 });
                 let builder = if lent { builder.use_current_thread() } else { builder };
                 let error = builder.build().expect_err("a thread was refused");
-                // They have left their workers by now, and are not merely told to.
+                // The threads have left their workers by now; they were not merely told to leave.
                 assert_eq!(exits.load(Ordering::SeqCst), k - usize::from(lent));
                 assert_eq!(host.join(), Vec::from_iter(usize::from(lent)..k));
                 let text = error.to_string();
@@ -177,7 +177,7 @@ fn the_kth_thread_is_refused() {
     });
 }
 
-/// A panic of the closure is an error of its own kind: the same is cleaned up, and then it goes on.
+/// A panic of the closure is cleaned up in the same way as an error, and then it goes on to the caller.
 #[test]
 fn the_host_panics_for_the_kth_thread() {
     within(LIMIT, || {
@@ -204,7 +204,7 @@ fn the_host_panics_for_the_kth_thread() {
     });
 }
 
-/// The address space is used up by the stacks of the first threads.
+/// The stacks of the first threads use up the address space.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_system_refuses_a_thread() {
@@ -217,7 +217,7 @@ fn the_system_refuses_a_thread() {
             assert!((1..8).contains(&worker), "worker {worker}: {source}");
             assert!(source.raw_os_error().is_some(), "{source:?} is not the system's");
             until(|| common::threads_named("refused") == 0);
-            // Their stacks are free again.
+            // The stacks of these threads are free again.
             let pool = Pool::builder().workers(worker).stack_size(STACK).build().unwrap();
             assert_eq!(all_at_once(&pool, worker), (0..worker).collect());
         });
@@ -251,7 +251,7 @@ fn a_worker_that_is_dropped_is_done_without() {
     });
 }
 
-/// Dropped by another thread, when those that run are asleep already, or before the first of them runs.
+/// Another thread drops the workers, when the running ones are asleep already, or before the first of them runs.
 #[test]
 fn a_worker_that_is_dropped_late_is_done_without() {
     within(LIMIT, || {
@@ -277,7 +277,8 @@ fn a_worker_that_is_dropped_late_is_done_without() {
     });
 }
 
-/// The error does not end the worker that it came with: the build waits until the host has let go of that.
+/// The host returns an error, but keeps the worker for which it was asked. The error does not end that worker: the
+/// build waits until the host has let go of it.
 #[test]
 fn a_host_that_keeps_a_worker_and_refuses() {
     within(LIMIT, || {
@@ -289,7 +290,8 @@ fn a_host_that_keeps_a_worker_and_refuses() {
             let drops = Arc::clone(&dropped);
             let keeper = thread::spawn(move || {
                 let worker: WorkerThread = handed.recv().unwrap();
-                // More and more often when the others are asleep, and the pool closed.
+                // The delay grows with the round. In later rounds the other workers are more often asleep, and the
+                // pool is closed.
                 (0..round * 20).for_each(|_| thread::yield_now());
                 drops.fetch_add(1, Ordering::SeqCst);
                 if round % 2 == 0 { drop(worker) } else { lets_go.start(worker).unwrap() }
@@ -326,7 +328,8 @@ fn all_workers_are_dropped() {
     });
 }
 
-/// `run` on a thread that is a worker panics, and then that worker has not run: its pool goes on without it.
+/// `run` panics on a thread that is a worker already. The worker that it should run has then not run: its pool goes
+/// on without it.
 #[test]
 fn a_worker_run_on_a_worker() {
     within(LIMIT, || {
@@ -375,7 +378,7 @@ fn hooks_are_called_once_on_each_worker() {
         let (start, exit) = (note(&calls, false), note(&calls, true));
         let pool =
             Pool::builder().workers(WORKERS).name("hooked").on_start(start).on_exit(exit).build().unwrap();
-        // Each before its first job.
+        // Each hook runs before the first job of its worker.
         let met = Arc::new(Barrier::new(WORKERS));
         let handles = Vec::from_iter((0..WORKERS).map(|_| {
             let met = Arc::clone(&met);
@@ -449,11 +452,11 @@ fn descend(top: usize, bytes: usize) -> usize {
     let ballast = std::hint::black_box([1_u8; 4096]);
     let used = top.abs_diff((&raw const ballast).addr());
     let deepest = if used < bytes { descend(top, bytes) } else { used };
-    // Something is left to do, so that this is no loop.
+    // Some work is left after the call, so that the compiler makes no loop of this.
     deepest + usize::from(std::hint::black_box(ballast)[17]) - 1
 }
 
-/// A stack overflow would end the process.
+/// The job uses most of its stack. A stack overflow would end the process.
 #[test]
 fn the_stack_is_as_large_as_was_asked() {
     const STACK: usize = 64 << 20;
@@ -470,7 +473,7 @@ fn the_stack_is_as_large_as_was_asked() {
     });
 }
 
-/// What a hook submits at the end of its worker is refused: nobody would run it.
+/// A submission by an exit hook is refused: no worker would run it.
 #[test]
 fn an_exit_hook_submits_in_vain() {
     within(LIMIT, || {

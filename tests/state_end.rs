@@ -11,7 +11,7 @@ use std::thread::{self, ThreadId};
 use common::{Alive, Gate, LIMIT, Token, collector, fail, until, within};
 use filch::{Pool, PoolBuilder, Queue};
 
-/// The worker, the thread and the jobs of a state.
+/// A state: its worker, its thread, and how many jobs it served.
 struct State {
     worker: usize,
     thread: ThreadId,
@@ -19,7 +19,8 @@ struct State {
     _token: Token,
 }
 
-/// What was handed over: the worker, whether on the thread that made it, the jobs that it served.
+/// What `state_end` got: the worker, whether it ran on the thread that made the state, the jobs that the state
+/// served.
 type Ends = Arc<Mutex<Vec<(usize, bool, usize)>>>;
 
 fn queue(pool: &Pool, alive: &Alive, ends: &Ends) -> Queue<Option<Arc<Barrier>>> {
@@ -46,13 +47,13 @@ fn queue(pool: &Pool, alive: &Alive, ends: &Ends) -> Queue<Option<Arc<Barrier>>>
         .unwrap()
 }
 
-/// Until each of the workers has a state.
+/// Submits one job for each worker. The jobs meet, so that each worker gets a state.
 fn meet(queue: &Queue<Option<Arc<Barrier>>>, workers: usize) {
     let met = Arc::new(Barrier::new(workers));
     queue.submit_all((0..workers).map(|_| Some(Arc::clone(&met)))).unwrap();
 }
 
-/// Each worker had one state, and its own thread ended it.
+/// Panics unless each worker had one state, and the worker's own thread ended it.
 #[track_caller]
 fn check(ends: &Ends, workers: usize, jobs: usize) {
     let mut ends = ends.lock().unwrap();
@@ -63,7 +64,7 @@ fn check(ends: &Ends, workers: usize, jobs: usize) {
     ends.clear();
 }
 
-/// Closes a queue on which `round` more jobs lie.
+/// Closes a queue in which `round` more jobs lie.
 fn close(queue: &Queue<Option<Arc<Barrier>>>, round: usize) {
     queue.submit_all((0..round).map(|_| None)).unwrap();
     match round % 3 {
@@ -97,8 +98,8 @@ fn before_the_wait_for_a_closed_queue_returns() {
     });
 }
 
-/// A worker that waits has a spare in its place. When it is back the spare may be in a job still, so that both have a state
-/// of the same number at once; which of the two threads ends one is open.
+/// A spare stands in for a worker that waits. When the worker is back, the spare may still be in a job: then both
+/// have a state with the same number at once. Either of the two threads may end one of these states.
 #[test]
 fn of_workers_with_spares_before_the_wait_returns() {
     const WORKERS: usize = 3;
@@ -153,7 +154,7 @@ fn before_the_shutdown_returns() {
     });
 }
 
-/// Nobody waits, and nobody holds it.
+/// Nobody waits for the queue, and nobody holds it. The states end nevertheless.
 #[test]
 fn of_a_queue_that_is_let_go() {
     within(LIMIT, || {
@@ -203,7 +204,7 @@ fn a_panic_goes_to_the_panic_handler_and_the_next_state_ends_all_the_same() {
     });
 }
 
-/// What the end submits to the pool is run, and it can not wait for its own queue.
+/// The pool runs what the end of a state submits. An end that waits for its own queue panics.
 #[test]
 fn what_it_does_in_the_pool() {
     within(LIMIT, || {
@@ -238,7 +239,7 @@ fn lent() -> PoolBuilder {
     Pool::builder().use_current_thread()
 }
 
-/// A pool without a thread of its own, and one with another worker.
+/// A pool that has only the lent thread, and a pool with another worker.
 #[test]
 fn on_a_lent_thread() {
     within(LIMIT, || {
@@ -265,7 +266,7 @@ fn on_a_lent_thread() {
     });
 }
 
-/// Its thread has gone: another one does.
+/// The lent thread has gone: another thread ends its state.
 #[test]
 fn of_a_lent_thread_that_has_gone() {
     within(LIMIT, || {
@@ -288,7 +289,7 @@ fn of_a_lent_thread_that_has_gone() {
     });
 }
 
-/// The wait lasts until the last one has ended.
+/// The wait lasts until the last state has ended.
 #[test]
 fn the_wait_waits_for_a_slow_one() {
     within(LIMIT, || {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Gate, LIMIT, until, within};
 use filch::{CountLatch, Pool, Queue};
 
-/// More than a turn lasts beside others.
+/// Longer than a time slice.
 const LONG: Duration = Duration::from_millis(2);
 
 #[test]
@@ -74,7 +74,7 @@ fn a_broadcast_beside_a_queue_that_feeds_itself() {
     });
 }
 
-/// Submits itself again until it is told to stop.
+/// A job that submits itself again until `stop` is set.
 fn again(stop: &Arc<AtomicBool>) {
     if !stop.load(Ordering::Relaxed) {
         let stop = Arc::clone(stop);

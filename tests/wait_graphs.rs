@@ -13,7 +13,7 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// Jobs of which each joins the one before, spawned from outside. The first waits until all are there.
+/// Each job joins the job before it. All are spawned from outside, and the first one waits until all are there.
 #[test]
 fn a_chain_of_handles() {
     within(LIMIT, || {
@@ -38,7 +38,7 @@ fn a_chain_of_handles() {
     });
 }
 
-/// The same, spawned by a job.
+/// The same chain, spawned by a job.
 #[test]
 fn a_chain_of_handles_inside() {
     within(LIMIT, || {
@@ -61,7 +61,8 @@ fn a_chain_of_handles_inside() {
     });
 }
 
-/// Stages that pass on a latch each, submitted in the order in which they wait and in the other.
+/// Each stage waits for a latch and then counts the next latch down. The stages are submitted in the order in which
+/// they wait, and in the opposite order.
 #[test]
 fn a_chain_of_latches() {
     within(LIMIT, || {
@@ -89,7 +90,7 @@ fn a_chain_of_latches() {
     });
 }
 
-/// A wave-front: each cell of a grid waits for the one above and the one to its left.
+/// A wave-front: each cell of a grid waits for the cell above and the cell to its left.
 #[test]
 fn a_grid() {
     const SIDE: usize = 7;
@@ -97,7 +98,7 @@ fn a_grid() {
         for workers in 1..=4 {
             let pool = pool(workers);
             let cells: Arc<Vec<CountLatch>> = Arc::new((0..SIDE * SIDE).map(|_| CountLatch::new(1)).collect());
-            // Those that wait longest are submitted first.
+            // The cells that wait longest are submitted first.
             for cell in (0..SIDE * SIDE).rev() {
                 let cells = Arc::clone(&cells);
                 pool.execute(move || {
@@ -117,12 +118,14 @@ fn a_grid() {
     });
 }
 
-/// What a job does after a wait is what another waits for, that came meanwhile.
+/// Later jobs wait for what an earlier job does after its own wait. A worker that ran a later job on top of the
+/// earlier one would bury it.
 #[test]
 fn nothing_is_buried() {
     within(LIMIT, || {
         for workers in 1..=3 {
-            // Beneath a latch, a handle, a join, a scope, a queue's end, an `install` into another pool.
+            // The earlier job waits for a latch, a handle, a join, a scope, a queue's end, an `install` into another
+            // pool.
             for kind in 0..6 {
                 let (pool, other) = (Arc::new(pool(workers)), Arc::new(pool(1)));
                 let (gate, after) = (Arc::new(CountLatch::new(1)), Arc::new(CountLatch::new(1)));
@@ -146,7 +149,7 @@ fn nothing_is_buried() {
                                 }
                                 _ => other.install(|| held.wait()),
                             }
-                            // Once, by whoever is first.
+                            // The first job that comes here opens the latch.
                             if after.count() > 0 {
                                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                                     after.count_down()
@@ -169,7 +172,7 @@ fn nothing_is_buried() {
     });
 }
 
-/// A call that holds a lock makes a queue, feeds it and waits for it, while another thread feeds a queue of its own.
+/// An isolated call makes a queue, feeds it and waits for it, while another thread feeds another queue.
 #[test]
 fn a_queue_of_ones_own_apart() {
     within(LIMIT, || {
@@ -201,7 +204,7 @@ fn a_queue_of_ones_own_apart() {
     });
 }
 
-/// As many scopes that park as there are workers, each with jobs that only others can run.
+/// As many scopes park as there are workers. With several workers no parked worker runs jobs, so spares must.
 #[test]
 fn scopes_that_park_on_all_workers() {
     within(LIMIT, || {
@@ -224,7 +227,7 @@ fn scopes_that_park_on_all_workers() {
     });
 }
 
-/// Two calls that hold locks of their own broadcast to each other.
+/// As many isolated calls as there are workers broadcast to each other.
 #[test]
 fn broadcasts_on_workers_that_are_apart() {
     within(LIMIT, || {
@@ -244,7 +247,7 @@ fn broadcasts_on_workers_that_are_apart() {
     });
 }
 
-/// The turns of a broadcast wait for each other, and one worker is a thread that was lent and has gone.
+/// The turns of a broadcast wait for each other, while one worker is a lent thread that has gone.
 #[test]
 fn a_broadcast_that_meets_after_a_lent_thread_went() {
     within(LIMIT, || {
@@ -266,7 +269,7 @@ fn a_broadcast_that_meets_after_a_lent_thread_went() {
     });
 }
 
-/// Handlers that feed each other's full queue through two pools.
+/// Handlers of two pools feed each other's full queue.
 #[test]
 fn queues_of_two_pools_that_feed_each_other() {
     within(LIMIT, || {
@@ -279,7 +282,7 @@ fn queues_of_two_pools_that_feed_each_other() {
                 let handler = move |left: usize| {
                     ran.fetch_add(1, Ordering::Relaxed);
                     if left > 0 {
-                        // Two for one, so that both fill up.
+                        // Each job submits two, so that both queues fill up.
                         let other = other.get().unwrap();
                         other.submit(left - 1).unwrap();
                         other.submit(0).unwrap();
@@ -296,7 +299,7 @@ fn queues_of_two_pools_that_feed_each_other() {
     });
 }
 
-/// A queue's end may be awaited by a job that is none of the queue's, wherever it runs.
+/// A job that is none of the queue's may wait for the queue's end, wherever it runs.
 #[test]
 fn the_end_of_a_queue_whose_handler_waits() {
     within(LIMIT, || {
@@ -327,7 +330,7 @@ fn the_end_of_a_queue_whose_handler_waits() {
     });
 }
 
-/// A job says that it blocks: the others go on, with one worker, and it does not matter how many say so.
+/// Jobs say that they block, and the other jobs go on, even with one worker. Any number of jobs may say so.
 #[test]
 fn jobs_that_block() {
     within(LIMIT, || {
@@ -357,7 +360,7 @@ fn jobs_that_block() {
     });
 }
 
-/// More wait than there are spares: they help, as documented, and it is told.
+/// More jobs wait than there are spares. The jobs without a spare help, as documented, and the statistics say so.
 #[test]
 fn more_waits_than_spares() {
     within(LIMIT, || {
@@ -368,7 +371,7 @@ fn more_waits_than_spares() {
                 last = pool.spawn(move || last.join_with(Wait::OwnScope).unwrap() + 1);
             }
             assert_eq!(last.join().unwrap(), 10);
-            // Each is a wait for a job that comes later.
+            // Each job waits for a job that comes later.
             let gates: Vec<_> = (0..4).map(|_| Arc::new(CountLatch::new(1))).collect();
             let waits: Vec<_> = gates
                 .iter()
@@ -396,8 +399,8 @@ fn too_many_spares() {
     assert!(Pool::builder().workers(1).spares(4_094).build().is_ok());
 }
 
-/// A wait that asks to steal, inside a call that runs nothing but its own, for a job from outside: nobody but a spare can run
-/// it.
+/// A wait asks to steal inside a call that runs nothing but its own jobs, and waits for a job from outside. Only a
+/// spare can run that job.
 #[test]
 fn a_wait_that_may_not_steal_lends_its_place() {
     within(LIMIT, || {

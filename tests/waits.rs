@@ -17,18 +17,18 @@ fn pool(workers: usize) -> Pool {
 }
 
 thread_local! {
-    /// How many locks of this file are held by what is on this thread's stack.
+    /// How many locks of this file the frames on this thread's stack hold.
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A lock whose holder is known to what runs on top of it.
+/// A lock whose holder is known to the jobs that run on top of it.
 #[derive(Default)]
 struct Lock(Mutex<usize>);
 
 struct Held<'l>(MutexGuard<'l, usize>);
 
 impl Lock {
-    /// Panics where a mutex would wait for itself.
+    /// Panics where a mutex would wait for its own thread.
     #[track_caller]
     fn hold(&self) -> Held<'_> {
         assert_eq!(HELD.get(), 0, "this thread holds it: it would wait for ever");
@@ -44,12 +44,12 @@ impl Drop for Held<'_> {
     }
 }
 
-/// A bit of work that forks, for whoever waits for it or steals it.
+/// A bit of work that forks, for the waiter or for a thief.
 fn work() {
     filch::join(|| filch::join(thread::yield_now, || ()), || filch::join(|| (), thread::yield_now));
 }
 
-/// `jobs` jobs on `pool` that each hold the lock and meanwhile `wait`.
+/// Runs `jobs` jobs on `pool`. Each holds the lock, and calls `wait` meanwhile.
 fn contend(pool: &Pool, jobs: usize, wait: impl Fn() + Sync) {
     let lock = Lock::default();
     pool.scope(|s| {
@@ -64,8 +64,9 @@ fn contend(pool: &Pool, jobs: usize, wait: impl Fn() + Sync) {
     assert_eq!(lock.0.into_inner().unwrap(), jobs);
 }
 
-/// The pattern: the job of a holder's scope is elsewhere, the holder waits for it, and there is a job that wants the
-/// lock. Returns whether that job was run on top of the holder; the scope is over, or it would never be.
+/// The dangerous pattern: another worker runs the job of a holder's scope, the holder waits for this job, and a third
+/// job wants the lock. Returns whether the third job ran on top of the holder. The third job only tries the lock,
+/// because it would never get it there.
 fn is_run_on_the_holder(
     scope: impl for<'s> Fn(&'s Pool, &'s (dyn Fn() + Sync), &'s (dyn Fn() + Sync)) + Sync,
 ) -> bool {
@@ -110,7 +111,7 @@ fn with_steal_the_holder_runs_who_wants_the_lock() {
     });
 }
 
-/// Unless it is asked to, it does not: a spare does.
+/// A holder whose wait does not ask to steal does not run that job: a spare does.
 #[test]
 fn the_holder_runs_nobody_who_wants_the_lock() {
     within(LIMIT, || {
@@ -144,7 +145,7 @@ fn a_scope_of_its_own() {
                     pool.scope_with(Wait::OwnScope, |s| (0..3).for_each(|_| s.spawn(|_| thread::yield_now())));
                 });
                 contend(&pool, 50, || pool.install_with(Wait::OwnScope, work));
-                // All waits inside are apart, of whatever kind.
+                // All waits inside are isolated, of whatever kind.
                 contend(&pool, 50, || {
                     pool.install_with(Wait::OwnScope, || {
                         filch::scope(|s| (0..3).for_each(|_| s.spawn(|_| thread::yield_now())));
@@ -163,7 +164,7 @@ fn a_scope_of_its_own() {
     });
 }
 
-/// Others must be free for what a parked holder waits for: there are fewer jobs that want the lock than workers.
+/// A parked holder needs free workers for what it waits for. So fewer jobs want the lock than there are workers.
 #[test]
 fn a_parked_scope() {
     within(LIMIT, || {
@@ -179,7 +180,7 @@ fn a_parked_scope() {
                 assert!(thieves.len() == 3 && !thieves.contains(&me), "{me:?} ran {thieves:?}");
             });
         }
-        // Alone, it does it itself.
+        // On a pool of one worker `Park` is the same as `OwnScope`: the worker runs the job itself.
         let alone = self::pool(1);
         contend(&alone, 20, || alone.scope_with(Wait::Park, |s| s.spawn(|_| work())));
     });
@@ -202,7 +203,7 @@ fn an_install_on_another_pool() {
     });
 }
 
-/// The restriction ends with the call, also if that panics.
+/// The restriction ends with the call, also if the call panics.
 #[test]
 fn afterwards_all_is_as_before() {
     within(LIMIT, || {
@@ -224,9 +225,10 @@ fn afterwards_all_is_as_before() {
     });
 }
 
-// --- what others took of it ---
+// --- what others took from it ---
 
-/// What is stolen from a scope apart, or from a join in it, stays apart: where it waits, it runs nothing else either.
+/// A part that is stolen from an isolated scope, or from a join in it, stays isolated: where this part waits, it runs
+/// nothing else either.
 #[test]
 fn stolen_parts_stay_apart() {
     thread_local! {
@@ -259,7 +261,7 @@ fn stolen_parts_stay_apart() {
                     }
                 });
                 waits.wait();
-                // All three workers are inside that scope: a spare may run this, on a stack of its own.
+                // All three workers are inside that scope. A spare may run this job, on a stack of its own.
                 s.spawn(|_| mixed.store(INSIDE.get(), Ordering::Relaxed));
                 (0..50).for_each(|_| thread::yield_now());
                 other_ran.open();
@@ -269,7 +271,7 @@ fn stolen_parts_stay_apart() {
     });
 }
 
-/// Who has taken several jobs of a holder's scope runs them before what comes from outside and wants the lock.
+/// A thief that took several jobs of a holder's scope runs them before a job from outside that wants the lock.
 #[test]
 fn loot_comes_before_what_is_injected() {
     within(LIMIT, || {
@@ -330,7 +332,8 @@ fn two_pools_that_install_into_each_other() {
     });
 }
 
-/// Each pool has one that holds its lock and waits for the other, and a worker that is free for that one.
+/// In each pool one worker holds its lock and waits for the other pool, and one worker is free for the other pool's
+/// job.
 #[test]
 fn two_pools_that_install_into_each_other_under_a_lock() {
     within(LIMIT, || {
@@ -355,7 +358,8 @@ fn two_pools_that_install_into_each_other_under_a_lock() {
     });
 }
 
-/// A worker that waits apart sleeps: it does not keep others from being woken for what it leaves alone.
+/// A worker in an isolated wait sleeps. It does not keep other workers from being woken for the jobs that it leaves
+/// alone.
 #[test]
 fn others_do_what_a_waiting_holder_leaves() {
     within(LIMIT, || {

@@ -1,5 +1,5 @@
 //! Wakers are foreign code: cloning, waking and dropping one may use the very latch or pool that it waits for, or
-//! panic. (`stress` has the case that this may happen on any thread at any time.)
+//! panic. (`stress` has a case where this happens on any thread at any time.)
 
 mod common;
 
@@ -23,7 +23,7 @@ impl Wake for UsesWhenDropped {
 
 impl Drop for UsesWhenDropped {
     fn drop(&mut self) {
-        // Takes its place on the list and leaves it.
+        // The wait takes a place on the list and leaves it again.
         assert!(
             Pin::new(&mut (&*self.0).into_future()).poll(&mut Context::from_waker(Waker::noop())).is_pending()
         );
@@ -48,7 +48,7 @@ fn a_waker_may_use_the_latch_when_it_is_dropped() {
     });
 }
 
-/// One that uses the latch when it is cloned.
+/// A waker that uses the latch when it is cloned.
 #[test]
 fn a_waker_may_use_the_latch_when_it_is_cloned() {
     static LATCH: OnceLock<CountLatch> = OnceLock::new();
@@ -59,13 +59,13 @@ fn a_waker_may_use_the_latch_when_it_is_cloned() {
         let latch = LATCH.get().unwrap();
         assert!(Pin::new(&mut latch.into_future()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         CLONES.fetch_add(1, Ordering::SeqCst);
-        // Another one than that: the next poll must replace it.
+        // The clone differs from the original, so that the next poll must replace it.
         RawWaker::new(data.wrapping_byte_add(1), &TABLE)
     }
 
     within(LIMIT, || {
         let latch = LATCH.get_or_init(|| CountLatch::new(1));
-        // SAFETY: the table's functions use no data.
+        // SAFETY: the table's functions never read the data pointer, and any thread may call them.
         let waker = unsafe { Waker::new(std::ptr::null(), &TABLE) };
         let mut wait = latch.into_future();
         for clones in 1..=3 {
@@ -75,7 +75,7 @@ fn a_waker_may_use_the_latch_when_it_is_cloned() {
     });
 }
 
-/// One that panics costs the others nothing.
+/// A waker that panics costs the other wakers nothing.
 #[test]
 fn a_waker_that_panics() {
     struct Panics;

@@ -24,8 +24,8 @@ const WORKERS: usize = 2;
 type Compare = fn(&mut Criterion, &str) -> Medians;
 type Medians = Option<Vec<(&'static str, Duration)>>;
 
-/// Has the contenders run `work` on what `prepare` makes for each, and checks the result, which is not timed.
-/// Expects `marks` pieces of work to be marked.
+/// Compares the three `work` functions on data that `prepare` makes anew for each. Checks the results, off the clock,
+/// and expects that `marks` pieces of work are marked.
 fn compare<T: Send>(
     c: &mut Criterion,
     question: &str,
@@ -61,7 +61,7 @@ fn compare<T: Send>(
     ask(c, question, Unit::millis(), rounds(7), contenders)
 }
 
-/// The three ways to run a function that forks.
+/// The three versions of a function that forks: serial, rayon, filch.
 macro_rules! ways {
     ($path:path) => {{
         use crate::pools::{Filch, Rayon, Serial};
@@ -93,7 +93,7 @@ fn suite(c: &mut Criterion) {
             found.expect("each contender").1.as_secs_f64()
         });
         ratios.push(filch / rayon);
-        // What a scheduler that costs nothing could have.
+        // The ratio that a scheduler without any cost would reach.
         bounds.push(serial / WORKERS as f64 / rayon);
         rows.push(vec![
             name.to_owned(),

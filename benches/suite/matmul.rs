@@ -63,7 +63,7 @@ fn run<J: Join>(product: &mut Product) {
     multiply::<J>(&mut product.c, &product.a, &product.b);
 }
 
-/// The matrix times a vector.
+/// Returns the product of `matrix` and `vector`.
 fn apply(matrix: &[f32], vector: &[f64]) -> Vec<f64> {
     if matrix.len() == TILE * TILE {
         let dot = |row: &[f32]| row.iter().zip(vector).map(|(&a, b)| f64::from(a) * b).sum();
@@ -77,7 +77,7 @@ fn apply(matrix: &[f32], vector: &[f64]) -> Vec<f64> {
 
 pub fn compare(c: &mut Criterion, question: &str) -> Medians {
     let size = scaled(1024, 256);
-    // Small whole numbers, so that no sum is rounded.
+    // The numbers are small and whole, so no sum is rounded.
     let matrix = |step: usize| (0..size * size).map(|n| (n * step % 11) as f32 - 5.0).collect::<Vec<_>>();
     let prepare = || Product { a: matrix(7), b: matrix(5), c: vec![0.0; size * size] };
     let check = |product: Product| {

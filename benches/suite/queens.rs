@@ -11,7 +11,7 @@ struct Board {
     solutions: u64,
 }
 
-/// What the queens in the rows above attack in this row, as one bit a field.
+/// The fields of this row that the queens in the rows above attack, one bit a field.
 #[derive(Clone, Copy)]
 struct Row {
     columns: u32,
@@ -19,7 +19,7 @@ struct Row {
     right: u32,
 }
 
-/// The solutions from this row on.
+/// Returns the number of solutions from this row on.
 fn row<J: Join>(all: u32, attacked: Row) -> u64 {
     if attacked.columns == all {
         tally::enter(1);
@@ -29,7 +29,7 @@ fn row<J: Join>(all: u32, attacked: Row) -> u64 {
     if free == 0 { 0 } else { fields::<J>(all, attacked, free) }
 }
 
-/// The solutions with a queen in one of the free fields of this row.
+/// Returns the number of solutions with a queen in one of the `free` fields of this row.
 fn fields<J: Join>(all: u32, attacked: Row, free: u32) -> u64 {
     let field = free & free.wrapping_neg();
     let next = Row {

@@ -7,7 +7,7 @@ use filch_benches::{scaled, tally};
 use crate::pools::Join;
 use crate::{Medians, ways};
 
-/// Actors with so many leaves below them are marked.
+/// An actor with this number of leaves below it is marked.
 const MARKED: u64 = 100;
 
 struct Skynet {
@@ -22,7 +22,7 @@ fn actor<J: Join>(first: u64, leaves: u64) -> u64 {
     if leaves == 1 { first } else { below::<J>(first, leaves / 10, 0, 10) }
 }
 
-/// Those from `from` to `to` of the ten below.
+/// Returns the sum of the actors `from..to` of the ten below an actor. Each of them has `leaves` leaves.
 fn below<J: Join>(first: u64, leaves: u64, from: u64, to: u64) -> u64 {
     if to - from == 1 {
         return actor::<J>(first + from * leaves, leaves);

@@ -8,10 +8,11 @@ use filch_benches::{scaled, tally};
 use crate::pools::Join;
 use crate::{Medians, ways};
 
-/// A part that is so short is sorted by insertion.
+/// A part of at most this length is sorted by insertion.
 const SHORT: usize = 32;
 
-/// Splits `values` in two: none in the first part is greater than any in the second, and neither is empty.
+/// Splits `values` into two parts. No value of the first part is greater than any value of the second, and neither
+/// part is empty.
 fn partition(values: &mut [u32]) -> (&mut [u32], &mut [u32]) {
     let (first, middle, last) = (values[0], values[values.len() / 2], values[values.len() - 1]);
     let pivot = first.max(middle).min(first.min(middle).max(last));
@@ -52,7 +53,7 @@ fn sort<J: Join>(values: &mut [u32]) {
     J::join(|| sort::<J>(low), || sort::<J>(high));
 }
 
-/// The same, down to parts that are marked.
+/// Sorts `values` as [`sort`] does, and marks `marks` parts. No part inside a marked part is marked.
 fn upper_sort<J: Join>(values: &mut [u32], marks: u32) {
     if marks == 1 {
         tally::enter(1);
@@ -70,7 +71,7 @@ fn run<J: Join>(values: &mut Vec<u32>) {
     upper_sort::<J>(values, MARKS);
 }
 
-/// Numbers that look random.
+/// Returns numbers that look random, the same at each call.
 fn shuffled(length: usize) -> Vec<u32> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {

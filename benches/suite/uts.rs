@@ -14,9 +14,10 @@ use crate::{Medians, ways};
 type Node = [u8; 20];
 
 enum Shape {
-    /// Geometrically distributed numbers of children, `mean` on average, above this level; none from there on.
+    /// Above the level `levels` a node has a geometrically distributed number of children, `mean` on average. From
+    /// that level on it has none.
     Geometric { mean: f64, levels: u32 },
-    /// `root` children of the root; other nodes have `children` with this probability, or else none.
+    /// The root has `root` children. Any other node has `children` children with this probability, or else none.
     Binomial { root: u32, children: u32, probability: f64 },
 }
 
@@ -27,7 +28,7 @@ struct Tree {
     depth: u32,
 }
 
-/// At most so many children in a geometric tree.
+/// The most children that a node of a geometric tree has.
 const MOST: u32 = 100;
 
 fn root(seed: u32) -> Node {
@@ -63,7 +64,7 @@ fn children(shape: &Shape, node: &Node, level: u32) -> u32 {
     }
 }
 
-/// The nodes from this one on, and the deepest level.
+/// Returns the number of nodes of the subtree at `node`, and its deepest level.
 fn visit<J: Join>(shape: &Shape, node: &Node, level: u32) -> (u64, u32) {
     tally::enter(1);
     let children = children(shape, node, level);
@@ -74,7 +75,7 @@ fn visit<J: Join>(shape: &Shape, node: &Node, level: u32) -> (u64, u32) {
     (nodes + 1, depth)
 }
 
-/// The nodes from the children `from` to `to` on.
+/// Returns the number of nodes of the subtrees at the children `from..to`, and their deepest level.
 fn family<J: Join>(shape: &Shape, parent: &Node, level: u32, from: u32, to: u32) -> (u64, u32) {
     if to - from == 1 {
         return visit::<J>(shape, &child(parent, from), level + 1);
@@ -96,7 +97,7 @@ fn compare(c: &mut Criterion, question: &str, tree: fn() -> Tree, nodes: u64, de
     crate::compare(c, question, nodes, &tree, ways!(run), &check)
 }
 
-/// T1.
+/// Compares the contenders on T1, or on its first six levels in a quick run.
 pub fn compare_wide(c: &mut Criterion, question: &str) -> Medians {
     let tree =
         || Tree { seed: 19, shape: Shape::Geometric { mean: 4.0, levels: scaled(10, 6) }, nodes: 0, depth: 0 };
@@ -104,7 +105,7 @@ pub fn compare_wide(c: &mut Criterion, question: &str) -> Medians {
     compare(c, question, tree, nodes, depth)
 }
 
-/// T3.
+/// Compares the contenders on T3.
 pub fn compare_deep(c: &mut Criterion, question: &str) -> Medians {
     let tree = || Tree {
         seed: 42,

@@ -12,12 +12,12 @@ use filch::Pool;
 use filch_benches::{Account, Ledger, Meter, Spent, settle};
 use tokio::sync::Semaphore;
 
-/// Who puts the jobs in.
+/// The producers of the jobs.
 #[derive(Clone, Copy)]
 pub enum Producers {
-    /// So many threads that are no workers; the first is the one with the clock.
+    /// This number of threads that are no workers. The first is the thread with the clock.
     Outside(u64),
-    /// One job of the pool; where a contender has no such thing, one more thread.
+    /// One job of the pool. A contender without such jobs has one thread that is no worker instead.
     Job,
 }
 
@@ -37,11 +37,11 @@ pub struct Setup {
     pub workers: usize,
     pub producers: Producers,
     pub jobs: u64,
-    /// Rounds of the loop that a job is.
+    /// How many rounds of the loop a job runs.
     pub work: u64,
 }
 
-/// One way to do it.
+/// A contender: one way to run the jobs through a bounded queue.
 #[derive(Clone, Copy)]
 pub struct Contender {
     pub name: &'static str,
@@ -56,8 +56,8 @@ pub const CONTENDERS: [Contender; 5] = [
     Contender { name: "tokio", run: tokio },
 ];
 
-/// How many of them are filch and the channels; the place of filch in the list, and those of the channels, which it is
-/// measured by.
+/// How many contenders, from the first on, are filch and the channels. Then the index of filch, and the indices of
+/// the channels that filch is measured by.
 pub const CHANNELS: usize = 3;
 pub const OURS: usize = 0;
 pub const PEERS: [usize; 2] = [1, 2];
@@ -69,7 +69,7 @@ fn burn(rounds: u64) {
     }
 }
 
-/// How many rounds take so many microseconds on this machine.
+/// Returns how many rounds of the loop take `micros` microseconds on this machine.
 pub fn burn_time(micros: u64) -> u64 {
     static ROUNDS: OnceLock<f64> = OnceLock::new();
     let per_micro = ROUNDS.get_or_init(|| {
@@ -91,7 +91,8 @@ impl Setup {
         burn(self.work);
     }
 
-    /// Has the producers call `put` with each id, and then waits with `wait` until all jobs have ended; what that took.
+    /// Has the producers call `put` with each id, and then calls `wait`, which waits until all jobs have ended.
+    /// Returns what all of this took.
     fn produce<P: Fn(u64) + Sync>(self, put: P, wait: impl FnOnce()) -> Spent {
         let producers = match self.producers {
             Producers::Outside(producers) => producers,
@@ -113,7 +114,7 @@ impl Setup {
             (0..share).for_each(put);
             meter
         });
-        // It may hold what keeps a channel open.
+        // `put` may hold a sender, which keeps its channel open.
         drop(put);
         wait();
         meter.stop()
@@ -158,7 +159,7 @@ fn filch(setup: Setup) -> Spent {
             meter.stop()
         }
     };
-    // In this order: the queue drops its states when nobody is left who might use them.
+    // The queue goes first: it drops its worker states, and so their accounts, when its last user is gone.
     drop(queue);
     pool.shutdown().expect("a shutdown from outside");
     drop(pool);
@@ -166,7 +167,8 @@ fn filch(setup: Setup) -> Spent {
     spent
 }
 
-/// Threads that take what `next` gives them, until that is `None`, and then meet. `put` and `next` are a channel's ends.
+/// Runs the jobs on threads that call `next` until it returns `None`, and then meet at a barrier. `put` and `next`
+/// are the two ends of a channel.
 fn channel(
     setup: Setup,
     put: impl Fn(u64) + Sync,
@@ -203,7 +205,7 @@ fn std_channel(setup: Setup) -> Spent {
     channel(setup, move |id| sender.send(id).expect("an open channel"), next)
 }
 
-/// Its queue has no bound, so its producers never wait.
+/// Runs the jobs on `threadpool`. Its queue has no bound, so its producers never wait.
 fn threads(setup: Setup) -> Spent {
     let pool = threadpool::ThreadPool::new(setup.workers);
     let sum = Arc::new(AtomicU64::new(0));
@@ -219,7 +221,8 @@ fn threads(setup: Setup) -> Spent {
     spent
 }
 
-/// Tasks, and a semaphore that holds their number down to what may wait and run.
+/// Runs the jobs as tokio tasks. A semaphore bounds their number: `capacity` tasks may wait, and one may run on each
+/// worker.
 fn tokio(setup: Setup) -> Spent {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(setup.workers).build().expect("a runtime");

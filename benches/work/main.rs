@@ -19,10 +19,10 @@ use std::time::Duration;
 use contenders::{CHANNELS, CONTENDERS, Contender, OURS, PEERS, Producers, Setup, burn_time, serial};
 use filch_benches::{Spent, cores, print_aligned, rounds, scaled};
 
-/// The jobs of a row take about so long together, on one core.
+/// About how long the jobs of a row take together on one core.
 const ROW: Duration = Duration::from_millis(40);
 
-/// What a table is about.
+/// The setup that the rows of a table share.
 struct Table {
     cores: usize,
     producers: Producers,
@@ -67,7 +67,8 @@ impl Table {
         }
     }
 
-    /// Job times in microseconds, capacities, numbers of workers: fewer where the producers are not the question.
+    /// Returns job times in microseconds, capacities, and numbers of workers. With several producers, or a job that
+    /// produces, the table has fewer numbers of workers.
     fn sizes(&self) -> (&'static [u64], &'static [usize], &'static [usize]) {
         let (quick_micros, quick_capacities): (&[u64], &[usize]) = (&[0, 10], &[10]);
         let (micros, capacities): (&[u64], &[usize]) = (&[0, 1, 10, 100, 1000], &[1, 10, 1024]);
@@ -95,7 +96,7 @@ impl Table {
                 let index = (round + turn) % self.contenders.len();
                 let Contender { run, .. } = self.contenders[index];
                 spent[index].push(run(setup));
-                // The threads of the one before are to be gone.
+                // Gives the threads of the last contender time to end.
                 thread::sleep(Duration::from_millis(1));
             }
         }
@@ -118,7 +119,7 @@ impl Table {
     }
 }
 
-/// Medians, in microseconds a job.
+/// Median times, in microseconds a job.
 struct Cost {
     wall: f64,
     processor: f64,

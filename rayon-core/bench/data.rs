@@ -1,6 +1,6 @@
 //! Input: the same in each run.
 
-/// A sequence without pattern (splitmix64).
+/// A sequence of numbers without a pattern (splitmix64), from a seed.
 pub struct Numbers(pub u64);
 
 impl Iterator for Numbers {
@@ -14,7 +14,7 @@ impl Iterator for Numbers {
     }
 }
 
-/// Lines of made-up words, about `bytes` of them.
+/// Returns lines of made-up words, about `bytes` bytes in all.
 pub fn text(bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 16);
     for n in Numbers(11) {

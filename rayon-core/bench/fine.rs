@@ -42,7 +42,7 @@ fn add(n: u64) -> u64 {
     (0..black_box(n)).into_par_iter().map(mix).reduce(|| 0, u64::wrapping_add)
 }
 
-/// From inside the pool, many in a round: a look at the clock costs as much as one.
+/// The loops run inside the pool, and many in a round: a look at the clock costs as much as one loop.
 fn tiny_loop() -> Box<dyn FnMut() -> std::time::Duration> {
     Box::new(|| rayon::scope(|_| timed(|| (0..1_000).map(|_| add(100)).fold(0, u64::wrapping_add))))
 }
@@ -101,7 +101,7 @@ fn spawn_outside() -> Box<dyn FnMut() -> std::time::Duration> {
 }
 
 fn sum(n: u64) -> Box<dyn FnMut() -> std::time::Duration> {
-    // Small ones from inside the pool and many in a round, as parts of a larger computation are.
+    // Small sums run inside the pool, and many in a round, as parts of a larger computation do.
     let times = (100_000 / n).max(1);
     Box::new(move || rayon::scope(|_| timed(|| (0..times).map(|_| add(n)).fold(0, u64::wrapping_add))))
 }

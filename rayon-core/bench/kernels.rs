@@ -48,7 +48,7 @@ fn find_first() -> Box<dyn FnMut() -> Duration> {
     Box::new(move || timed(|| numbers.par_iter().find_first(|&&n| n % black_box(3_000_017) == 5)))
 }
 
-/// Primes below 10^7, in segments.
+/// Finds the primes below 10^7, segment by segment.
 fn sieve() -> Box<dyn FnMut() -> Duration> {
     const SEGMENT: usize = 1 << 15;
     const END: usize = 10_000_000;
@@ -118,7 +118,7 @@ fn life() -> Box<dyn FnMut() -> Duration> {
     })
 }
 
-/// Rows of the result in parallel, halved with `join` down to 8.
+/// Computes the rows of the result in parallel, halved with `join` down to 8 rows.
 fn matmul() -> Box<dyn FnMut() -> Duration> {
     const SIDE: usize = 256;
     fn rows(a: &[f64], b: &[f64], c: &mut [f64]) {

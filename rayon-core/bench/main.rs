@@ -1,5 +1,6 @@
-//! One rayon program with many kinds of work. Built twice, over the real rayon-core and over this one; `compare.sh` runs
-//! the two in turn. `NAME` runs one kind and prints nanoseconds for one round of it, without a name it lists them.
+//! One rayon program with many kinds of work. It is built twice, over the real rayon-core and over this one, and
+//! `compare.sh` runs the two in turn. With `NAME` it runs one kind and prints the nanoseconds of one round. Without a
+//! name it lists the kinds.
 
 mod data;
 mod fine;
@@ -7,10 +8,10 @@ mod kernels;
 
 use std::time::{Duration, Instant};
 
-/// How long one measurement lasts, at the least.
+/// The least time that one measurement lasts.
 const LEAST: Duration = Duration::from_millis(120);
 
-/// A kind of work: makes its input, and returns what runs one round of it and says how long that took.
+/// A kind of work. It makes its input and returns a closure, which runs one round and returns the time of that round.
 pub type Kind = fn() -> Box<dyn FnMut() -> Duration>;
 
 fn main() {
@@ -36,7 +37,7 @@ fn main() {
     println!("{}", times[times.len() / 2].as_nanos());
 }
 
-/// Times `f`; what it returns must be computed.
+/// Returns how long `f` takes. The compiler cannot leave out the computation of the value that `f` returns.
 pub fn timed<R>(f: impl FnOnce() -> R) -> Duration {
     let start = Instant::now();
     std::hint::black_box(f());

@@ -1,11 +1,13 @@
-//! The contender "rayon on filch" of `embed --compare`: that program's work on that program's rayon code, built over this
-//! repository's rayon-core, since one program cannot hold two of them.
+//! The contender "rayon on filch" of `embed --compare`. It does the work of the example `embed` with that example's
+//! rayon code, built over the rayon-core of this repository. It is a program apart because one program cannot hold
+//! two versions of rayon-core.
 //!
-//! It is started as `embed-rayon-on-filch THREADS`. On its standard input come the number of files and a line break, for each file
-//! its length, a blank, its path and a NUL, and then a title and a line break for every run. A run's answer is the
-//! checksum of its vectors and its nanoseconds.
+//! The program is started as `embed-rayon-on-filch THREADS`. Its standard input holds the number of files and a line
+//! break. Then come, for each file, its length, a blank, its path and a NUL. Then comes a title and a line break for
+//! every run. The program answers each run with the checksum of its vectors and its nanoseconds.
 
-// The program uses all of what it shares; a contender needs no queries, no weights afterwards and no report.
+// The example uses all of the modules that this program shares with it. This program needs no queries, no report, and
+// no weights after the run.
 #![allow(dead_code)]
 
 #[path = "../../examples/embed/chunk.rs"]
@@ -92,7 +94,7 @@ fn path_of(bytes: Vec<u8>) -> Result<OsString, Failure> {
     Ok(std::os::unix::ffi::OsStringExt::from_vec(bytes))
 }
 
-/// Elsewhere the bytes of a path are UTF-8 unless it is broken.
+/// On other systems the sender writes a path as UTF-8. Other bytes are an error.
 #[cfg(not(unix))]
 fn path_of(bytes: Vec<u8>) -> Result<OsString, Failure> {
     String::from_utf8(bytes).map(OsString::from).map_err(Failure::other)

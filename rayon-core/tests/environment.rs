@@ -5,7 +5,7 @@ mod common;
 use common::{child, role};
 use rayon_core::{ThreadPoolBuilder, current_num_threads};
 
-/// How many threads the global pool has in a process with these variables.
+/// Returns how many threads the global pool has in a process with these environment variables.
 fn threads(variables: &[(&str, &str)]) -> usize {
     let output = child("by_the_environment", "count", variables);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

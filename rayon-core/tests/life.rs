@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{pool, within};
 use rayon_core::{ThreadPoolBuilder, current_num_threads, current_thread_index, join, scope, spawn};
 
-/// Counts how often it is called, on which index.
+/// Notes the index of each call of a handler.
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<usize>>>);
 
@@ -23,7 +23,7 @@ impl Calls {
         move |index| calls.lock().unwrap().push(index)
     }
 
-    /// When all who might still call have gone: where it was called.
+    /// Waits until every handler that might still be called is gone. Returns the indices of all calls, ascending.
     fn after_all(self) -> Vec<usize> {
         let mut calls = self.0;
         loop {
@@ -72,7 +72,7 @@ fn dropping_a_pool_does_not_wait_and_loses_nothing() {
         let pool = ThreadPoolBuilder::new().num_threads(2).exit_handler(exit.handler()).build().unwrap();
         pool.spawn(move || {
             let value = blocked.recv().unwrap();
-            // The pool was dropped by now, and is still the current one.
+            // The handle of the pool is gone by now. The pool is still the current pool of this job.
             assert_eq!(current_num_threads(), 2);
             spawn(move || tell.send(join(|| value, || 1)).unwrap());
         });
@@ -256,12 +256,12 @@ fn the_calling_thread_can_be_one_of_the_pool() {
         assert_eq!((current_thread_index(), pool.current_thread_index()), (Some(0), Some(0)));
         assert_eq!(current_num_threads(), 3);
 
-        // The others run what it spawned although it is blocked.
+        // This thread is blocked, and the other threads run the job that it spawned.
         let (tell, told) = channel();
         pool.spawn(move || tell.send(current_thread_index()).unwrap());
         assert_ne!(told.recv().unwrap(), Some(0));
 
-        // And it works when it waits: three meet.
+        // When this thread waits for the broadcast, it works as well: three threads meet.
         let meeting = Barrier::new(3);
         let mut met = pool.broadcast(|context| {
             meeting.wait();

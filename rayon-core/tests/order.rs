@@ -1,5 +1,6 @@
-//! In which order one thread runs what it spawned, if nobody steals: the newest first, or what was spawned `fifo` in the
-//! order in which it was, each scope and the free functions by themselves.
+//! In which order one thread runs the jobs that it spawned, if no other thread steals. The newest job runs first.
+//! Jobs that were spawned `fifo` run in the order in which they were spawned. Each scope keeps an order, and so do
+//! the free functions together.
 
 mod common;
 
@@ -17,13 +18,13 @@ fn down() -> Vec<i32> {
     (0..100).rev().collect()
 }
 
-/// Each ten in order, the tens last to first, or the other way round.
+/// The tens last to first, and each ten in ascending order; or, unless `tens_down`, the other way round.
 fn tens(tens_down: bool) -> Vec<i32> {
     let place = |i: i32, j: i32| if tens_down { (9 - i) * 10 + j } else { i * 10 + 9 - j };
     (0..10).flat_map(|i| (0..10).map(move |j| place(i, j))).collect()
 }
 
-/// What `body`, on the only thread of a pool, causes to be sent.
+/// Runs `body` on the only thread of a pool, and returns the numbers that `body` and its jobs send.
 fn sent(body: impl FnOnce(Sender<i32>) + Send) -> Vec<i32> {
     let (send, receive) = channel();
     pool(1).install(|| body(send));
@@ -91,7 +92,7 @@ fn of_a_pools_own_methods() {
     });
 }
 
-/// What the jobs of a scope, on the only thread of a pool, note down.
+/// Runs `body` on the only thread of a pool, and returns the numbers that the jobs of its scopes note down.
 fn noted(body: impl FnOnce(&Mutex<Vec<i32>>) + Send) -> Vec<i32> {
     let notes = Mutex::new(Vec::new());
     pool(1).install(|| body(&notes));
@@ -151,7 +152,7 @@ fn of_scopes_in_scopes() {
     });
 }
 
-/// An inner scope that ends amid the outer one's spawns.
+/// Spawns into an outer scope before, during and after an inner scope.
 macro_rules! interleaved {
     ($outer:ident, $outer_spawn:ident, $inner:ident, $inner_spawn:ident) => {
         noted(|notes| {

@@ -59,7 +59,7 @@ fn what_nobody_waits_for_ends_the_process() {
                     return ended.recv().unwrap();
                 }
             }
-            // The end comes from another thread.
+            // Another thread ends the process.
             loop {
                 std::thread::park();
                 assert!(kept.is_none() || case == "start");
@@ -134,7 +134,7 @@ fn a_handler_hears_of_each_and_goes_when_the_pool_has_ended() {
             .unwrap();
         pool.spawn_broadcast(|context| assert!(context.index() % 2 == 1, "even"));
         pool.spawn(|| {
-            // These are in the same pool and have the same handler.
+            // These jobs are in the same pool, so their panics go to the same handler.
             (0..3).for_each(|_| spawn(|| panic!("spawned")));
         });
         drop(pool);

@@ -35,7 +35,8 @@ fn migrated_is_the_truth() {
     });
 }
 
-/// Forks until there are `sides`, all of which must be under way at once.
+/// Forks into `sides` sides, which all wait for each other at `meeting`. The call returns only if all of them run at
+/// the same time.
 fn meet(sides: usize, meeting: &Barrier) {
     match sides {
         1 => _ = meeting.wait(),
@@ -45,8 +46,8 @@ fn meet(sides: usize, meeting: &Barrier) {
 
 #[test]
 fn all_sides_of_nested_joins_can_meet() {
-    // Programs that fork as many sides as there are threads and let them wait for each other lean on every fork being
-    // found by an idle thread, however it is shown.
+    // Some programs fork as many sides as there are threads and let the sides wait for each other. They rely on an
+    // idle thread to find every fork.
     within(|| {
         for threads in [2, 3, 4, 8] {
             let pool = pool(threads);
@@ -74,7 +75,7 @@ fn all_jobs_of_a_scope_can_meet() {
 #[test]
 fn a_side_that_was_forked_before_a_long_wait_is_found() {
     within(|| {
-        // The first side forks nothing more and never yields.
+        // The first side forks nothing more and never yields, and the second side must run all the same.
         let (tell, told) = channel();
         pool(2).join(move || told.recv().unwrap(), move || tell.send(7).unwrap());
     });
@@ -100,7 +101,8 @@ fn scopes_of_many_pools_nest() {
                 scopes.iter().for_each(|scope| scope.spawn(move |_| _ = count.fetch_add(1, Ordering::Relaxed)))
             }
             [first, rest @ ..] => first.scope(move |scope| {
-                // The move shortens the borrows; what the scopes themselves may borrow stays.
+                // Moving the vector shortens the borrows of the scopes. The lifetime of the data that their jobs may
+                // borrow stays.
                 let mut scopes = scopes;
                 scopes.push(scope);
                 nest(rest, scopes, count);

@@ -21,7 +21,8 @@ macro_rules! is {
     };
 }
 
-/// Two implementations apply if the type has the trait, and then the compiler cannot choose.
+/// Checks at compile time that a type lacks a trait. If the type had it, two implementations would apply, and the
+/// compiler could not choose.
 macro_rules! is_not {
     ($($type:ty: $($bound:ident)+;)+) => {
         $($(const _: fn() = || {
@@ -127,7 +128,7 @@ fn builders_print_what_they_were_given() {
     assert!(format!("{other:?}").starts_with("ThreadPoolBuilder { num_threads: 0, use_current_thread: true,"));
 }
 
-/// `text` with each number replaced.
+/// Returns `text` with each number replaced by `#`.
 fn without_numbers(text: String) -> String {
     text.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
 }
@@ -204,7 +205,7 @@ fn the_most_threads_are_what_a_pool_is_cut_down_to() {
     assert!(max_num_threads() >= 1 << 8);
     let asked = std::sync::atomic::AtomicUsize::new(0);
     let pool = ThreadPoolBuilder::new().num_threads(usize::MAX).spawn_handler(|_| {
-        // Enough to see that it went by the cut-down number.
+        // A few threads show that the builder went by the cut-down number. The error then ends the build.
         match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
             3 => Err(io::Error::other("enough")),
             _ => Ok(()),

@@ -93,7 +93,7 @@ impl PoolBuilder {
     /// Sets the name of the threads.
     ///
     /// The threads are called `name-0`, `name-1` and so on; if not given, `filch-0`, `filch-1` and so on. Linux shows
-    /// the first 15 bytes.
+    /// at most 15 bytes: of a longer name, its beginning and its number.
     ///
     /// # Examples
     /// ```
@@ -218,18 +218,20 @@ impl PoolBuilder {
     }
 
     /// Sets whether the pool uses the system's fence on all cores at once: `membarrier` on Linux and FreeBSD,
-    /// `FlushProcessWriteBuffers` on Windows. If not given, it does where the system has one.
+    /// `FlushProcessWriteBuffers` on Windows. If not given, the pool uses the fence where the system has one.
     ///
-    /// With that fence a fork costs its worker no fence, and a thief that takes a fork out of a busy worker's hands pays
-    /// with a system call. Without it each fork and each private job costs a fence, and a worker without work looks a
-    /// second time, a moment later, before it sleeps. Every promise of the crate holds either way, if a store
-    /// leaves its core within 3 µs, as it does on the processors of today. Use `false` in a
-    /// sandbox that kills a process for that call, and to compare. [`Stats::asymmetric_fences`](crate::Stats) tells what
-    /// the pool does.
+    /// With that fence a fork costs its worker no fence, and a thief that takes a fork out of a busy worker's hands
+    /// pays with a system call. Without it each fork and each private job costs a fence, and a worker without work
+    /// looks a second time, a moment later, before it sleeps. Every promise of the crate holds either way, if a store
+    /// leaves its core within 3 µs, as it does on the processors of today.
+    ///
+    /// Use `false` in a sandbox that kills a process for that call, or to compare. With `true`, `build` waits for the
+    /// system's answer, and fails with [`BuildError::NoAsymmetricFences`](crate::BuildError) if the system has no
+    /// such fence or refuses it. [`Stats::asymmetric_fences`](crate::Stats) tells whether the pool uses the fence.
     ///
     /// # Examples
     /// ```
-    /// // No call that a strict sandbox may not know.
+    /// // Make no call that a strict sandbox may forbid.
     /// let pool = filch::Pool::builder().workers(2).asymmetric_fences(false).build()?;
     /// assert_eq!(pool.join(|| 1, || 2), (1, 2));
     /// assert!(!pool.stats().asymmetric_fences);

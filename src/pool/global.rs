@@ -27,7 +27,8 @@ use crate::system::process;
 use crate::system::thread_id::{self, ThreadNumber};
 
 static GLOBAL: OnceLock<Pool> = OnceLock::new();
-/// The thread that builds the pool, so that a second thread waits for it. A thread holds the lock only for a look.
+/// The thread that builds the pool. A second thread that needs the pool waits for it. A thread holds the lock only
+/// for a look.
 static BUILDING: Mutex<Option<Builder>> = Mutex::new(None);
 /// Signals that a builder is through, with or without success.
 static BUILT: Condvar = Condvar::new();
@@ -36,7 +37,8 @@ static BUILT: Condvar = Condvar::new();
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Builder {
     thread: ThreadNumber,
-    /// The thread's process. A forked child has none of its parent's other threads, so it does not wait for them.
+    /// The generation of the thread's process. A forked child has none of its parent's other threads, so it does not
+    /// wait for them.
     generation: u32,
 }
 
@@ -76,7 +78,7 @@ impl Drop for Turn {
     }
 }
 
-/// Builds the global pool from `builder`, unless there is one.
+/// Builds the global pool from `builder`, unless the pool exists.
 pub(super) fn build(builder: PoolBuilder) -> Result<&'static Pool, BuildError> {
     if MODEL {
         panic!("under the checker there is no global pool: an execution must own all it uses");
@@ -102,7 +104,7 @@ pub(crate) fn get() -> &'static Pool {
         return pool;
     }
     let alone = |error: BuildError| match error {
-        // Without threads, as on the web, most of what the free functions offer still works on the calling one.
+        // On a system without threads, as on the web, most of the free functions still work on the calling thread.
         BuildError::Spawn { ref source, .. } if source.kind() == io::ErrorKind::Unsupported => {
             build(Pool::builder().workers(1).use_current_thread()).map_err(|_| error)
         }

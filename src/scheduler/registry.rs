@@ -22,16 +22,16 @@ use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
 use crate::waiting::wait_graph::WaitGraph;
 
-/// More than a store takes to leave its core.
+/// An upper bound for the time that a store takes to leave its core.
 const DRAIN: Duration = Duration::from_micros(3);
 
-/// What a worker finds that looks for private jobs of its peers.
+/// The result of a look for private jobs of the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     Some,
-    /// Nothing is there, and what is pushed from now on sees the demand.
+    /// No peer has private jobs, and each later push sees the demand.
     Nothing,
-    /// Nothing was seen. Something that was pushed in the same moment may have been overlooked: see
+    /// The worker saw nothing that it can raid. It may have overlooked a job that was pushed at the same moment: see
     /// [`Fencing`](crate::jobs::private::Fencing).
     Unsure,
 }
@@ -139,25 +139,25 @@ impl Registry {
         !self.injector.is_empty() || self.all_peers().any(|peer| !peer.stealer.is_empty())
     }
 
-    /// Whether the pool uses the system's fence now.
+    /// Returns whether the pool uses the system's fence now.
     pub(crate) fn uses_heavy(&self) -> bool {
         self.may_use_heavy && heavy_fence::available()
     }
 
-    /// Leaves a demand with every peer, and looks whether any peer has private jobs. A worker calls this at its last
-    /// look before it sleeps, or before it ends a search while others sleep.
+    /// Leaves a demand with every peer, and looks whether any peer has private jobs that can be raided. A worker
+    /// calls this at its last look before it sleeps, or before it ends a search while others sleep.
     ///
-    /// If the result is [`Keep::Nothing`], the next push of each peer sees the demand. `idle` is the number of workers
-    /// that have nothing to do, and so no private jobs.
+    /// If the result is [`Keep::Nothing`], the next push of each peer sees the demand. `idle` is the number of
+    /// workers that have nothing to do, and so have no private jobs.
     pub(super) fn others_keep_jobs(&self, idle: usize) -> Keep {
         self.all_peers().for_each(|peer| peer.private.demand());
-        // A spare that is relieved and on its way to rest counts as idle beside as many workers as the pool has. So
-        // the count proves nothing once spares were made.
-        // All idle: a worker that ends its search has set its own limit to 0 as well, so its next push answers.
+        // If all workers are idle, no peer has private jobs. A worker that ends its search has set its own limit to 0
+        // as well, so its next push answers the demand. The count proves nothing once spares were made: a spare that
+        // is relieved and on its way to rest counts as idle too, beside as many workers as the pool has.
         if idle >= self.peers.len() && self.spares.made() == 0 {
             return Keep::Nothing;
         }
-        // Under a checker the light fence of a push fences.
+        // Under a checker the light fence of a push is a real fence, so this fence is enough there.
         let sure = if self.uses_heavy() {
             heavy_fence::run()
         } else {
@@ -165,7 +165,7 @@ impl Registry {
             MODEL
         };
         match () {
-            // What cannot be raided now is for its owner to expose, who finds the demand at the next push.
+            // Some jobs cannot be raided now. Their owner exposes them: it finds the demand at its next push.
             () if self
                 .all_peers()
                 .any(|peer| peer.private.has_some() && (sure || peer.private.is_fenced())) =>
@@ -177,8 +177,9 @@ impl Registry {
         }
     }
 
-    /// As [`others_keep_jobs`](Self::others_keep_jobs), for a worker that goes on and would wake another: whether there is
-    /// something for that one. If the look was not sure, a second one is, a moment later: stores have left their core by then.
+    /// Returns whether the peers have a job for another worker. Calls [`others_keep_jobs`](Self::others_keep_jobs),
+    /// for a worker that goes on and would wake that other worker. If the first look is not sure, there is a second
+    /// look a moment later, when the stores of the peers have left their cores.
     pub(super) fn others_have_jobs(&self, idle: usize) -> bool {
         match self.others_keep_jobs(idle) {
             Keep::Some => true,

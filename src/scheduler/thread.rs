@@ -1,4 +1,4 @@
-//! A thread that this crate starts, and how others notice its end.
+//! Starts the threads of a pool, and lets other threads notice their end.
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 use std::cell::RefCell;
@@ -12,15 +12,15 @@ use crate::waiting::latch::CountLatch;
 
 pub(crate) type Handle = JoinHandle<()>;
 
-/// The stack size, in bytes, of a thread that std starts for the pool. It is that of most main threads, because
+/// The default stack size, in bytes, of a thread that std starts for the pool. Most main threads have this size, and
 /// code that recurses there by calls recurses here by forks. The system commits pages as they are used. Under a
 /// checker the stacks are small, because each execution starts new threads.
 const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 
-/// A thread of the pool, for those who wait for its end.
+/// A thread of the pool, for threads that wait for its end.
 ///
-/// A `JoinHandle` does not do: only one thread can join it, it knows no deadline, and it takes a thread for
-/// finished whose thread-locals still have destructors to run.
+/// A `JoinHandle` is not enough. Only one thread can join it, and the join has no deadline. And
+/// `JoinHandle::is_finished` is true while destructors of thread-locals have yet to run.
 #[derive(Clone)]
 pub(crate) struct Trace {
     pub(crate) id: ThreadNumber,
@@ -46,14 +46,14 @@ pub(crate) fn spawn_thread(
     }
 
     thread_local! {
-        /// The first thread-local that its thread sets, and so the last to be destroyed.
+        /// The first thread-local that the thread sets, and so the last that is destroyed.
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
 
     let gone = Arc::new(CountLatch::new(1));
     let last = Last(Arc::clone(&gone));
     let mut builder = ThreadBuilder::new().name(name.clone());
-    // If `RUST_MIN_STACK` is set, std takes the size from there.
+    // If `RUST_MIN_STACK` is set, std takes the default size from that variable.
     let default = || std::env::var_os("RUST_MIN_STACK").is_none().then_some(DEFAULT_STACK);
     if let Some(bytes) = stack_size.or_else(default) {
         builder = builder.stack_size(bytes);
@@ -71,12 +71,13 @@ pub(crate) fn spawn_thread(
     Ok((handle, Some(Trace { id, name, gone })))
 }
 
-/// The longest name of a thread that Linux shows, in bytes.
+/// The length, in bytes, of the longest thread name that Linux shows.
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 const SHOWN: usize = 15;
 
-/// What the system is to show for a name that is too long: its beginning and, from the last dash on, its number, which tells
-/// one worker from another. `None` if the name is short enough, or has no number.
+/// Returns the name that the system shows instead of a name that is too long: the beginning, and the number from the
+/// last dash on, which tells one worker from another. Returns `None` if the name is short enough, or has no dash, or
+/// if its number is too long.
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 fn short_name(name: &str) -> Option<String> {
     let number = &name[name.rfind('-')?..];
@@ -90,7 +91,7 @@ fn short_name(name: &str) -> Option<String> {
     Some(format!("{}{number}", &name[..end]))
 }
 
-/// Starts a thread that calls `run`. Under a checker there is no trace: the handle alone tells of the thread's end.
+/// Starts a thread that calls `run`. Under a checker there is no trace: only the handle tells of the thread's end.
 #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 pub(crate) fn spawn_thread(
     name: String,

@@ -1,12 +1,15 @@
 //! Finds which cores the process may use, and binds threads to them.
 //!
-//! Each build of a pool reads the process's mask anew, so that a pool follows a cpuset that changed. It reads the mask of the
-//! process's main thread, because the building thread may be bound: it is a worker, or its host bound it. If a pool has
-//! bound the main thread itself, the mask from before counts from then on. The CPU quota is read when the mask has changed. A forked child keeps what its parent knew: its main thread
-//! may be a worker of the parent.
+//! On Linux each build of a pool reads the mask of the process anew, so a pool follows a cpuset that has changed.
 //!
-//! On other systems than Linux the first pool reads, once, with `core_affinity`. That crate indexes out of bounds for a
-//! core id of 1,024 or more, so this module gives it only ids that came from it.
+//! * It reads the mask of the process's main thread. The building thread may be bound: it may be a worker, or its
+//!   host bound it.
+//! * If a pool binds the main thread, this module notes that thread's mask first. From then on the noted mask counts.
+//! * It reads the CPU quota only if the mask has changed.
+//! * A forked child keeps what its parent knew, because the child's main thread may be a worker of the parent.
+//!
+//! On other systems only the first pool reads the cores, with `core_affinity`. That crate indexes out of bounds for a
+//! core id of 1,024 or more, so this module gives the crate only ids that came from it.
 
 use std::io;
 use std::process::Command;
@@ -16,7 +19,7 @@ use core_affinity::CoreId;
 use crate::sync::{MODEL, StdArc};
 use crate::system::process;
 
-/// What the process may use.
+/// The cores and the threads that the process may use.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The cores that the mask allows, ascending. Empty where the system does not tell.
@@ -28,8 +31,9 @@ pub(crate) struct Snapshot {
 /// The last snapshot that was taken.
 static LAST: std::sync::Mutex<Option<StdArc<Snapshot>>> = std::sync::Mutex::new(None);
 
-/// Reads or replaces the last snapshot. In a forked child a thread of the parent may have had the lock, and is not there:
-/// the child then does without.
+/// Replaces the last snapshot by `new`, if given, and returns the last snapshot. In a forked child a thread of the
+/// parent may have held the lock, and that thread does not exist there. So the child does without the snapshot if the
+/// lock is taken.
 fn last(new: Option<&StdArc<Snapshot>>) -> Option<StdArc<Snapshot>> {
     let mut last = if process::generation() > 0 {
         LAST.try_lock().ok()?
@@ -48,11 +52,11 @@ pub(crate) fn snapshot() -> StdArc<Snapshot> {
     seen.unwrap_or_else(refresh)
 }
 
-/// Takes a snapshot and returns it.
+/// Takes a snapshot and returns it, or the last snapshot if the mask has not changed.
 pub(crate) fn refresh() -> StdArc<Snapshot> {
     let seen = last(None);
     let cores = allowed_cores(seen.as_ref().map(|seen| &seen.cores[..]));
-    // The quota is read together with the mask: files, which cost more than all the rest.
+    // The quota is read only together with a new mask: it stands in files, and reading them costs more than the rest.
     if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
         return seen;
     }
@@ -61,8 +65,9 @@ pub(crate) fn refresh() -> StdArc<Snapshot> {
     fresh
 }
 
-/// How many threads can run at once on `cores`. std reads the calling thread's mask and, on Linux, cgroup v1 and v2 quotas;
-/// it tolerates malformed files. A bound thread has another ask.
+/// Returns how many threads can run at once on `cores`. std reads the calling thread's mask and, on Linux, cgroup v1
+/// and v2 quotas; it tolerates malformed files. If the calling thread is bound, a new thread with the mask of `cores`
+/// asks std instead.
 fn parallelism(cores: &[usize]) -> usize {
     let available = || std::thread::available_parallelism().map_or(1, usize::from);
     let Some(mask) = Mask::of(cores).filter(|_| !MODEL && is_bound(cores)) else { return available() };
@@ -81,18 +86,19 @@ fn is_bound(_cores: &[usize]) -> bool {
     false
 }
 
-/// The mask of the main thread from before a pool bound it.
+/// The mask that the main thread had before a pool bound it.
 #[cfg(target_os = "linux")]
 static BEFORE: std::sync::OnceLock<Mask> = std::sync::OnceLock::new();
 
-/// The cores of the process, ascending.
+/// Returns the cores of the process, ascending.
 #[cfg(target_os = "linux")]
 fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
     let is_child = process::generation() > 0;
     if let Some(seen) = seen.filter(|_| is_child) {
         return seen.to_vec();
     }
-    // In this order: if the main thread is bound by now, the mask from before was noted before that.
+    // The order matters. If the read finds the main thread bound, the thread noted its old mask before that, so the
+    // second look finds the note.
     let now = Mask::read(process::id());
     BEFORE.get().copied().or(now).map_or_else(Vec::new, |mask| mask.cores())
 }
@@ -108,7 +114,7 @@ fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
     cores
 }
 
-/// Notes the calling thread's mask if it is the main thread and is about to be bound.
+/// Notes the calling thread's mask if this is the main thread, which is about to be bound.
 #[cfg(target_os = "linux")]
 fn before_binding() {
     // SAFETY: the call takes no arguments and cannot fail.
@@ -129,7 +135,7 @@ pub(crate) fn pin(core: usize) -> bool {
     core_affinity::set_for_current(CoreId { id: core })
 }
 
-/// Returns the core that the calling thread is on now, where the system tells so cheaply.
+/// Returns the core that the calling thread is on now, or `None` if the system has no cheap way to tell.
 #[cfg(target_os = "linux")]
 pub(crate) fn current_core() -> Option<usize> {
     if MODEL {
@@ -221,7 +227,7 @@ struct Mask([libc::c_ulong; 1024 / BITS]);
 
 #[cfg(target_os = "linux")]
 impl Mask {
-    /// A mask of `cores`; `None` if there are none.
+    /// Makes a mask of `cores`. Returns `None` if there are no cores.
     fn of(cores: &[usize]) -> Option<Mask> {
         let mut mask = Mask([0; 1024 / BITS]);
         for &core in cores {
@@ -233,7 +239,7 @@ impl Mask {
         (!cores.is_empty()).then_some(mask)
     }
 
-    /// Reads the mask of a thread; 0 is the calling one, the process's number its main thread.
+    /// Reads the mask of a thread. 0 is the calling thread, and the process's number is its main thread.
     fn read(thread: libc::pid_t) -> Option<Mask> {
         let mut mask = Mask([0; 1024 / BITS]);
         let (size, words) = (size_of_val(&mask.0), mask.0.as_mut_ptr());
@@ -242,7 +248,7 @@ impl Mask {
         (code == 0).then_some(mask)
     }
 
-    /// The cores of the mask, ascending.
+    /// Returns the cores of the mask, ascending.
     fn cores(&self) -> Vec<usize> {
         (0..1024).filter(|core| self.0[core / BITS] & (1 << (core % BITS)) != 0).collect()
     }
@@ -270,7 +276,7 @@ impl Mask {
     }
 }
 
-/// No mask exists: on this system it is not known how to set one.
+/// A type without values: this crate does not set masks on this system.
 #[cfg(not(target_os = "linux"))]
 enum Mask {}
 

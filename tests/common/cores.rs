@@ -1,6 +1,6 @@
 //! Reads and sets the cores that a thread may use.
 
-/// Binds a thread, 0 for the calling one, to `cores`.
+/// Binds a thread to `cores`. Thread 0 means the calling thread.
 pub fn bind(thread: libc::pid_t, cores: &[usize]) {
     // SAFETY: plain old data, for which zeros are an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -13,7 +13,7 @@ pub fn bind(thread: libc::pid_t, cores: &[usize]) {
     assert!(code == 0 || thread != 0, "the mask was refused");
 }
 
-/// Binds the process, by its main thread, and the calling thread.
+/// Binds the process's main thread and the calling thread to `cores`.
 pub fn bind_process(cores: &[usize]) {
     bind(libc::pid_t::try_from(std::process::id()).unwrap(), cores);
     bind(0, cores);

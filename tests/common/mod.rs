@@ -1,4 +1,4 @@
-//! What the tests share: a watchdog, a ledger of runs, expected panics, a tiny executor, child processes.
+//! Shared by the tests: a watchdog, a ledger of runs, expected panics, a tiny executor, child processes.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -19,13 +19,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// What no test needs, however slow the machine: whoever takes longer hangs.
+/// The watchdog's limit. No test needs this long, however slow the machine: a test that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// As `LIMIT`, in a child process whose parent waits under a `LIMIT` of its own or none.
+/// The watchdog's limit in a child process. It is shorter than `LIMIT`, because the parent may wait for the child
+/// under a `LIMIT`.
 pub const CHILD_LIMIT: Duration = Duration::from_secs(20);
 
-/// Runs `body` on a thread of its own and returns what it returned, or panics as it did. Panics if it has
-/// not ended after `limit`: a hang fails the test instead of the whole run, and shows where all threads are.
+/// Runs `body` on a new thread and returns its result, or panics as `body` did. Panics if `body` has not ended after
+/// `limit`: a hang fails only this test, and the test shows where all threads are.
 #[track_caller]
 pub fn within<R, F>(limit: Duration, body: F) -> R
 where
@@ -57,14 +58,14 @@ where
     }
 }
 
-/// Gives up the core until `condition` holds. A condition that never holds is for the watchdog.
+/// Yields the core until `condition` holds. The watchdog catches a condition that never holds.
 pub fn until(condition: impl Fn() -> bool) {
     while !condition() {
         thread::yield_now();
     }
 }
 
-/// Holds threads up until it is opened. A worker that waits here is blocked: it does not help.
+/// Holds threads up until it is opened. A worker that waits at a gate is blocked: it does not help.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -84,7 +85,7 @@ impl Gate {
     }
 }
 
-/// How often each of a number of jobs ran.
+/// Counts how often each of its jobs ran.
 pub struct Ledger(Vec<AtomicU8>);
 
 impl Ledger {
@@ -105,12 +106,12 @@ impl Ledger {
         (0..self.0.len()).filter(|&job| self.marks(job) > 0).count()
     }
 
-    /// Sets all to "never ran".
+    /// Sets all counts to 0.
     pub fn clear(&self) {
         self.0.iter().for_each(|runs| runs.store(0, Ordering::Relaxed));
     }
 
-    /// Panics unless each ran once.
+    /// Panics unless each job ran once.
     #[track_caller]
     pub fn assert_once(&self) {
         let wrong = (0..self.0.len()).find(|&job| self.marks(job) != 1);
@@ -120,7 +121,8 @@ impl Ledger {
     }
 }
 
-/// Counts how many of its [tokens](Token) are alive: what a job captured must be dropped once, run or not.
+/// Counts how many of its [tokens](Token) are alive. The captures of a job must be dropped once, whether the job runs
+/// or not.
 #[derive(Clone, Default)]
 pub struct Alive(Arc<AtomicUsize>);
 
@@ -144,7 +146,7 @@ impl Drop for Token {
     }
 }
 
-/// What jobs panic with that are meant to.
+/// The payload of panics that a test expects.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Expected(pub usize);
 
@@ -153,20 +155,20 @@ pub fn fail(number: usize) -> ! {
     std::panic::resume_unwind(Box::new(Expected(number)))
 }
 
-/// The number of a panic by [`fail`].
+/// Returns the number of a panic by [`fail`].
 #[track_caller]
 pub fn number_of(payload: &(dyn Any + Send)) -> usize {
     payload.downcast_ref::<Expected>().expect("the payload of `fail`").0
 }
 
-/// The text of a panic with a text.
+/// Returns the text of a panic whose payload is a text.
 #[track_caller]
 pub fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&'static str>().copied()).expect("a payload with a text")
 }
 
-/// A panic handler that notes the numbers of [`fail`], and where to read them, sorted.
+/// Returns a panic handler that collects the numbers of [`fail`], and a closure that returns these numbers, sorted.
 pub fn collector() -> (impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static, impl Fn() -> Vec<usize>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let handler = {
@@ -228,8 +230,8 @@ impl Random {
 
 const CHILD: &str = "FILCH_TEST_CHILD";
 
-/// Runs `body` in a process of its own, which runs this very test: `None` in there, when `body` is through,
-/// and what became of the process out here. `shell` is a command that goes before it, such as a limit.
+/// Runs `body` in a child process, which runs the same test. Returns `None` in the child when `body` has ended, and
+/// the child's output in the parent. `shell` is a command that runs before the child, for example to set a limit.
 pub fn in_child(test: &str, shell: &str, body: impl FnOnce()) -> Option<Output> {
     if std::env::var_os(CHILD).is_some_and(|child| child == test) {
         body();
@@ -247,7 +249,7 @@ pub fn in_child(test: &str, shell: &str, body: impl FnOnce()) -> Option<Output> 
     Some(command.output().expect("a child process"))
 }
 
-/// As [`in_child`], for a body that must pass.
+/// Runs `body` like [`in_child`], and checks that it passes.
 #[track_caller]
 pub fn passes_in_child(test: &str, shell: &str, body: impl FnOnce()) {
     if let Some(output) = in_child(test, shell, body) {
@@ -258,8 +260,8 @@ pub fn passes_in_child(test: &str, shell: &str, body: impl FnOnce()) {
     }
 }
 
-/// How many threads of this process have a name that begins like that. A thread that was joined may still
-/// be listed for a moment: wait [`until`] the number is right.
+/// How many threads of this process have a name that begins with `prefix`. The system may list a joined thread for a
+/// moment longer: wait [`until`] the number is right.
 #[cfg(target_os = "linux")]
 pub fn threads_named(prefix: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").expect("the list of threads");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A waker that counts.
+/// A waker that counts its wakes.
 #[derive(Default)]
 pub struct Count(AtomicUsize);
 
@@ -32,7 +32,7 @@ pub fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output>
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Polls once: whether it is ready.
+/// Polls once and returns whether the future is ready.
 pub fn ready<F: Future + Unpin>(future: &mut F, waker: &Waker) -> bool {
     poll(future, waker).is_ready()
 }

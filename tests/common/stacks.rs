@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const SIGNAL: libc::c_int = libc::SIGUSR2;
-/// For one thread to answer: it may have no core.
+/// How long to wait for one thread's answer: the thread may have no core.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 static ANSWERS: Mutex<Vec<(libc::pid_t, Backtrace)>> = Mutex::new(Vec::new());
@@ -19,14 +19,15 @@ fn this_thread() -> libc::pid_t {
     unsafe { libc::gettid() }
 }
 
-/// Runs on the thread that is asked. It allocates, which a handler should not: if the thread was in the allocator it
-/// never answers, and the one that asks goes on without it. The symbols are looked up by who prints.
+/// Runs on the thread that gets the signal. It allocates, which a signal handler should not do. A thread that was
+/// inside the allocator never answers, and the asking thread goes on without the answer. The asking thread looks up
+/// the symbols when it prints the stack.
 extern "C" fn answer(_: libc::c_int) {
     let stack = Backtrace::force_capture();
     ANSWERS.lock().unwrap().push((this_thread(), stack));
 }
 
-/// The threads of a process.
+/// Lists the threads of a process.
 pub fn threads(process: u32) -> Vec<libc::pid_t> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     let mut threads: Vec<_> = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect();
@@ -34,7 +35,7 @@ pub fn threads(process: u32) -> Vec<libc::pid_t> {
     threads
 }
 
-/// What the system tells about a thread: its name, its state, and what it waits for in the kernel.
+/// What the system says about a thread: its name, its state, and what it waits for in the kernel.
 pub fn state(process: u32, thread: libc::pid_t) -> String {
     let read =
         |file: &str| fs::read_to_string(format!("/proc/{process}/task/{thread}/{file}")).unwrap_or_default();
@@ -60,7 +61,7 @@ fn answer_of(thread: libc::pid_t) -> Option<Backtrace> {
     }
 }
 
-/// The stacks of all threads but the calling one.
+/// Returns the stacks of all threads but the calling thread.
 pub fn all() -> String {
     // SAFETY: plain old data, for which zeros are no flags and an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

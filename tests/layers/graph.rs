@@ -1,4 +1,4 @@
-//! Which file uses which.
+//! Finds out which file uses which other file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::source::Module;
 
 pub struct Graph<'m> {
     modules: &'m [Module],
-    /// By their numbers.
+    /// For each module, the numbers of the modules that it uses.
     uses: Vec<BTreeSet<usize>>,
 }
 
@@ -23,7 +23,7 @@ impl<'m> Graph<'m> {
             .collect();
         let place = |path: &[String]| {
             let mut path = path.to_vec();
-            // A name that is passed on stands for what it was; more often than there are files is a ring of names.
+            // A name that is passed on stands for another path. More steps than there are files mean a ring of names.
             for _ in 0..modules.len() {
                 let passed_on =
                     (1..=path.len()).rev().find_map(|len| exports.get(&path[..len]).map(|of| (len, *of)));
@@ -43,7 +43,7 @@ impl<'m> Graph<'m> {
         Graph { modules, uses }
     }
 
-    /// Who uses whom.
+    /// All pairs of a module and a module that it uses.
     pub fn edges(&self) -> impl Iterator<Item = (&Module, &Module)> {
         let edges =
             self.uses.iter().enumerate().flat_map(|(from, used)| used.iter().map(move |&to| (from, to)));
@@ -58,7 +58,7 @@ impl<'m> Graph<'m> {
         seen
     }
 
-    /// Files that come back to themselves: each group once.
+    /// The circles of files that use each other, each circle once.
     pub fn circles(&self) -> Vec<Vec<String>> {
         let reach: Vec<_> = (0..self.modules.len()).map(|from| self.reach(from)).collect();
         let mut circles = BTreeSet::new();

@@ -12,14 +12,14 @@ use source::Module;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The folders of `src`, lowest first. `error.rs` is below them all, `lib.rs` above.
+/// The folders of `src`, lowest first. `error.rs` is below them all, and `lib.rs` above.
 const FLOORS: [&str; 9] =
     ["sync", "system", "waiting", "jobs", "scheduler", "tasks", "fork_join", "queue", "pool"];
 
-/// The longest that a file of `src` may be, in lines.
+/// The most lines that a file of `src` may have.
 const LONGEST: usize = 350;
 
-/// All files below `folder` whose name ends so.
+/// All files below `folder` whose name ends with `ending`.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -41,7 +41,7 @@ fn modules(folder: &str) -> Vec<Module> {
     files(&root, ".rs").iter().map(|path| Module::read(&root, path)).collect()
 }
 
-/// The floor of a file by its place in the module tree.
+/// The floor of a file, found by the file's place in the module tree.
 fn floor(path: &[String]) -> usize {
     match path.first().map(String::as_str) {
         None => FLOORS.len() + 1,
@@ -112,7 +112,7 @@ fn no_file_is_long() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
-/// A path in backquotes, if `text` is one: of a file or a folder of this project.
+/// Returns the path in `text` if `text` names a file or a folder of this project. `text` comes from backquotes.
 fn named(text: &str) -> Option<&str> {
     let path = text.split("::").next()?.trim_end_matches('/');
     let known =
@@ -131,7 +131,7 @@ fn the_documents_name_files_that_exist() {
         let content = fs::read_to_string(text).unwrap();
         for path in content.split('`').skip(1).step_by(2).filter_map(named) {
             seen += 1;
-            // Relative to the project, or to the folder of the one who names it.
+            // The path is relative to the project, or to the folder of the file that names it.
             let bases = [Path::new(ROOT), text.parent().unwrap()];
             if !bases.iter().any(|base| base.join(path).exists()) {
                 missing.push(format!("{} names {path}", text.display()));
@@ -147,14 +147,14 @@ fn the_check_sees_what_it_is_for() {
     let module = |path: &str, text: &str| Module::of(path.split("::").map(str::to_owned).collect(), text);
     let two = [module("a", "use crate::b::B;"), module("b", "fn f() { crate::a::g() }")];
     assert_eq!(Graph::of(&two).circles().len(), 1);
-    // By a name that a folder passes on, and by a path that begins with a module of its own.
+    // A circle through a name that a folder passes on, and a circle through a path that begins with a child module.
     let folder = |own: &str| {
         [module("a", "use crate::f::Name;"), module("f", own), module("f::inner", "use crate::a::thing;")]
     };
     assert_eq!(Graph::of(&folder("mod inner; pub(crate) use inner::Name;")).circles().len(), 1);
     assert_eq!(Graph::of(&folder("mod inner; struct Name;")).circles().len(), 0);
     assert_eq!(Graph::of(&folder("mod inner; use inner::Other; struct Name;")).circles().len(), 1);
-    // What is said in passing, or in a test, is no use.
+    // Names in comments and in tests do not count as uses.
     let comment = [
         module("a", "// crate::b::B\n#[cfg(test)] mod tests { use crate::b::B; }"),
         module("b", "use crate::a::A;"),

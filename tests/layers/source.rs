@@ -1,14 +1,14 @@
-//! Reads which names a file uses.
+//! Reads which names a source file uses.
 
 use std::fs;
 use std::path::Path;
 
-/// One file, by its place in the tree of modules.
+/// One file, with its place in the module tree.
 pub struct Module {
     pub path: Vec<String>,
-    /// Paths that it names, in full: from the root on.
+    /// The paths that the file names, in full from the root on.
     pub uses: Vec<Vec<String>>,
-    /// Names that it passes on, with what they stand for.
+    /// The names that the file passes on, each with the full path that it stands for.
     pub exports: Vec<(String, Vec<String>)>,
 }
 
@@ -61,7 +61,7 @@ impl Module {
                 }
                 _ => {}
             }
-            // `pub use`, `pub(crate) use`, `pub(in …) use`.
+            // Stays true over `pub use`, `pub(crate) use`, `pub(in …) use`.
             public = token == "pub"
                 || public && ["(", ")", "crate", "super", "in", "::"].contains(&token)
                 || public && token == "self";
@@ -69,7 +69,7 @@ impl Module {
         module
     }
 
-    /// A path from the root on; `None` for one into another crate.
+    /// Returns the path from the root on, or `None` for a path into another crate.
     fn full(&self, path: &[&str], children: &[&str]) -> Option<Vec<String>> {
         let mut full = self.path.clone();
         let mut parts = path.iter();
@@ -93,7 +93,7 @@ impl Module {
     }
 }
 
-/// The text without comments, strings, and what is behind the first mark of a test.
+/// Returns the text without comments and strings, up to the first mark of a test.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test").next().unwrap_or("");
     let text = text.split("#[cfg(all(test").next().unwrap_or("");
@@ -105,7 +105,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Names, `::`, and single signs.
+/// Splits the text into names, `::`, and single signs.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -123,7 +123,7 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// All paths of one `use`, each with the name that it makes known.
+/// All paths of one `use`, each with the name that it brings in.
 fn trees<'t>(tokens: &[&'t str]) -> Vec<(Vec<&'t str>, String)> {
     let mut path = Vec::new();
     let mut rest = tokens;
@@ -151,7 +151,7 @@ fn trees<'t>(tokens: &[&'t str]) -> Vec<(Vec<&'t str>, String)> {
     if path.is_empty() { Vec::new() } else { vec![(path, name)] }
 }
 
-/// What is between the commas, up to the brace that closes.
+/// Splits at the commas, up to the closing brace.
 fn branches<'s, 't>(tokens: &'s [&'t str]) -> Vec<&'s [&'t str]> {
     let (mut found, mut depth, mut start) = (Vec::new(), 0, 0);
     for (at, &token) in tokens.iter().enumerate() {

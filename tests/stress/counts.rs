@@ -10,13 +10,14 @@ use filch::{CountLatch, Pool, Queue};
 use crate::Order;
 use crate::common::{Ledger, Random};
 
-/// One job: marks its number.
+/// Returns a job that marks its number.
 fn mark(ledger: &Arc<Ledger>, job: usize) -> impl FnOnce() + Send + 'static {
     let ledger = Arc::clone(ledger);
     move || ledger.mark(job)
 }
 
-/// On 1, 2, 4 and 32 workers, half of the jobs come from jobs, a quarter from outside, a quarter through a queue.
+/// Each job runs once, on 1, 2, 4 and 32 workers. Half of the jobs come from jobs, a quarter from outside, a quarter
+/// through a queue.
 pub fn exactly_once(order: &Order) -> String {
     let mut random = Random::new(order.seed);
     let jobs = order.size / 4 * 4;
@@ -32,7 +33,7 @@ pub fn exactly_once(order: &Order) -> String {
             scope.spawn(|| {
                 let mut first = 0;
                 while first < jobs / 2 {
-                    // More than a deque holds without growing, at times.
+                    // At times this is more than a deque holds without growing.
                     let last = (first + 1 + random.below(1_000)).min(jobs / 2);
                     let ledger = Arc::clone(&ledger);
                     let fan = move || (first..last).for_each(|job| filch::execute(mark(&ledger, job)).unwrap());
@@ -54,9 +55,9 @@ pub fn exactly_once(order: &Order) -> String {
     String::new()
 }
 
-/// A worker fills its deque, of a random height each time, while seven others empty it: it grows and shrinks under
-/// them, and what it outgrew is freed while they may be reading it. Pools come and go, and with them the threads that
-/// the collector of what was outgrown has to know.
+/// A worker fills its deque to a random height each time, while up to seven others empty it. The deque grows and
+/// shrinks under the thieves, and its old buffers are freed while a thief may be reading them. Pools come and go, and
+/// with them the threads that the collector of old buffers has to know.
 pub fn growth(order: &Order) -> String {
     let mut random = Random::new(order.seed);
     let ledger = Ledger::new(order.size.min(200_000));
@@ -88,8 +89,8 @@ pub fn growth(order: &Order) -> String {
     format!("{waves} waves, {stolen} stolen")
 }
 
-/// A tree of `nodes` nodes whose shape the random numbers decide, done by forks, scopes, yields and waits; the number
-/// of nodes that were done.
+/// Does a tree of `nodes` nodes by forks, scopes, yields and waits. The random numbers decide its shape. Returns the
+/// number of nodes that were done.
 fn tree(nodes: usize, random: u64, deep: usize) -> usize {
     let mut dice = Random::new(random);
     let mut seed = || dice.below(usize::MAX) as u64;
@@ -169,7 +170,7 @@ pub fn trees(order: &Order) -> String {
             let seed = random.below(usize::MAX) as u64;
             let (others, others_seed) = (nodes / 2, seed + 1);
             let counted = thread::scope(|scope| {
-                // Another root at the same time, from outside.
+                // Another thread brings another root at the same time.
                 let other = scope.spawn(|| pool.install(|| tree(others, others_seed, 0)));
                 (pool.install(|| tree(nodes, seed, 0)), other.join().unwrap())
             });
@@ -180,8 +181,9 @@ pub fn trees(order: &Order) -> String {
     format!("{trees} trees")
 }
 
-/// A counter latch three steps below its largest count: four threads raise and lower it, what would exceed it is
-/// refused, and the count comes out exact. (The other packed words have no public way to start near their limits.)
+/// A counter latch starts three steps below its largest count. Four threads raise and lower it: the latch refuses
+/// what would exceed the largest count, and the count comes out exact. (The other packed words have no public way to
+/// start near their limits.)
 pub fn near_the_limit(order: &Order) -> String {
     const BELOW: usize = 3;
 
@@ -202,7 +204,7 @@ pub fn near_the_limit(order: &Order) -> String {
                         refused.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                // Each thread once for certain: more than there is room for.
+                // Each thread asks once for more than there is room for.
                 assert!(catch_unwind(AssertUnwindSafe(|| latch.add(BELOW + 1))).is_err());
             });
         }

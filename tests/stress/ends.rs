@@ -14,7 +14,7 @@ use crate::Order;
 use crate::common::{Alive, Token, stacks, threads_named};
 use crate::common::{Random, until};
 
-/// A waker that uses the pool, whoever wakes or drops it, and whether the pool is there or not.
+/// A waker that uses the pool when it is woken or dropped, on whatever thread, and whether the pool is there or not.
 struct UsesPool(Arc<OnceLock<Pool>>, AtomicUsize);
 
 impl UsesPool {
@@ -46,7 +46,7 @@ fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinErro
     Pin::new(handle).poll(&mut Context::from_waker(waker))
 }
 
-/// The job's end, on a worker, wakes the task while this thread polls the handle again or drops it; now and then the
+/// A job's end, on a worker, wakes the task while this thread polls the handle again or drops it. Now and then the
 /// pool is shut down meanwhile.
 pub fn wakers(order: &Order) -> String {
     const A_POOL: usize = 2_000;
@@ -58,7 +58,7 @@ pub fn wakers(order: &Order) -> String {
         let pool = shared.get().unwrap();
         let begun = Arc::new(AtomicUsize::new(first));
         for round in first..order.size.min(first + A_POOL) {
-            // None is waiting: so this one begins at once, and ends about when the handle goes.
+            // No job is waiting. So this job begins at once, and ends about when the handle goes.
             until(|| begun.load(Ordering::Relaxed) == round);
             let begins = Arc::clone(&begun);
             let mut handle = pool.spawn(move || {
@@ -86,7 +86,8 @@ pub fn wakers(order: &Order) -> String {
     format!("{ready} were ready at a poll")
 }
 
-/// A thread of no pool polls the handle, wakes its wakers' clones and drops it, while another drops the pool.
+/// A thread of no pool polls the handle, wakes clones of the waker and drops them, while another thread drops the
+/// pool.
 pub fn wakers_against_the_pools_end(order: &Order) -> String {
     /// Counts its calls.
     struct Count(AtomicUsize);
@@ -132,7 +133,7 @@ pub fn wakers_against_the_pools_end(order: &Order) -> String {
         let (was_ready, value) = wait.recv().unwrap();
         assert!(!was_ready || value == round);
         ready += usize::from(was_ready);
-        // Two by the foreign thread, and at most one by the job's end.
+        // The foreign thread wakes twice, and the job's end at most once.
         assert!((2..=3).contains(&count.0.load(Ordering::Relaxed)));
         assert_eq!(Arc::strong_count(&count), 1, "a waker was kept");
     }
@@ -141,7 +142,7 @@ pub fn wakers_against_the_pools_end(order: &Order) -> String {
     format!("{ready} were ready at a poll")
 }
 
-/// Bytes of memory that this process has in use, to the page.
+/// Returns the bytes of memory that this process has in use, to the page.
 #[cfg(target_os = "linux")]
 pub fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -173,7 +174,7 @@ pub fn create_and_drop(order: &Order) -> String {
         }
         assert_eq!(alive.count(), 0, "in round {round}");
         if round == order.size / 5 {
-            // The allocator and the collector of retired deques have what they need.
+            // By now the allocator and the collector of retired deques have what they need.
             until(|| threads_named("mayfly") == 0);
             base = Some((threads(), files(), resident()));
         }
@@ -186,7 +187,7 @@ pub fn create_and_drop(order: &Order) -> String {
     format!("{} KiB more than after a fifth", grown >> 10)
 }
 
-/// What a closed pool does not take costs nothing that lasts.
+/// A submission that a closed pool refuses costs nothing that lasts.
 #[cfg(target_os = "linux")]
 pub fn rejected(order: &Order) -> String {
     let pool = Pool::builder().workers(1).build().unwrap();

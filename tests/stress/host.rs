@@ -19,7 +19,7 @@ fn threads() -> Vec<libc::pid_t> {
     stacks::threads(std::process::id())
 }
 
-/// A pool and a queue on it, whose jobs are marked in a ledger, under every kind of use until `stop`.
+/// A pool and a queue on it, under every kind of use while `run` lasts. A ledger marks the queue's jobs.
 pub struct Busy {
     pool: Pool,
     queue: Queue<usize>,
@@ -38,7 +38,8 @@ impl Busy {
         Busy { pool, queue, ran, begun: AtomicUsize::new(0) }
     }
 
-    /// Puts jobs in, with rests in which the workers sleep, while `disturb` does its work on another thread.
+    /// Puts jobs in while `disturb` does its work on another thread. Between the jobs are rests in which the workers
+    /// sleep.
     pub fn run(self, disturb: impl FnOnce() + Send) -> String {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -72,7 +73,7 @@ impl Busy {
     }
 }
 
-/// Signals whose handler interrupts whatever the threads are in, waits in the system among it.
+/// Signals interrupt the threads in whatever they do, also in waits in the system.
 pub fn signals(order: &Order) -> String {
     static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
@@ -80,10 +81,12 @@ pub fn signals(order: &Order) -> String {
         HANDLED.fetch_add(1, Ordering::Relaxed);
     }
 
-    // SAFETY: plain old data, for which zeros are no flags: without SA_RESTART, so that calls end early.
+    // SAFETY: `sigaction` is plain old data, and zeros are valid for it. They mean no flags: without SA_RESTART,
+    // calls end early.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
-    // SAFETY: the handler does nothing but an atomic addition; the pointer outlives the call.
+    // SAFETY: the handler does nothing but an atomic addition. The pointer outlives the call, and the old action may
+    // be null.
     let code = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
     assert_eq!(code, 0);
     let busy = Busy::new();
@@ -93,12 +96,12 @@ pub fn signals(order: &Order) -> String {
         let process = std::process::id().cast_signed();
         for _ in 0..order.size {
             let victim = victims[random.below(victims.len())];
-            // SAFETY: sends a signal that is handled; no memory is touched.
+            // SAFETY: the call sends a signal that is handled; no memory is touched.
             unsafe { libc::syscall(libc::SYS_tgkill, process, victim, libc::SIGUSR1) };
         }
     });
     let handled = HANDLED.load(Ordering::Relaxed);
-    // Signals that wait for the same thread become one; but each thread was sent some, and none is lost.
+    // Pending signals of one thread merge into one. But each thread is sent some, and at least one of them arrives.
     assert!(handled >= victims.len(), "{handled} signals came through");
     format!("{note}, {handled} signals handled")
 }
@@ -107,7 +110,7 @@ pub fn signals(order: &Order) -> String {
 pub fn stopped(order: &Order) -> String {
     Busy::new().run(|| {
         let process = std::process::id();
-        // A little time between two stops, or nothing would be going on that they could interrupt.
+        // A little time passes between two stops. Without it nothing would be going on that a stop could interrupt.
         let script = format!(
             "for i in $(seq {}); do kill -STOP {process}; kill -CONT {process}; sleep 0.001; done",
             order.size
@@ -116,7 +119,7 @@ pub fn stopped(order: &Order) -> String {
     })
 }
 
-/// All threads are sent from core to core while they work.
+/// All threads are moved from core to core while they work.
 pub fn masks(order: &Order) -> String {
     let all = cores();
     let busy = Busy::new();
@@ -131,13 +134,13 @@ pub fn masks(order: &Order) -> String {
     })
 }
 
-/// Processes that may have a little more memory than they had at the start: each gets an error, or ends by an abort,
-/// or comes through, and none hangs.
+/// Each process may have a little more memory than it had at the start. It gets an error, ends by an abort, or comes
+/// through. None hangs.
 pub fn memory_limits(order: &Order) -> String {
     let mut random = Random::new(order.seed);
     let mut ends = [0; 3];
     for round in 0..order.size {
-        // Evenly over the orders of magnitude, from nothing to all that it may want.
+        // Evenly over the orders of magnitude, from nothing to all that a process may want.
         let bytes = (4 << 10 << random.below(16)) + random.below(64 << 10);
         let order = Order { size: bytes, seed: order.seed + round as u64, long: order.long };
         let mut child = watch::command("starved", &order, Duration::from_secs(60));
@@ -157,18 +160,18 @@ pub fn memory_limits(order: &Order) -> String {
     format!("{} came through, {} got an error, {} aborted", ends[0], ends[1], ends[2])
 }
 
-/// Everything that allocates, again and again, in as much memory as is in use and `size` more.
+/// Does everything that allocates, again and again, in the memory that is in use and `size` bytes more.
 pub fn starved(order: &Order) -> String {
-    // SAFETY: no preconditions; SIGALRM's default ends the process, and is what a hang is told by.
+    // SAFETY: `alarm` has no preconditions. SIGALRM ends the process by default, and so shows a hang to the parent.
     unsafe { libc::alarm(30) };
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let mapped = statm.split(' ').next().unwrap().parse::<usize>().unwrap() * 4096;
     let limit = libc::rlimit { rlim_cur: (mapped + order.size) as libc::rlim_t, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the pointer is to a limit that outlives the call, which only reads it.
+    // SAFETY: the pointer is to a limit that outlives the call, and the call only reads it.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
     let mut random = Random::new(order.seed);
     let done = (0..5).try_for_each(|_| use_it(&mut random));
-    // SAFETY: ends the process; there is nothing to clean up.
+    // SAFETY: `_exit` ends the process; there is nothing to clean up.
     unsafe { libc::_exit(i32::from(done.is_err())) }
 }
 

@@ -5,7 +5,7 @@
 //! ```sh
 //! cargo test --test stress                          # the short form; `cargo test` runs it with the others
 //! cargo test --release --test stress -- --long      # the long form: minutes, on a quiet machine
-//! cargo test --release --test stress -- --long --seed 7 lone    # with that seed, the cases whose names contain "lone"
+//! cargo test --release --test stress -- --long --seed 7 lone    # that seed, and the cases named like "lone"
 //! cargo test --test stress -- --size 1000 panics    # that many, whatever the case counts
 //! ```
 //!
@@ -37,11 +37,11 @@ use options::Options;
 struct Order {
     size: usize,
     seed: u64,
-    /// Nothing else is supposed to run on this machine, so that times mean something.
+    /// Whether nothing else is supposed to run on this machine, so that times mean something.
     long: bool,
 }
 
-/// One case: it panics, or never ends, if something is wrong, and returns what is worth a note.
+/// One case. It panics, or never ends, if something is wrong. It returns what is worth a note.
 struct Case {
     name: &'static str,
     /// What the size counts.
@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
     case("memory_limits", "limits", [6, 300], host::memory_limits),
 ];
 
-/// Run by the watchdog's own test, or by cases, never by name.
+/// Cases that the watchdog's own test or other cases run. Nobody selects them by name.
 const HIDDEN: &[Case] = &[
     case("stuck", "", [0, 0], watch::stuck),
     case("race", "", [0, 0], watch::race),

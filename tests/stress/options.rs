@@ -44,7 +44,7 @@ impl Options {
         (self.names.is_empty() || self.names.iter().any(matches)) && !self.skipped.iter().any(matches)
     }
 
-    /// What no case needs.
+    /// Returns a time that no case needs.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(if self.long { 900 } else { 60 })
     }

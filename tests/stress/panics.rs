@@ -12,7 +12,7 @@ use crate::common::{Alive, Random, fail, number_of, until};
 
 const WORKERS: usize = 4;
 
-/// The number of the panic that `f` ends with.
+/// Runs `f`, and returns the number of the panic that `f` ends with.
 fn caught<R>(f: impl FnOnce() -> R) -> usize {
     let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { panic!("the panic was lost") };
     number_of(&*payload)
@@ -40,7 +40,7 @@ pub fn all_operations(order: &Order) -> String {
         fail(number)
     });
     let serial = serial.unwrap();
-    // What the handler has to have seen in the end.
+    // What the panic handler must have seen in the end.
     let (mut expected, mut expected_sum, mut number) = (0, 0, 0);
     while number < order.size {
         number += 1;
@@ -62,7 +62,8 @@ pub fn all_operations(order: &Order) -> String {
                 number
             }
             1 => {
-                // If it had panicked by the time the handle goes, the payload would be dropped with the handle.
+                // The job panics only after the handle has gone. Otherwise the payload would be dropped with the
+                // handle.
                 let gone = Arc::new(AtomicBool::new(false));
                 let seen = Arc::clone(&gone);
                 drop(pool.spawn(move || {
@@ -86,7 +87,7 @@ pub fn all_operations(order: &Order) -> String {
             5 => caught(|| pool.install(panics)),
             6 => on(&mut || caught(|| pool.join(|| fail(number), || ()))),
             7 => on(&mut || caught(|| pool.join(filch::yield_now, || fail(number)))),
-            // The first side's, however fast the second one is.
+            // The caller gets the first side's panic, however fast the second side is.
             8 => on(&mut || caught(|| pool.join(|| fail(number), || fail(usize::MAX)))),
             9 => on(&mut || caught(|| pool.scope(|scope| scope.spawn(|_| fail(number))))),
             10 => on(&mut || {
@@ -130,14 +131,14 @@ pub fn all_operations(order: &Order) -> String {
     queue.wait();
     serial.close();
     serial.wait();
-    // Each worker is there, and is what it was.
+    // Each worker still runs on a thread that it started on.
     let met = Arc::new(Barrier::new(WORKERS));
     let same = pool.broadcast(|_| {
         met.wait();
         thread::current().id()
     });
     let started = started.lock().unwrap().clone();
-    // The others are those of spares.
+    // The other threads in `started` belong to spares.
     assert!(same.iter().all(|id| started.contains(id)), "{started:?} now are {same:?}");
     let report = pool.shutdown().unwrap();
     assert_eq!(report.panicked as usize, expected);

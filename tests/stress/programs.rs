@@ -14,14 +14,14 @@ use filch::{CountLatch, JoinHandle, Pool, Wait};
 use crate::Order;
 use crate::common::{Random, within};
 
-/// Programs that share their pools.
+/// The number of programs that share their pools.
 const SHARE: usize = 10;
-/// Parts of one operation, at most.
+/// The most parts of one operation.
 const PARTS: usize = 6;
 
-/// What `SHARE` programs do not need, however slow the machine.
+/// More time than `SHARE` programs need, however slow the machine.
 const HANG: Duration = Duration::from_secs(20);
-/// Operations inside each other, at most.
+/// The most operations inside each other.
 const DEPTH: usize = 5;
 
 /// One operation. `pool` is a pool's number; parts are shared with jobs that outlive the caller's frame.
@@ -31,7 +31,7 @@ enum Plan {
         pool: usize,
         parts: [Arc<Plan>; 2],
     },
-    /// As `Join`, but the first side panics at its end.
+    /// Like `Join`, but the first side panics at its end.
     Panics {
         pool: usize,
         parts: [Arc<Plan>; 2],
@@ -48,7 +48,7 @@ enum Plan {
         order: Vec<usize>,
         wait: HandleWait,
     },
-    /// A job for each part, each of which joins the one before.
+    /// A job for each part. Each job joins the job before it.
     Chain {
         pool: usize,
         parts: Vec<Arc<Plan>>,
@@ -74,7 +74,7 @@ enum Plan {
     Broadcast {
         pool: usize,
     },
-    /// The part on a thread of its own, whose end the caller waits for by the system's means.
+    /// The part runs on a thread of its own. The caller waits for the end of this thread by the system's means.
     Blocking {
         part: Arc<Plan>,
     },
@@ -109,12 +109,13 @@ enum Submit {
 /// What may be in a program.
 struct Grammar {
     pools: usize,
-    /// Ways to wait beside the usual one.
+    /// The ways to wait beside the usual one.
     waits: &'static [Wait],
-    /// Whether jobs wait for what they have not started. Then there are no yields: a job that was run on top of the one
-    /// that asked for it may come to wait for what lies beneath. The same goes for `Wait::Steal`.
+    /// Whether jobs wait for jobs that they did not start. Then there are no yields: a job that runs on top of the
+    /// yielding job might wait for what lies beneath it. The same holds for `Wait::Steal`.
     chains: bool,
-    /// Whether jobs block by the system's means. Where no spare is left their worker does nothing else.
+    /// Whether jobs block by the system's means. Where no spare is left, the worker of a blocked job does nothing
+    /// else.
     blocking: bool,
 }
 
@@ -184,7 +185,7 @@ struct World {
 }
 
 impl World {
-    /// How many pieces a plan has: each operation is one, and each turn of a broadcast.
+    /// Returns how many pieces a plan has. Each operation is one piece, and so is each turn of a broadcast.
     fn size(&self, plan: &Plan) -> u64 {
         let all = |parts: &[Arc<Plan>]| parts.iter().map(|part| self.size(part)).sum::<u64>();
         1 + match plan {
@@ -200,7 +201,7 @@ impl World {
         }
     }
 
-    /// Runs a plan. What it returns is counted by those who ran its pieces.
+    /// Runs a plan. The jobs that run its pieces count them, and the sum is returned.
     fn run(self: &Arc<World>, plan: &Plan) -> u64 {
         let pieces = 1 + match plan {
             Plan::Leaf => 0,
@@ -257,7 +258,7 @@ impl World {
             pool.join(
                 || {
                     first.store(self.run(a), Ordering::Relaxed);
-                    // Without the panic hook's report.
+                    // The panic comes without the panic hook's report.
                     resume_unwind(Box::new(7_u8));
                 },
                 || second.store(self.run(b), Ordering::Relaxed),
@@ -343,7 +344,7 @@ impl HandleWait {
     }
 }
 
-/// Says which programs they were that hung or panicked.
+/// Names the programs that hung or panicked.
 struct Tell(u64, String);
 
 impl Drop for Tell {
@@ -354,7 +355,7 @@ impl Drop for Tell {
     }
 }
 
-/// Random programs, from one to three threads at a time, on one or two pools of one to four workers.
+/// Runs random programs, from one to three threads at a time, on one or two pools of one to four workers.
 pub fn programs(order: &Order) -> String {
     // Ways to wait, whether there are chains, and how many spares.
     const GRAMMARS: [(&[Wait], bool, usize); 6] = [

@@ -1,5 +1,5 @@
-//! A processor of which the process gets half: all its threads stand still together, wherever they are, until the
-//! next period begins. This needs a control group that the test may make; it is skipped without one.
+//! The process gets half of a processor. All its threads stand still together, wherever they are, until the next
+//! period begins. This needs a control group that the test may make; the case is skipped without one.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use crate::host::Busy;
 const PERIOD: &str = "20000";
 const HALF: &str = "10000";
 
-/// A control group with half a processor, and this process in it until it goes.
+/// A control group with half a processor. This process is in the group until the value is dropped.
 struct Quota {
     home: PathBuf,
     group: PathBuf,
 }
 
 impl Quota {
-    /// `None` if the system has no such groups or does not let us make one.
+    /// Returns `None` if the system has no such groups or does not let the test make one.
     fn enter() -> Option<Quota> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let place = |line: &str| {
@@ -30,7 +30,7 @@ impl Quota {
                 if is_cpu { root.join(controllers).join(&path[1..]) } else { root.join(&path[1..]) }
             })
         };
-        // A folder that is no group has no such file, and must not get one.
+        // A folder that is no control group has no such file, and must not get one.
         let is_group = |home: &PathBuf| home.join("cgroup.procs").exists();
         groups.lines().filter_map(place).filter(is_group).find_map(|home| {
             let quota = Quota { group: home.join(format!("filch-stress-{}", process::id())), home };
@@ -45,14 +45,14 @@ impl Quota {
         if new.exists() {
             return fs::write(new, format!("{HALF} {PERIOD}"));
         }
-        // The older kind.
+        // The older kind of control group.
         for (name, value) in [("cpu.cfs_period_us", PERIOD), ("cpu.cfs_quota_us", HALF)] {
             fs::OpenOptions::new().write(true).open(self.group.join(name))?.write_all(value.as_bytes())?;
         }
         Ok(())
     }
 
-    /// In how many periods the process was stopped.
+    /// Returns in how many periods the process was stopped.
     fn stops(&self) -> usize {
         let stat = fs::read_to_string(self.group.join("cpu.stat")).unwrap();
         let stops = stat.lines().find_map(|line| line.strip_prefix("nr_throttled "));

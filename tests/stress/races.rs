@@ -15,16 +15,16 @@ const PRODUCERS: usize = 4;
 /// Jobs of each producer in each round.
 const JOBS: usize = 6;
 
-/// What comes and goes with each race.
+/// What the producers and the closing thread share. The arena comes and goes with each round.
 struct Race<T> {
     arena: Mutex<Option<Arc<T>>>,
     begin: Barrier,
     end: Barrier,
     rounds: usize,
     seed: u64,
-    /// How many jobs were, or are being, put in.
+    /// How many jobs the producers have begun to put in.
     begun: AtomicUsize,
-    /// What ran, and what was handed back.
+    /// Which jobs ran, and which were handed back.
     ran: Arc<Ledger>,
     back: Arc<Ledger>,
     alive: Alive,
@@ -45,8 +45,8 @@ impl<T: Send + Sync> Race<T> {
         }
     }
 
-    /// `make` makes what the producers `put` their jobs into, `close` closes it while they do so and returns
-    /// how many ran if it knows, and all accepted jobs have run when it and they are through.
+    /// `make` makes what the producers `put` their jobs into, and `close` closes it while they do so. All accepted
+    /// jobs have run when `finish` returns, which says how many ran if it knows.
     fn run(
         &self,
         make: impl Fn() -> T,
@@ -78,7 +78,7 @@ impl<T: Send + Sync> Race<T> {
                 let arena = Arc::new(make());
                 *self.arena.lock().unwrap() = Some(Arc::clone(&arena));
                 self.begin.wait();
-                // From before the first job until after the last.
+                // The close comes at any point from before the first job until after the last.
                 common::until(|| self.begun.load(Ordering::Relaxed) >= round % (PRODUCERS * JOBS + 1));
                 close(&arena, round);
                 self.end.wait();
@@ -105,7 +105,7 @@ impl<T: Send + Sync> Race<T> {
     }
 }
 
-/// A job of a queue: its number and something to lose.
+/// A job of a queue: its number, and a token that must not be lost.
 type Job = (usize, Token);
 
 fn handler(ran: &Arc<Ledger>) -> impl Fn(Job) + Send + Sync + 'static {
@@ -113,14 +113,15 @@ fn handler(ran: &Arc<Ledger>) -> impl Fn(Job) + Send + Sync + 'static {
     move |(job, _token)| ran.mark(job)
 }
 
-/// Puts one job into a queue in one of the ways there are. `false` if it came back, which must be that job.
+/// Puts one job into a queue in one of the ways there are. Returns `false` if a job came back, which must be this
+/// job.
 fn submit(queue: &Queue<Job>, job: usize, token: Token, random: &mut Random) -> bool {
     let done = match random.below(4) {
         0 => queue.submit((job, token)),
         1 => queue.submit_timeout((job, token), Duration::MAX),
         2 => queue.submit_all([(job, token)]).map(|accepted| assert_eq!(accepted, 1)),
         _ => {
-            // A full queue is no answer here.
+            // A full queue is no answer here, so the producer tries again.
             let mut last = (job, token);
             loop {
                 match queue.try_submit(last) {
@@ -163,7 +164,7 @@ struct Both {
     queue: Queue<Job>,
 }
 
-/// Shuts down in each of the ways that there are; the rest is for `finish`.
+/// Shuts down in one of the ways that there are. `finish` does the rest.
 fn shut_down(pool: &Pool, round: usize) {
     match round % 3 {
         0 => drop(pool.shutdown().unwrap()),
@@ -216,7 +217,7 @@ pub fn shutdown_closures(order: &Order) -> String {
     )
 }
 
-/// Jobs that submit more while the pool is being shut down: what a job of the pool submits is accepted.
+/// Jobs submit more jobs while the pool is being shut down. The pool accepts what its own jobs submit.
 pub fn shutdown_jobs(order: &Order) -> String {
     let race: Race<Both> = Race::new(order.size, order.seed);
     race.run(

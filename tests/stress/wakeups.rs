@@ -9,13 +9,13 @@ use filch::{CountLatch, Pool};
 use crate::Order;
 use crate::common::{Gate, Random, until};
 
-/// How often workers went to sleep.
+/// Returns how often workers went to sleep.
 fn parked(pool: &Pool) -> u64 {
     pool.stats().workers.iter().map(|worker| worker.parked).sum()
 }
 
-/// One job into a pool whose workers all sleep, in each of the ways there are, and again when those who woke are
-/// asleep again.
+/// Puts one job into a pool whose workers all sleep, in each of the ways there are. The next job comes when the
+/// workers that woke are asleep again.
 pub fn lone_job(order: &Order) -> String {
     const A_POOL: usize = 2_000;
 
@@ -53,7 +53,8 @@ pub fn lone_job(order: &Order) -> String {
     format!("longest wait {longest:.1?}")
 }
 
-/// A job for each worker, each of which ends only when all have begun; from outside, or from a job.
+/// There is one job for each worker, and each job ends only when all have begun. The jobs come from outside, or from
+/// a job.
 pub fn barrier(order: &Order) -> String {
     const A_POOL: usize = 10;
 
@@ -85,7 +86,7 @@ pub fn barrier(order: &Order) -> String {
     format!("up to {most} workers")
 }
 
-/// One worker, 30,000 jobs that nobody waits for, put in from outside or by a job.
+/// One worker runs 30,000 jobs that nobody waits for. They come from outside, or from a job.
 pub fn one_worker(order: &Order) -> String {
     const A_POOL: usize = 30_000;
 
@@ -109,8 +110,8 @@ pub fn one_worker(order: &Order) -> String {
     String::new()
 }
 
-/// One of two workers is out of the way for good: the other runs all that comes, also what lies in the deque and on
-/// the private stack of the one that is blocked.
+/// One of two workers is blocked for good. The other worker runs all that comes, also what lies in the deque and on
+/// the private stack of the blocked worker.
 pub fn one_blocked(order: &Order) -> String {
     let mut random = Random::new(order.seed);
     let pool = Pool::builder().workers(2).build().unwrap();

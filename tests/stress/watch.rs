@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::Order;
 use crate::common::{Gate, within};
 
-/// For a child to show its stacks after its time is up.
+/// The time that a child has to show its stacks after its time is up.
 const GRACE: Duration = Duration::from_secs(60);
 const CHILD: &str = "--stress-child";
 
@@ -44,7 +44,7 @@ impl Child {
     }
 }
 
-/// This program as the child that runs that case.
+/// Returns the command that runs this program as the child for the case `name`.
 pub fn command(name: &str, order: &Order, limit: Duration) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
     command.args([CHILD, name]);
@@ -58,7 +58,7 @@ pub fn command(name: &str, order: &Order, limit: Duration) -> Command {
 /// How a case ended.
 pub struct Ended {
     pub passed: bool,
-    /// The last line of its output, or the reason that it failed for.
+    /// The last line of its output, or the reason of its failure.
     pub note: String,
     pub output: String,
     pub time: Duration,
@@ -73,7 +73,7 @@ fn run_with_grace(name: &str, order: &Order, limit: Duration, grace: Duration) -
     let mut child = command(name, order, limit).spawn().expect("a child process");
     let process = child.id();
     let (ended, end) = channel();
-    // Both pipes are read to their ends, whatever the child prints.
+    // Both pipes are read to their ends, however much the child prints.
     let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     thread::scope(|scope| {
         let read = |mut pipe: Box<dyn std::io::Read + Send>| {
@@ -116,7 +116,8 @@ fn judge(output: &Output, from_outside: Option<String>, time: Duration) -> Ended
     Ended { passed, note, output: text, time }
 }
 
-/// What the system knows of the threads of a process that does not answer, and what a debugger sees, if there is one.
+/// Returns what the system knows of the threads of a process that does not answer, and what a debugger sees, if there
+/// is one.
 #[cfg(target_os = "linux")]
 fn seen_from_outside(process: u32) -> String {
     use crate::common::stacks;
@@ -124,7 +125,7 @@ fn seen_from_outside(process: u32) -> String {
     let mut text = String::from("seen from outside:\n");
     for thread in stacks::threads(process) {
         let _ = writeln!(text, "{}", stacks::state(process, thread));
-        // Only for root, and where the kernel keeps it.
+        // Only root may read this, and only where the kernel keeps it.
         let stack = std::fs::read_to_string(format!("/proc/{process}/task/{thread}/stack"));
         text.push_str(&stack.unwrap_or_default());
     }
@@ -142,7 +143,7 @@ fn seen_from_outside(_: u32) -> String {
     String::new()
 }
 
-/// A hidden case: a job waits for what nobody will do, and another thread for the job.
+/// A hidden case: a job waits for what nobody will do, and another thread waits for the job.
 pub fn stuck(_: &Order) -> String {
     #[inline(never)]
     fn waits_for_nobody() {
@@ -157,7 +158,7 @@ pub fn stuck(_: &Order) -> String {
 /// A hidden case: two jobs write one place without any order between them. Only a checker of races sees it.
 pub fn race(_: &Order) -> String {
     struct Place(UnsafeCell<u64>);
-    // SAFETY: it is not, and that is the point: `tsan.sh` runs this to see whether races are found.
+    // SAFETY: this is unsound on purpose: `tsan.sh` runs it to see whether races are found.
     unsafe impl Sync for Place {}
 
     static PLACE: Place = Place(UnsafeCell::new(0));
@@ -167,7 +168,8 @@ pub fn race(_: &Order) -> String {
     let write = |both: Arc<Barrier>, n: u64| {
         both.wait();
         for _ in 0..1_000 {
-            // SAFETY: as above; on the machines that this runs on, a write of one word is whole.
+            // SAFETY: the pointer is to a static. The race is on purpose; on the machines that this runs on, a write
+            // of one word is whole.
             unsafe { PLACE.0.get().write(n) };
             thread::yield_now();
         }
@@ -180,13 +182,13 @@ pub fn race(_: &Order) -> String {
     String::new()
 }
 
-/// A hidden case: the whole process stands still, its watchdog with it.
+/// A hidden case: the whole process stands still, and its watchdog with it.
 #[cfg(target_os = "linux")]
 pub fn frozen(_: &Order) -> String {
     let pool = filch::Pool::builder().workers(2).name("frozen").build().expect("two threads");
-    // So that they have come up, and have their names.
+    // After this call the workers have come up, and have their names.
     drop(pool.stats());
-    // SAFETY: no memory is touched.
+    // SAFETY: `raise` has no preconditions, and touches no memory.
     unsafe { libc::raise(libc::SIGSTOP) };
     unreachable!("nobody lets it go on")
 }
@@ -197,7 +199,8 @@ pub fn prove() {
     let stuck = run("stuck", &order, Duration::from_millis(500));
     assert!(!stuck.passed && stuck.output.contains("hangs"), "{}: {}", stuck.note, stuck.output);
     if cfg!(target_os = "linux") {
-        // The worker in the job, the one that sleeps, and who waits for the job, each with its function.
+        // The worker in the job, the worker that sleeps, and the thread that waits for the job, each with its
+        // function.
         for shown in [
             "\"stuck-0\"",
             "\"stuck-1\"",

@@ -1,4 +1,4 @@
-//! What a worker waits for: the pool's end, a latch, a signal, a moment in time.
+//! The ends of a worker's waits: the pool's end, a latch, a signal, or a moment in time.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::waiting::latch::{Latch, Signal, TaskLatch};
 
 /// The end of a wait. A worker runs jobs, searches and sleeps until it is reached.
 pub(crate) trait Until {
-    /// Whether the end is reached. If so, everything that led to it is visible to the caller.
+    /// Returns whether the end is reached. If so, everything that led to the end is visible to the caller.
     fn done(&self, registry: &Registry) -> bool;
 
     /// Announces that the worker is about to park. The thread that reaches the end must then leave a token with the
@@ -23,12 +23,12 @@ pub(crate) trait Until {
         worker.find(help)
     }
 
-    /// The number of the peer whose deque to look into first.
+    /// Returns the number of the peer whose deque the worker searches first.
     fn hint(&self) -> Option<usize> {
         None
     }
 
-    /// The moment at which the wait gives up.
+    /// Returns the moment at which the wait gives up, if there is one.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -75,7 +75,8 @@ impl Until for TaskLatch {
     }
 }
 
-/// The end of a wait for a signal, or for a moment in time. A signal wakes the worker without having been armed.
+/// The end of a wait for a signal, or for a moment in time. A signal wakes the worker without a call of
+/// [`arm`](Until::arm).
 pub(crate) struct UntilSignal<'s> {
     pub(crate) signal: &'s Signal,
     pub(crate) deadline: Option<Instant>,
@@ -106,8 +107,8 @@ impl Until for UntilTime<'_> {
         Some(self.moment)
     }
 
-    /// Takes nothing out of the inbox: the caller puts the job where others may take it, which one of the inbox
-    /// forbids.
+    /// Takes nothing out of the inbox. The caller puts the job that is found where other workers may take it, and a
+    /// job of the inbox may run on this worker only.
     fn find(&self, worker: &Worker, help: Help) -> Option<Job> {
         worker.find_shared(help)
     }

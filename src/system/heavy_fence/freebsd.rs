@@ -1,16 +1,17 @@
-//! FreeBSD, since 14.1: `membarrier(2)`, with Linux's numbers. A process must register, which takes no time.
+//! FreeBSD, since 14.1: `membarrier(2)`, with Linux's command numbers. A process must register for the call.
+//! Registering takes no time, so the caller does it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::State;
 use crate::system::process;
 
-/// The number of the system call; the libc crate does not have it.
+/// The number of the system call, which the libc crate does not have.
 const MEMBARRIER: libc::c_int = 584;
 const EXPEDITED: libc::c_int = 1 << 3;
 const REGISTER: libc::c_int = 1 << 4;
 
-/// What is known, in the low bits, and above them the generation of the process that asked: a forked child asks again.
+/// Low bits: what is known. Bits above: the generation of the process that asked, so that a forked child asks again.
 static STATE: AtomicU32 = AtomicU32::new(UNASKED);
 const UNASKED: u32 = 0;
 const REFUSED: u32 = 1;
@@ -32,11 +33,12 @@ pub(super) fn prepare() {
     }
 }
 
-/// Returns whether the kernel is new enough: an unknown call would end the process by SIGSYS.
+/// Returns whether the kernel is new enough. In an older kernel the unknown call would end the process by SIGSYS.
 fn has_call() -> bool {
     const FIRST: libc::c_int = 1_401_000;
     let (mut version, mut size): (libc::c_int, usize) = (0, size_of::<libc::c_int>());
-    // SAFETY: the name ends in a zero, and the buffer has the size that is given.
+    // SAFETY: the name ends in a zero, and the pointers lead to a number and to its size, which the call may write.
+    // There is no new value to read.
     let code = unsafe {
         libc::sysctlbyname(
             c"kern.osreldate".as_ptr(),

@@ -1,7 +1,7 @@
 //! Linux, since 4.14: `membarrier(2)`.
 //!
-//! A process must register for the call, once. In a process with a second thread the kernel takes milliseconds for
-//! that, and no pool waits for it: a separate thread registers.
+//! A process must register for the call, once. In a process with more than one thread the kernel takes milliseconds
+//! for that. No pool waits for it: a separate thread registers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -30,7 +30,8 @@ fn membarrier(command: libc::c_int) -> bool {
 pub(super) fn prepare() {
     let generation = u64::from(process::generation()) << GENERATION_SHIFT;
     let seen = STATE.load(Ordering::Relaxed);
-    // A forked child inherits a finished registration, but not the thread that was about to register.
+    // A forked child inherits a finished registration. It does not inherit the thread that was about to register, so
+    // a child that finds `ASKED` from another generation asks again.
     let is_due = seen == UNASKED || seen & KNOWN == ASKED && seen != generation | ASKED;
     let asked = generation | ASKED;
     if !is_due || STATE.compare_exchange(seen, asked, Ordering::Relaxed, Ordering::Relaxed).is_err() {
@@ -40,13 +41,13 @@ pub(super) fn prepare() {
         let works = membarrier(REGISTER) && membarrier(EXPEDITED);
         STATE.store(generation | if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
     };
-    // If the system starts no thread, the caller registers itself and waits.
+    // If the system starts no thread, the caller registers, and waits for the kernel.
     if thread::Builder::new().name("filch-fence".into()).stack_size(64 << 10).spawn(register).is_err() {
         register();
     }
 }
 
-/// Relaxed is enough: the answer decides only which fence comes next.
+/// Relaxed is enough: the answer only decides which kind of fence an owner and a raider use next.
 pub(super) fn state() -> State {
     match STATE.load(Ordering::Relaxed) & KNOWN {
         ASKED => State::Asked,

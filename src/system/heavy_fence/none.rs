@@ -1,5 +1,7 @@
-//! Systems without such a call. macOS has none: .NET's runtime asks Mach for each thread's registers instead, which was
-//! not tried here.
+//! Systems that have no call for a fence on all cores.
+//!
+//! macOS is one of them. An alternative there, not tried: .NET's runtime asks Mach for each thread's registers
+//! instead.
 
 use super::State;
 

@@ -1,4 +1,4 @@
-//! Windows, since Vista: `FlushProcessWriteBuffers`, which was made for this and never fails.
+//! Windows, since Vista: `FlushProcessWriteBuffers`. The call is made for this purpose and never fails.
 
 use super::State;
 

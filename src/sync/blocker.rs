@@ -1,11 +1,12 @@
-//! What a parker blocks on, in the normal build.
+//! Blocks and wakes the thread of a parker, in the normal build.
 //!
-//! A blocker gives up the core and nothing else: the parker's own word says whether there is a token. It needs nothing of
-//! std's thread, which may be gone: a C or C++ host may call in a thread's late destructors.
+//! A blocker gives up the core and keeps no token: the parker's own word says whether there is one. A blocker does
+//! not use std's thread handle. The handle may be gone, because a C or C++ host may call in a thread's late
+//! destructors.
 
 pub(crate) use imp::Blocker;
 
-/// The parker's word is a futex.
+/// Blocks on the parker's word, which is a futex.
 #[cfg(target_os = "linux")]
 mod imp {
     use std::ptr;
@@ -16,23 +17,23 @@ mod imp {
     pub(crate) struct Blocker(());
 
     impl Blocker {
-        /// The calling thread is to block here.
+        /// Makes the calling thread the thread that blocks here.
         #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
         pub(crate) fn adopt(&self) {}
 
-        /// Blocks while `word` is `expected`, until [`wake`](Self::wake) or the end of `timeout`. It may also return early
-        /// for no reason.
+        /// Blocks while `word` is `expected`, until a [`wake`](Self::wake) or the end of `timeout`. It may also
+        /// return early for no reason.
         #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
         pub(crate) fn block(&self, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
             let time = timeout.map(|timeout| libc::timespec {
-                // The type is of another size on some systems.
+                // The size of `tv_sec` differs between systems.
                 tv_sec: timeout.as_secs().try_into().unwrap_or(i32::MAX.into()),
                 tv_nsec: timeout.subsec_nanos() as _,
             });
             let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
             let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-            // SAFETY: the word is alive during the call, and the time is null or on this stack. Whatever the call returns,
-            // the caller looks at the word again.
+            // SAFETY: `word` is borrowed during the call, and the time is null or points to this stack. The result
+            // may be ignored: the caller looks at the word again.
             unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, expected, time) };
         }
 
@@ -46,7 +47,7 @@ mod imp {
     }
 }
 
-/// A lock and a condition, which need no handle of the thread either.
+/// Blocks on a lock and a condition variable, which need no handle of the thread either.
 #[cfg(not(target_os = "linux"))]
 mod imp {
     use std::sync::atomic::AtomicU32;
@@ -60,11 +61,11 @@ mod imp {
     }
 
     impl Blocker {
-        /// The calling thread is to block here.
+        /// Makes the calling thread the thread that blocks here.
         #[expect(clippy::unused_self, reason = "a checker's blocker has a state")]
         pub(crate) fn adopt(&self) {}
 
-        /// Blocks until [`wake`](Self::wake) or the end of `timeout`. It may also return early for no reason.
+        /// Blocks until a [`wake`](Self::wake) or the end of `timeout`. It may also return early for no reason.
         pub(crate) fn block(&self, _word: &AtomicU32, _expected: u32, timeout: Option<Duration>) {
             let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
             if !*woken {

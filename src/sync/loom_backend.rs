@@ -38,16 +38,32 @@ pub(crate) fn light_fence(site: Site) {
     }
 }
 
-/// Whether light fences count: see [`without_light_fences`].
+/// Returns whether light fences count: see [`set_light_fences`].
 #[allow(dead_code, reason = "the models ask")]
 pub(crate) fn has_light_fences() -> bool {
     LIGHT.load(std::sync::atomic::Ordering::Relaxed)
 }
 
-/// From now on this process explores owners that fence themselves.
+/// Makes light fences count from now on, or not. A model whose owners fence themselves says `false`.
 #[allow(dead_code, reason = "the models call it")]
-pub(crate) fn without_light_fences() {
-    LIGHT.store(false, std::sync::atomic::Ordering::Relaxed);
+pub(crate) fn set_light_fences(count: bool) {
+    LIGHT.store(count, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Whether the model's system grants the heavy fence.
+static HEAVY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+
+/// Returns whether the model's system grants the heavy fence: see [`set_heavy_fence`].
+pub(crate) fn has_heavy_fence() -> bool {
+    HEAVY.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// Makes the model's system grant the heavy fence from now on, or refuse it. loom does not see this access. A model
+/// that calls it while other threads run must bring an access that loom sees before the call, and before each use that
+/// depends on it.
+#[allow(dead_code, reason = "the models call it")]
+pub(crate) fn set_heavy_fence(granted: bool) {
+    HEAVY.store(granted, std::sync::atomic::Ordering::Relaxed);
 }
 
 /// A lock and a condition. Not loom's `park`: with it the sleeper would see everything that the waker did, which

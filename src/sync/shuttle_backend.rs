@@ -23,6 +23,11 @@ pub(crate) fn fence(_site: Site) {}
 
 pub(crate) use fence as light_fence;
 
+/// Returns whether the checked system grants the heavy fence. It always does.
+pub(crate) const fn has_heavy_fence() -> bool {
+    true
+}
+
 /// Does nothing: shuttle draws each execution separately.
 pub(crate) fn prune() {}
 

@@ -13,7 +13,7 @@ use crate::jobs::deque::{Deque, Steal, Stealer};
 use crate::jobs::job::{Home, Job, Kind, Words, address_of};
 use crate::jobs::private::{Frame, Settled, Shared, Stack};
 use crate::sync::{Arc, defect};
-use crate::sync::{has_light_fences, without_light_fences};
+use crate::sync::{has_light_fences, set_heavy_fence, set_light_fences};
 use crate::system::heavy_fence;
 use crate::system::parker::Parker;
 use crate::waiting::latch::{TaskLatch, TaskOwner};
@@ -288,6 +288,53 @@ pub(super) fn owner_apart() {
 /// As [`raid_three_deep`], where the system has no fence on all cores: the owner fences itself.
 /// 2 threads, 4 preemptions; 274,157 executions.
 pub(super) fn fenced() {
-    without_light_fences();
+    set_light_fences(false);
     raid_three_deep();
+}
+
+/// Raids, has the system change its mind about the heavy fence, and raids again, while the owner pops a fork, looks
+/// whether it must fence from now on, and pops another.
+///
+/// The gate shows loom the change, and the owner's look for it.
+fn system_changes(granted: bool) {
+    set_heavy_fence(!granted);
+    // The owner may leave the fence to raiders, but does not do so yet if it is only about to be granted.
+    set_light_fences(true);
+    let mut owner = Owner::new(3);
+    set_light_fences(!granted);
+    owner.push();
+    let gate = Arc::new(AtomicUsize::new(0));
+    let raider = {
+        let (shared, gate) = (owner.stack.shared(), Arc::clone(&gate));
+        thread::spawn(move || {
+            raid(&shared);
+            gate.fetch_add(1, Ordering::Relaxed);
+            set_heavy_fence(granted);
+            raid(&shared);
+        })
+    };
+    owner.push();
+    owner.pop();
+    gate.fetch_add(1, Ordering::Relaxed);
+    owner.expose(|_| 0);
+    // The owner fences, or its light fences count.
+    set_light_fences(!owner.stack.shared().is_fenced());
+    owner.push();
+    owner.pop();
+    owner.pop();
+    raider.join().unwrap();
+    owner.finish();
+}
+
+/// Proves: if the system refuses the heavy fence at some moment, a raid takes nothing that its owner may take too.
+/// The owner fences from its next look on, and can be raided again. Each second side runs once.
+/// 2 threads, 3 preemptions; 224,137 executions.
+pub(super) fn refused() {
+    system_changes(false);
+}
+
+/// As [`refused`], where the system answers late: the owner fences first, and then leaves the fence to the raiders.
+/// 2 threads, 2 preemptions; 120,642 executions.
+pub(super) fn granted() {
+    system_changes(true);
 }

@@ -139,8 +139,12 @@ models! {
     whole("chain_demand", 2, ALL, chain::demand);
     whole("chain_owner_apart", 2, ALL, chain::owner_apart);
     whole("chain_fenced", 2, 4, chain::fenced);
+    whole("chain_refused", 2, 3, chain::refused);
+    whole("chain_granted", 2, 2, chain::granted);
     whole("fork_raid", 2, ALL, fork::raid);
     whole("fork_fenced", 2, ALL, fork::fenced);
+    whole("fork_refused", 2, ALL, fork::refused);
+    whole("fork_granted", 2, ALL, fork::granted);
     whole("fork_raid_and_grow", 2, 4, fork::raid_and_grow);
     whole("fork_two_raiders", 3, 4, fork::two_raiders);
     whole("fork_exposure", 3, 4, fork::exposure);
@@ -177,6 +181,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("FORK_POP_LIGHT=none"), model: "chain_raid" },
     Canary { defect: weaken("FORK_POP_FENCE=none"), model: "chain_fenced" },
     Canary { defect: weaken("STACK_POP_FENCE=none"), model: "fork_fenced" },
+    Canary { defect: Defect::Code("refusal_overlooked"), model: "chain_refused" },
+    Canary { defect: Defect::Code("refusal_overlooked"), model: "fork_refused" },
     Canary { defect: weaken("FORK_PUSH=Relaxed"), model: "chain_raid_deep" },
     Canary { defect: weaken("FORK_THAW=Relaxed"), model: "chain_index" },
     Canary { defect: weaken("FORK_FROZEN=Relaxed"), model: "chain_index" },

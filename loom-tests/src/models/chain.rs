@@ -146,6 +146,19 @@ fn raided(deepest: usize, times: usize, play: impl FnOnce(&mut Owner)) {
     owner.finish();
 }
 
+/// Raids, passes the gate, calls `between`, and raids again.
+fn raid_twice(owner: &Owner, between: impl FnOnce() + 'static) -> (Arc<AtomicUsize>, thread::JoinHandle<()>) {
+    let gate = Arc::new(AtomicUsize::new(0));
+    let (shared, passed) = (owner.stack.shared(), Arc::clone(&gate));
+    let raider = thread::spawn(move || {
+        raid(&shared);
+        passed.fetch_add(1, Ordering::Relaxed);
+        between();
+        raid(&shared);
+    });
+    (gate, raider)
+}
+
 /// Proves: with two open forks, each second side runs once, by the owner or by the raider, wherever the raid falls.
 /// The raider sees what was written before the push. Nobody looks at a frame after its end.
 /// 2 threads, exhaustive; 303,164 executions.
@@ -177,15 +190,7 @@ pub(super) fn index() {
     let mut owner = Owner::new(2);
     owner.push();
     owner.push();
-    let gate = Arc::new(AtomicUsize::new(0));
-    let raider = {
-        let (shared, gate) = (owner.stack.shared(), Arc::clone(&gate));
-        thread::spawn(move || {
-            raid(&shared);
-            gate.fetch_add(1, Ordering::Relaxed);
-            raid(&shared);
-        })
-    };
+    let (gate, raider) = raid_twice(&owner, || ());
     gate.fetch_add(1, Ordering::Relaxed);
     owner.pop();
     owner.push();
@@ -303,16 +308,7 @@ fn system_changes(granted: bool) {
     let mut owner = Owner::new(3);
     set_light_fences(!granted);
     owner.push();
-    let gate = Arc::new(AtomicUsize::new(0));
-    let raider = {
-        let (shared, gate) = (owner.stack.shared(), Arc::clone(&gate));
-        thread::spawn(move || {
-            raid(&shared);
-            gate.fetch_add(1, Ordering::Relaxed);
-            set_heavy_fence(granted);
-            raid(&shared);
-        })
-    };
+    let (gate, raider) = raid_twice(&owner, move || set_heavy_fence(granted));
     owner.push();
     owner.pop();
     gate.fetch_add(1, Ordering::Relaxed);

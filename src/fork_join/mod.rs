@@ -2,6 +2,6 @@
 
 pub(crate) mod broadcast;
 pub(crate) mod fork;
-mod fork_job;
+pub(crate) mod fork_job;
 pub(crate) mod join;
 pub(crate) mod scope;

@@ -93,15 +93,34 @@ fn where_it_is_told() {
 
 #[test]
 fn a_pool_made_by_a_pinned_worker_sees_all_cores() {
+    fn sorted(mut cores: Vec<Option<usize>>) -> Vec<Option<usize>> {
+        cores.sort_unstable();
+        cores
+    }
     let outer = Pool::new().unwrap();
-    let (workers, cores) = (outer.workers(), pinned(&outer));
+    let (workers, cores) = (outer.workers(), sorted(pinned(&outer)));
     let nested = within(LONG, move || {
         outer.install(|| {
             let inner = Pool::new().unwrap();
-            (inner.workers(), pinned(&inner))
+            (inner.workers(), sorted(pinned(&inner)))
         })
     });
     assert_eq!(nested, (workers, cores));
+}
+
+/// Several pools that are smaller than the machine do not share a core while others have no worker. The test runs in a
+/// child: pools of other tests have cores, too.
+#[test]
+fn small_pools_spread() {
+    common::passes_in_child("small_pools_spread", "", || {
+        let cores = Pool::new().unwrap().workers();
+        for _ in 0..20 {
+            let pools: Vec<Pool> =
+                (0..cores).map(|_| Pool::builder().workers(1).build().unwrap()).collect();
+            let taken: BTreeSet<_> = pools.iter().flat_map(pinned).flatten().collect();
+            assert_eq!(taken.len(), cores, "{taken:?}");
+        }
+    });
 }
 
 #[test]

@@ -29,6 +29,7 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("chain_two_raiders", 3, 3),
     ("chain_exposed_and_raided", 2, 4),
     ("chain_demand", 2, ALL),
+    ("chain_rest", 2, ALL),
     ("chain_owner_apart", 2, ALL),
     ("latch_passing_zero", 2, ALL),
     ("latch_late_release", 2, ALL),

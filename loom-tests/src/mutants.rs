@@ -65,6 +65,7 @@ const LIKELY: &[(&str, &[&str])] = &[
             "fork_raid",
         ],
     ),
+    ("REST", &["chain_rest"]),
     ("STACK", &["fork_raid", "fork_demand", "fork_two_raiders", "fork_raid_and_grow", "fork_exposure"]),
     ("SPARE", &["spare_relieved", "spare_again", "spare_runs", "spare_shutdown"]),
     ("SCOPE", &["scope_nested", "scope_two_thieves", "pool_smoke_scope"]),

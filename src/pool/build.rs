@@ -12,7 +12,7 @@ use super::builder::PoolBuilder;
 use super::worker_thread::{Starter, Threads, WorkerThread};
 use crate::error::BuildError;
 use crate::scheduler::peer::{Peer, WorkerParts};
-use crate::scheduler::registry::{Registry, Shared};
+use crate::scheduler::registry::{Registry, Settings, Shared};
 use crate::scheduler::spares::{Spares, default_beside};
 use crate::scheduler::worker::{
     Worker, WorkerStart, lend_host, return_host, return_host_of_dropped_pool, with_current,
@@ -132,7 +132,7 @@ impl PoolBuilder {
     }
 
     fn start_by(self, starter: &mut Starter<'_>) -> Result<(Pool, Arc<CountLatch>), Failed> {
-        let plan = self.plan().map_err(Failed::Refused)?;
+        let (workers, cores) = self.plan().map_err(Failed::Refused)?;
         let may_use_heavy = self.asymmetric_fences != Some(false);
         if self.asymmetric_fences == Some(true) {
             if !heavy_fence::prepare_and_wait() {
@@ -157,31 +157,28 @@ impl PoolBuilder {
                 return Err(Failed::Refused(BuildError::AlreadyWorker));
             }
         }
-        let mut all_parts: Vec<WorkerParts> =
-            (0..plan.len()).map(|_| WorkerParts::new(may_use_heavy)).collect();
+        let mut all_parts: Vec<WorkerParts> = (0..workers).map(|_| WorkerParts::new(may_use_heavy)).collect();
         if !MODEL && let Some(parts) = all_parts.first() {
             // The first steal in a process makes crossbeam set up what all deques share. If a worker's thread did
             // that and the process forked at that moment, no pool of the child could ever take a job. So it happens
             // here.
             let _ = parts.deque.stealer().steal();
         }
-        let peers = plan
-            .iter()
-            .zip(&all_parts)
-            .enumerate()
-            .map(|(index, (&asked, parts))| {
-                let runs = !(host && index == 0);
-                let asked = asked.filter(|_| runs);
-                CachePadded::new(Peer::new(parts, format!("{name}-{index}"), asked, runs))
-            })
-            .collect();
+        let peer = |(index, parts)| {
+            let runs = !(host && index == 0);
+            CachePadded::new(Peer::new(parts, format!("{name}-{index}"), runs))
+        };
+        let peers = all_parts.iter().enumerate().map(peer).collect();
         let unparkers = all_parts.iter().map(|parts| parts.parker.unparker()).collect();
-        let max_spares = spares.unwrap_or_else(|| default_beside(plan.len()));
+        let max_spares = spares.unwrap_or_else(|| default_beside(workers));
         let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
-        let spares = Spares::new(plan.len(), max_spares, name.clone(), stack_size);
-        let threads = plan.len() - usize::from(host);
-        let registry: Shared =
-            Arc::new(Registry::new(peers, sleep, hooks, help_stack, threads, spares, may_use_heavy));
+        let spares = Spares::new(workers, max_spares, name.clone(), stack_size);
+        let threads = workers - usize::from(host);
+        if host {
+            cores.spare_the_caller();
+        }
+        let settings = Settings { hooks, help_stack, cores, may_use_heavy };
+        let registry: Shared = Arc::new(Registry::new(peers, sleep, threads, spares, settings));
         if host {
             let parts = all_parts.remove(0);
             lend_host(Worker::new(WorkerStart { index: 0, registry: Arc::clone(&registry), parts }, true));
@@ -196,7 +193,7 @@ impl PoolBuilder {
                 Err(payload) => Cause::Panic(payload),
             };
             // A worker that was never started must not hold up the pool's end.
-            for missing in index + 1..plan.len() {
+            for missing in index + 1..workers {
                 registry.worker_lost(missing);
             }
             if !defect("start_not_undone") {

@@ -161,7 +161,7 @@ impl Pool {
                 parked: peer.counters.parked.get(),
                 woken: peer.counters.woken.get(),
                 deque_depth: peer.stealer.len() + peer.private.len(),
-                asked: peer.asked,
+                asked: self.registry.cores.of(index),
                 pinned_to: self.registry.sleep.home(index),
             })
             .collect();

@@ -21,8 +21,12 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Placement {
-    /// Binds worker *i* to the *i*-th core that the process may use. Workers beyond the last core are not bound: two
-    /// workers that shared a core could not make way for each other.
+    /// Binds each worker to a core of its own among those that the process may use: to the core that its thread
+    /// starts on, unless another worker of this process is bound to that core and there is one without. So several
+    /// small pools, and several processes with small pools, do not share cores while others are idle. Workers beyond
+    /// the number of cores are not bound: two workers that shared a core could not make way for each other.
+    ///
+    /// Which worker has which core differs from run to run. Use [`List`](Self::List) to decide that.
     #[default]
     Cores,
     /// Binds no worker: the system decides where each runs.

@@ -1,4 +1,4 @@
-//! Checks the options of a builder, before anything is allocated or started, and assigns cores to workers.
+//! Checks the options of a builder, before anything is allocated or started, and says which cores the workers may have.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,15 @@ use super::placement::Placement;
 use crate::error::BuildError;
 use crate::sync::MODEL;
 use crate::system::affinity;
+use crate::system::core_choice::CoreChoice;
 use crate::waiting::sleep::MAX_WORKERS;
 
 /// The largest stack that is asked of the system, in bytes: rounding it up to whole pages cannot overflow.
 const MAX_STACK: usize = isize::MAX as usize / 2;
 
 impl PoolBuilder {
-    /// Returns the core of each worker, by number; `None` for a worker that is not to be bound.
-    pub(super) fn plan(&self) -> Result<Vec<Option<usize>>, BuildError> {
+    /// Returns the number of workers, and the cores that they are to be bound to.
+    pub(super) fn plan(&self) -> Result<(usize, CoreChoice), BuildError> {
         let snapshot = affinity::refresh();
         if self.name.contains('\0') {
             return Err(BuildError::NameContainsNul { name: self.name.clone() });
@@ -59,6 +60,10 @@ impl PoolBuilder {
             return Err(BuildError::TooManySpares { workers, spares, max: MAX_WORKERS });
         }
         let cores = if MODEL { &[] } else { cores };
-        Ok((0..workers).map(|index| cores.get(index).copied()).collect())
+        let choice = match self.placement {
+            Placement::List(_) => CoreChoice::by_number(cores, workers),
+            Placement::Cores | Placement::Unpinned => CoreChoice::free(cores, workers),
+        };
+        Ok((workers, choice))
     }
 }

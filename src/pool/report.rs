@@ -52,7 +52,8 @@ pub struct WorkerReport {
     pub run: u64,
     /// Panics of these jobs that went to the panic handler.
     pub panicked: u64,
-    /// The core that the worker's placement asked for, if any.
+    /// The core that the worker's placement asked for, if any; with [`Placement::Cores`](crate::Placement::Cores), the
+    /// core that the worker chose.
     pub asked: Option<usize>,
     /// The core that the worker was bound to, if any.
     pub pinned_to: Option<usize>,
@@ -69,7 +70,7 @@ impl Shutdown {
                 name: peer.name.clone(),
                 run: peer.counters.jobs(),
                 panicked: peer.counters.panicked.get(),
-                asked: peer.asked,
+                asked: registry.cores.of(index),
                 pinned_to: registry.sleep.home(index),
             })
             .collect();

@@ -139,10 +139,11 @@ impl WorkerThread {
         {
             let _current = Current::set(&worker);
             let bind = || {
-                if let Some(core) = me.asked
-                    && affinity::pin(core)
-                {
+                let Some(core) = registry.cores.choose(worker.index) else { return };
+                if affinity::pin(core) {
                     registry.sleep.set_home(worker.index, core);
+                } else {
+                    registry.cores.left(worker.index);
                 }
             };
             // If the pool was dropped before this thread ran, a move to another core would take longer than all else
@@ -153,6 +154,9 @@ impl WorkerThread {
                 bind();
             }
             self.started.count_down();
+            if registry.hooks.has_start() {
+                worker.note_work();
+            }
             registry.hooks.call(|hooks| &hooks.on_start, worker.index);
             worker.main_loop(|| {
                 if in_vain {
@@ -160,6 +164,9 @@ impl WorkerThread {
                 }
             });
             worker.leave_pool();
+            if registry.sleep.home(worker.index).is_some() {
+                registry.cores.left(worker.index);
+            }
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
             // While this thread still is the worker: a hook or handler that this drops may call a shutdown, which is
             // refused on a worker and would wait for ever elsewhere.

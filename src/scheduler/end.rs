@@ -18,6 +18,7 @@ use std::time::Instant;
 use super::finish::Last;
 use super::registry::Registry;
 use super::sources::Source;
+use super::worker::with_current;
 use crate::error::ClosedReason;
 use crate::jobs::job::Job;
 use crate::scheduler::panic_at::PanicAt;
@@ -134,7 +135,11 @@ impl Registry {
             match last {
                 Last::Nothing => return true,
                 Last::Wait => return false,
-                Last::Call(finishers) => self.finishers.call(finishers),
+                Last::Call(finishers) => {
+                    // They submit jobs, and the caller may be a worker that is about to sleep.
+                    with_current(|worker| worker.map_or((), |worker| worker.note_work()));
+                    self.finishers.call(finishers);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::jobs::inbox::Inbox;
 use crate::jobs::job::Job;
 use crate::jobs::private;
 use crate::scheduler::stats::Counters;
-use crate::sync::Arc;
+use crate::sync::{Arc, EXHAUSTIVE};
 use crate::system::parker::Parker;
 use crate::waiting::latch::CountLatch;
 
@@ -21,11 +21,11 @@ pub(crate) struct WorkerParts {
 impl WorkerParts {
     /// Creates the parts. `may_use_heavy`: whether thieves may use the system's fence.
     pub(crate) fn new(may_use_heavy: bool) -> WorkerParts {
-        WorkerParts {
-            deque: Deque::new_lifo(),
-            stack: private::Stack::new(may_use_heavy),
-            parker: Parker::new(),
+        let stack = private::Stack::new(may_use_heavy);
+        if !EXHAUSTIVE {
+            stack.rest();
         }
+        WorkerParts { deque: Deque::new_lifo(), stack, parker: Parker::new() }
     }
 }
 
@@ -39,22 +39,19 @@ pub(crate) struct Peer {
     /// The worker writes these with each job, so they lie on cache lines apart from what thieves read.
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,
-    /// The core that the placement asks for.
-    pub(crate) asked: Option<usize>,
     /// Reaches zero when the worker has left its main loop for good. Zero from the start for a worker without a
     /// main loop and for a spare.
     pub(crate) running: CountLatch,
 }
 
 impl Peer {
-    pub(crate) fn new(parts: &WorkerParts, name: String, asked: Option<usize>, running: bool) -> Peer {
+    pub(crate) fn new(parts: &WorkerParts, name: String, running: bool) -> Peer {
         Peer {
             stealer: parts.deque.stealer(),
             private: parts.stack.shared(),
             inbox: Inbox::new(),
             counters: CachePadded::new(Counters::new()),
             name,
-            asked,
             running: CountLatch::new(usize::from(running)),
         }
     }

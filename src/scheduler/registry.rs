@@ -13,8 +13,9 @@ use super::sources::Sources;
 use super::spares::Spares;
 use crate::jobs::deque::Injector;
 use crate::jobs::job::Job;
-use crate::sync::site::{FORK_HEAVY, THREADS};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, MODEL, Mutex, StdArc, defect, fence, spin_loop};
+use crate::sync::site::{FORK_HEAVY, REST_LOOK_FENCE, THREADS};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, EXHAUSTIVE, MODEL, Mutex, StdArc, defect, fence, spin_loop};
+use crate::system::core_choice::CoreChoice;
 use crate::system::unwind::Payload;
 use crate::system::{heavy_fence, process};
 use crate::waiting::latch::CountLatch;
@@ -49,6 +50,7 @@ pub(crate) struct Registry {
     pub(crate) wait_graph: StdArc<WaitGraph>,
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
+    pub(crate) cores: CoreChoice,
     /// Whether the pool may use the system's fence.
     pub(super) may_use_heavy: bool,
     pub(crate) finishers: Finishers,
@@ -66,16 +68,23 @@ pub(crate) struct Registry {
     generation: u32,
 }
 
+/// What the builder decided.
+pub(crate) struct Settings {
+    pub(crate) hooks: Hooks,
+    pub(crate) help_stack: usize,
+    pub(crate) cores: CoreChoice,
+    pub(crate) may_use_heavy: bool,
+}
+
 impl Registry {
     pub(crate) fn new(
         peers: Box<[CachePadded<Peer>]>,
         sleep: Sleep,
-        hooks: Hooks,
-        help_stack: usize,
         threads: usize,
         spares: Spares,
-        may_use_heavy: bool,
+        settings: Settings,
     ) -> Registry {
+        let Settings { hooks, help_stack, cores, may_use_heavy } = settings;
         let lent = threads < peers.len();
         Registry {
             peers,
@@ -85,6 +94,7 @@ impl Registry {
             help_stack,
             wait_graph: WaitGraph::shared(),
             spares,
+            cores,
             may_use_heavy,
             finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),
@@ -147,15 +157,22 @@ impl Registry {
     /// Leaves a demand with every peer, and looks whether any peer has private jobs that can be raided. A worker
     /// calls this at its last look before it sleeps, or before it ends a search while others sleep.
     ///
-    /// If the result is [`Keep::Nothing`], the next push of each peer sees the demand. `idle` is the number of
-    /// workers that have nothing to do, and so have no private jobs.
-    pub(super) fn others_keep_jobs(&self, idle: usize) -> Keep {
+    /// If the result is [`Keep::Nothing`], the next push of each peer sees the demand. `me` is the caller's number, and
+    /// `idle` the number of workers that have nothing to do, and so have no private jobs.
+    pub(super) fn others_keep_jobs(&self, me: usize, idle: usize) -> Keep {
         self.all_peers().for_each(|peer| peer.private.demand());
         // If all workers are idle, no peer has private jobs. A worker that ends its search has set its own limit to 0
         // as well, so its next push answers the demand. The count proves nothing once spares were made: a spare that
         // is relieved and on its way to rest counts as idle too, beside as many workers as the pool has.
         if idle >= self.peers.len() && self.spares.made() == 0 {
             return Keep::Nothing;
+        }
+        if !EXHAUSTIVE {
+            fence(REST_LOOK_FENCE);
+            let mut others = self.all_peers().enumerate().filter(|&(index, _)| index != me);
+            if others.all(|(_, peer)| peer.private.is_at_rest()) {
+                return Keep::Nothing;
+            }
         }
         // Under a checker the light fence of a push is a real fence, so this fence is enough there.
         let sure = if self.uses_heavy() {
@@ -180,8 +197,8 @@ impl Registry {
     /// Returns whether the peers have a job for another worker. Calls [`others_keep_jobs`](Self::others_keep_jobs),
     /// for a worker that goes on and would wake that other worker. If the first look is not sure, there is a second
     /// look a moment later, when the stores of the peers have left their cores.
-    pub(super) fn others_have_jobs(&self, idle: usize) -> bool {
-        match self.others_keep_jobs(idle) {
+    pub(super) fn others_have_jobs(&self, me: usize, idle: usize) -> bool {
+        match self.others_keep_jobs(me, idle) {
             Keep::Some => true,
             Keep::Nothing => false,
             Keep::Unsure => {
@@ -189,7 +206,7 @@ impl Registry {
                 while start.elapsed() < DRAIN {
                     spin_loop();
                 }
-                self.others_keep_jobs(idle) == Keep::Some
+                self.others_keep_jobs(me, idle) == Keep::Some
             }
         }
     }

@@ -169,7 +169,8 @@ pub struct WorkerStats {
     pub woken: u64,
     /// Jobs in the worker's deque now, and private jobs in front of it.
     pub deque_depth: usize,
-    /// The core that the placement asked for, if any.
+    /// The core that the placement asked for, if any. With [`Placement::Cores`](crate::Placement::Cores), the core that
+    /// the worker chose when its thread started.
     pub asked: Option<usize>,
     /// The core that the worker is bound to. `None` if no core was asked for, or the system refused.
     pub pinned_to: Option<usize>,

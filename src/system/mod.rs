@@ -1,6 +1,7 @@
 //! What the machine and the operating system give: cores, fences, parking, spinning, processes, panics.
 
 pub(crate) mod affinity;
+pub(crate) mod core_choice;
 pub(crate) mod heavy_fence;
 pub(crate) mod parker;
 pub(crate) mod process;

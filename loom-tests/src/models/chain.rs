@@ -12,7 +12,8 @@ use super::staff::{self, Task};
 use crate::jobs::deque::{Deque, Steal, Stealer};
 use crate::jobs::job::{Home, Job, Kind, Words, address_of};
 use crate::jobs::private::{Frame, Settled, Shared, Stack};
-use crate::sync::{Arc, defect};
+use crate::sync::site::REST_LOOK_FENCE;
+use crate::sync::{Arc, defect, fence};
 use crate::sync::{has_light_fences, set_heavy_fence, set_light_fences};
 use crate::system::heavy_fence;
 use crate::system::parker::Parker;
@@ -273,6 +274,30 @@ pub(super) fn demand() {
     let found = sleeper.join().unwrap();
     assert!(found || exposed == 2, "model: a fork is hidden from a sleeper");
     owner.finish();
+}
+
+/// Proves: an owner at rest begins to work while a worker falls asleep that relies on its rest. The owner's first look
+/// at what is wanted sees the sleeper's demand. The owner does so twice. It pushes nothing: under loom the light fence
+/// of a push would hide a missing fence.
+/// 2 threads, exhaustive; 93 executions.
+pub(super) fn demand_at_rest() {
+    let owner = Owner::new(1);
+    owner.stack.rest();
+    let sleeper = {
+        let shared = owner.stack.shared();
+        thread::spawn(move || {
+            shared.demand();
+            fence(REST_LOOK_FENCE);
+            shared.is_at_rest()
+        })
+    };
+    owner.stack.work();
+    let mut saw = owner.stack.is_wanted();
+    owner.stack.rest();
+    owner.stack.work();
+    saw |= owner.stack.is_wanted();
+    let relied = sleeper.join().unwrap();
+    assert!(saw || !relied, "model: a worker at rest oversees a demand");
 }
 
 /// Proves: a raid takes a fork while its owner, which believes the fork gone, begins an isolated wait. The fork's job

@@ -137,6 +137,7 @@ models! {
     whole("chain_two_raiders", 3, 3, chain::two_raiders);
     whole("chain_exposed_and_raided", 2, 6, chain::exposed_and_raided);
     whole("chain_demand", 2, ALL, chain::demand);
+    whole("chain_rest", 2, ALL, chain::demand_at_rest);
     whole("chain_owner_apart", 2, ALL, chain::owner_apart);
     whole("chain_fenced", 2, 4, chain::fenced);
     whole("chain_refused", 2, 3, chain::refused);
@@ -191,6 +192,8 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: Defect::Code("freeze_unheeded"), model: "chain_exposed_and_raided" },
     Canary { defect: weaken("FORK_PUSH_LIGHT=none"), model: "chain_demand" },
     Canary { defect: weaken("FORK_HEAVY=none"), model: "chain_demand" },
+    Canary { defect: weaken("REST_END_FENCE=none"), model: "chain_rest" },
+    Canary { defect: weaken("REST_LOOK_FENCE=none"), model: "chain_rest" },
     Canary { defect: Defect::Code("private_kept"), model: "chain_owner_apart" },
     Canary { defect: weaken("STACK_POP_LIGHT=none"), model: "fork_raid" },
     Canary { defect: weaken("FORK_HEAVY=none"), model: "fork_raid" },

@@ -13,10 +13,11 @@ use crate::Pool;
 use crate::jobs::job::Job;
 use crate::scheduler::hooks::Hooks;
 use crate::scheduler::peer::{Peer, WorkerParts};
-use crate::scheduler::registry::{Registry, Shared};
+use crate::scheduler::registry::{Registry, Settings, Shared};
 use crate::scheduler::spares::Spares;
 use crate::scheduler::worker::{Current, Worker, WorkerStart};
 use crate::sync::Arc;
+use crate::system::core_choice::CoreChoice;
 use crate::system::parker::Parker;
 use crate::waiting::sleep::Sleep;
 
@@ -50,10 +51,12 @@ pub(super) fn starts<const N: usize>() -> [WorkerStart; N] {
 pub(super) fn starts_beside<const N: usize>(spares: usize) -> [WorkerStart; N] {
     let all_parts: [WorkerParts; N] = std::array::from_fn(|_| WorkerParts::new(true));
     let peers =
-        all_parts.iter().map(|parts| CachePadded::new(Peer::new(parts, String::new(), None, false))).collect();
+        all_parts.iter().map(|parts| CachePadded::new(Peer::new(parts, String::new(), false))).collect();
     let sleep = Sleep::new(all_parts.iter().map(|parts| parts.parker.unparker()).collect(), spares);
     let spares = Spares::new(N, spares, String::new(), None);
-    let registry: Shared = Arc::new(Registry::new(peers, sleep, Hooks::default(), 0, N, spares, true));
+    let cores = CoreChoice::free(&[], N);
+    let settings = Settings { hooks: Hooks::default(), help_stack: 0, cores, may_use_heavy: true };
+    let registry: Shared = Arc::new(Registry::new(peers, sleep, N, spares, settings));
     let mut index = 0;
     all_parts.map(|parts| {
         index += 1;

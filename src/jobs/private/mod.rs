@@ -20,6 +20,7 @@ mod fencing;
 mod fork_list;
 mod frame;
 mod job_stack;
+mod rest;
 
 pub(crate) use fencing::Fencing;
 pub(crate) use fork_list::Settled;
@@ -30,15 +31,17 @@ use std::ops::Deref;
 
 use crate::jobs::job::Job;
 use crate::sync::site::FORK_ANSWER_FENCE;
-use crate::sync::{Arc, fence};
+use crate::sync::{Arc, MODEL, fence};
 use crate::waiting::latch::TaskOwner;
 use fork_list::ForkList;
 use job_stack::Jobs;
+use rest::Rest;
 
 /// The private part of a worker as other workers see it.
 pub(crate) struct Shared {
     jobs: Jobs,
     forks: ForkList,
+    rest: Rest,
     /// Whether raiders may use the system's fence.
     may_use_heavy: bool,
 }
@@ -70,6 +73,13 @@ impl Shared {
     /// Whether a raider needs no fence of the system's.
     pub(crate) fn is_fenced(&self) -> bool {
         self.forks.is_fenced()
+    }
+
+    /// Whether the owner is at rest, and sees each demand of the caller's before it pushes again. The caller must
+    /// have fenced with `REST_LOOK_FENCE` since its demand.
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.rest.is_on()
     }
 
     /// Takes the oldest fork or, if it gets none, the oldest job. It leaves forks, or jobs, alone while another
@@ -108,7 +118,8 @@ impl Stack {
     /// Creates an empty stack. Its raiders may use the system's fence if `may_use_heavy` says so.
     pub(crate) fn new(may_use_heavy: bool) -> Stack {
         let fencing = Fencing::possible(may_use_heavy);
-        Stack(Arc::new(Shared { jobs: Jobs::new(fencing), forks: ForkList::new(fencing), may_use_heavy }))
+        let (jobs, forks) = (Jobs::new(fencing), ForkList::new(fencing));
+        Stack(Arc::new(Shared { jobs, forks, rest: Rest::new(), may_use_heavy }))
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -132,6 +143,21 @@ impl Private {
     /// Sets the owner that waits for the forks that leave from now on. To be called while no fork is private.
     pub(crate) fn set_owner(&self, owner: TaskOwner) {
         self.shared.forks.set_owner(owner);
+    }
+
+    /// Whether the owner has noted that it is at rest.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.shared.rest.is_on()
+    }
+
+    /// Notes that the owner is at rest: it has nothing private, and pushes nothing before [`work`](Self::work).
+    pub(crate) fn rest(&self) {
+        self.shared.rest.begin();
+    }
+
+    /// Notes that the owner is about to run a job, or anything else that may push.
+    pub(crate) fn work(&self) {
+        self.shared.rest.end();
     }
 
     /// Whether another worker wants a job.
@@ -169,6 +195,7 @@ impl Private {
     /// * The pointer is valid for the whole object that begins with the frame.
     #[inline(always)]
     pub(crate) unsafe fn push_fork(&self, frame: *const Frame) -> bool {
+        debug_assert!(MODEL || !self.shared.rest.is_on(), "a fork of a worker at rest");
         // SAFETY: by the caller's promise, and the caller is the owner.
         unsafe { self.shared.forks.push(frame) };
         self.is_wanted()
@@ -198,6 +225,7 @@ impl Private {
     /// must then call [`expose`](Self::expose) before the next push.
     #[inline(always)]
     pub(crate) fn push(&self, job: Job) -> bool {
+        debug_assert!(MODEL || !self.shared.rest.is_on(), "a job of a worker at rest");
         // SAFETY: the caller is the owner.
         unsafe { self.shared.jobs.push(job) }
     }

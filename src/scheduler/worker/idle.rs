@@ -14,7 +14,7 @@ use super::{Help, Worker};
 use crate::jobs::job::Job;
 use crate::scheduler::registry::Keep;
 use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::sync::{MODEL, defect, fence};
+use crate::sync::{EXHAUSTIVE, MODEL, defect, fence};
 use crate::system::parker;
 use crate::system::spin::{Spin, WAKE, offer};
 use crate::waiting::latch::Signal;
@@ -92,15 +92,26 @@ impl Worker {
     }
 
     /// As [`next`](Self::next). `searching`: the worker counts as searching already.
-    pub(super) fn next_from<U: Until>(&self, until: &U, help: Help, mut searching: bool) -> Next {
+    pub(super) fn next_from<U: Until>(&self, until: &U, help: Help, searching: bool) -> Next {
         if !self.may_take(help) {
             return self.next_own(until, help);
         }
+        let next = self.next_of_any(until, help, searching);
+        if !U::IN_JOB && matches!(next, Next::Job(_)) {
+            self.note_work();
+        }
+        next
+    }
+
+    fn next_of_any<U: Until>(&self, until: &U, help: Help, mut searching: bool) -> Next {
         let sleep = &self.registry.sleep;
         loop {
             if let Some(next) = self.look(until, || until.find(self, help)) {
                 self.stop_searching(searching);
                 return next;
+            }
+            if !U::IN_JOB {
+                self.note_rest();
             }
             if U::SEARCH && U::IN_JOB && !searching {
                 // Not counted as searching, so that no worker with nothing else to do loses its place as a searcher.
@@ -141,6 +152,7 @@ impl Worker {
         let state = sleep.fall_asleep(self.index, searching, U::IN_JOB);
         if !U::IN_JOB && state.closed() {
             self.registry.end_if(state);
+            self.note_rest();
         }
         let keep = if until.done(&self.registry)
             || self.registry.has_work() && !defect("sleeps_unlooked")
@@ -148,7 +160,7 @@ impl Worker {
         {
             Keep::Some
         } else {
-            self.registry.others_keep_jobs(state.idle())
+            self.registry.others_keep_jobs(self.index, state.idle())
         };
         if keep != Keep::Some {
             counters.parked.add(1);
@@ -171,15 +183,35 @@ impl Worker {
             && !until.done(&self.registry)
             && !self.registry.has_work()
             && self.inbox_is_empty()
-            && self.registry.others_keep_jobs(state.idle()) != Keep::Some
+            && self.registry.others_keep_jobs(self.index, state.idle()) != Keep::Some
+    }
+
+    /// Notes that this worker is at rest, unless something is private. To be called outside any job.
+    fn note_rest(&self) {
+        if !EXHAUSTIVE && !self.at_rest.get() && self.stack.is_empty() {
+            self.at_rest.set(true);
+            self.stack.rest();
+        }
+    }
+
+    /// Notes that this worker is about to run a job, or anything else that may submit one.
+    #[inline]
+    pub(crate) fn note_work(&self) {
+        if self.at_rest.replace(false) {
+            self.stack.work();
+        }
     }
 
     /// Returns the first job of the main loop. A worker that finds none sleeps without a search: nobody has forked
     /// yet.
     pub(super) fn first(&self, until: &UntilEnd) -> Next {
         if let Some(next) = self.look(until, || self.find(Help::Any)) {
+            if matches!(next, Next::Job(_)) {
+                self.note_work();
+            }
             return next;
         }
+        self.note_rest();
         self.sleep(until, false);
         self.next_from(until, Help::Any, true)
     }
@@ -255,7 +287,7 @@ impl Worker {
             let sleep = &self.registry.sleep;
             // An owner may have answered the sleepers' demand with jobs that this worker and others took.
             sleep.end_search(|state| {
-                self.registry.has_work() || self.registry.others_have_jobs(state.idle() + 1)
+                self.registry.has_work() || self.registry.others_have_jobs(self.index, state.idle() + 1)
             });
         }
     }

@@ -43,7 +43,7 @@ use crate::jobs::private::Stack;
 use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::Shared;
 use crate::scheduler::rng::Rng;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, EXHAUSTIVE, Mutex};
 use crate::system::parker::{Parker, Unparker};
 use crate::waiting::latch::TaskOwner;
 use fairness::Fairness;
@@ -93,6 +93,8 @@ pub(crate) struct Worker {
     outside: Cell<bool>,
     /// The [position](stack_position) of this thread's stack when the thread became a worker.
     base: usize,
+    /// Whether the private stack says that this worker is at rest.
+    at_rest: Cell<bool>,
     /// Whether the thread is in a call of [`blocking`](fn@crate::blocking).
     blocked: Cell<bool>,
     /// The isolated call that this thread is in, if any. It restricts which jobs may run on top.
@@ -117,6 +119,11 @@ impl Worker {
         parker.adopt();
         let owner = TaskOwner::new(index, false);
         stack.set_owner(owner);
+        if lent && !EXHAUSTIVE {
+            // A lent thread has no main loop, and so never says that it rests.
+            stack.work();
+        }
+        let at_rest = Cell::new(!EXHAUSTIVE && stack.is_at_rest());
         Worker {
             stack,
             index,
@@ -134,6 +141,7 @@ impl Worker {
             lent,
             outside: Cell::new(lent),
             base: stack_position(),
+            at_rest,
             blocked: Cell::new(false),
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),

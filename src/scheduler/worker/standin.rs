@@ -82,7 +82,7 @@ impl Registry {
         let number = Registry::engage(this, slot, true)?;
         let index = this.spares.first + number;
         let state = this.let_stand_in(number, searching);
-        let left = this.has_work_for(slot) || this.others_have_jobs(state.idle());
+        let left = this.has_work_for(slot) || this.others_have_jobs(index, state.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
@@ -144,7 +144,7 @@ impl Registry {
         let role = &self.spares.spare(number).role;
         if role.compare_exchange(CALLED, RESTING, SPARE_RELIEVE.get(), SPARE_LOOK.get()).is_ok() {
             let _ = self.sleep.get_up(index, false);
-            self.sleep.end_search(|state| self.has_work() || self.others_have_jobs(state.idle() + 1));
+            self.sleep.end_search(|state| self.has_work() || self.others_have_jobs(index, state.idle() + 1));
             self.rests(number);
         } else {
             role.swap(RELIEVED, SPARE_RELIEVE.get());
@@ -186,7 +186,7 @@ impl Registry {
                 }
                 let parts = WorkerParts::new(this.may_use_heavy);
                 let name = format!("{}-spare-{number}", spares.name);
-                let peer = CachePadded::new(Peer::new(&parts, name, None, false));
+                let peer = CachePadded::new(Peer::new(&parts, name, false));
                 let spare = Spare { peer, role: AtomicU32::new(RESTING), slot: AtomicUsize::new(0) };
                 this.sleep.add_spare(spares.first + number, parts.parker.unparker());
                 let set = spares.all[number].set(Box::new(spare));
@@ -267,6 +267,7 @@ fn stand_by(start: WorkerStart) {
             bind(&mut bound, registry.sleep.home(slot));
             if hooked.is_none() {
                 hooked = Some(slot);
+                worker.note_work();
                 registry.hooks.call(|hooks| &hooks.on_start, slot);
             }
             worker.stand_in(&|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);

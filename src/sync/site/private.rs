@@ -54,6 +54,17 @@ sites! {
     /// `FORK_ANSWER_FENCE`.
     FORK_DEMAND_FENCE = SeqCst;
 
+    /// The owner notes that it is at rest. Relaxed: it has nothing private, and nothing else is read for it.
+    REST_BEGIN = Relaxed;
+    /// The owner notes that it is at work again. Relaxed: `REST_END_FENCE` orders the store.
+    REST_END = Relaxed;
+    /// Between that store and the owner's next look at `limit`. Partner: `REST_LOOK_FENCE`.
+    REST_END_FENCE = SeqCst;
+    /// Another worker looks whether the owner is at rest. Relaxed: `REST_LOOK_FENCE` orders the look.
+    REST_LOOK = Relaxed;
+    /// Between the store of 0 into `limit` and that look. Partner: `REST_END_FENCE`.
+    REST_LOOK_FENCE = SeqCst;
+
     /// The owner reads a word that only the owner writes. Relaxed.
     STACK_TOP_OWN = Relaxed;
     /// The owner raises the top, with the slot below it written. Partner: `STACK_TOP_RAID`.

@@ -115,8 +115,7 @@ fn small_pools_spread() {
     common::passes_in_child("small_pools_spread", "", || {
         let cores = Pool::new().unwrap().workers();
         for _ in 0..20 {
-            let pools: Vec<Pool> =
-                (0..cores).map(|_| Pool::builder().workers(1).build().unwrap()).collect();
+            let pools: Vec<Pool> = (0..cores).map(|_| Pool::builder().workers(1).build().unwrap()).collect();
             let taken: BTreeSet<_> = pools.iter().flat_map(pinned).flatten().collect();
             assert_eq!(taken.len(), cores, "{taken:?}");
         }

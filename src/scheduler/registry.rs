@@ -62,6 +62,8 @@ pub(crate) struct Registry {
     pub(super) lent: bool,
     /// Whether the last owner has let go of the pool.
     pub(super) owner_dropped: AtomicBool,
+    /// How many threads wait [apart](super::worker) without a spare.
+    pub(super) stuck: AtomicUsize,
     /// Reaches zero when a pool without a thread of its own is closed and has run all that it accepted.
     pub(super) drained: CountLatch,
     pub(super) sources: Mutex<Sources>,
@@ -101,6 +103,7 @@ impl Registry {
             staying: AtomicUsize::new(threads),
             lent,
             owner_dropped: AtomicBool::new(false),
+            stuck: AtomicUsize::new(0),
             drained: CountLatch::new(1),
             sources: Mutex::new(Sources { members: Numbered::default(), closed: false, drained: false }),
             generation: process::generation(),

@@ -34,6 +34,8 @@ pub(super) struct Spare {
     pub(super) role: AtomicU32,
     /// The number of the worker that it stands in for.
     pub(super) slot: AtomicUsize,
+    /// The spare that it has called, while it waits itself.
+    pub(super) standin: Mutex<Option<usize>>,
 }
 
 /// The spares of a pool. Their peers' numbers follow those of the workers.

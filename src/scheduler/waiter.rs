@@ -152,12 +152,12 @@ fn spin_for_answer(registry: &Registry) -> Spin {
 
 fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
     let wait = worker.allowed_wait(wait);
-    let help = if matches!(wait, None | Some(Wait::Steal)) { Help::Any } else { Help::Nothing };
-    if wait != Some(Wait::Steal) && worker.may_lend_place() {
-        let parks = wait == Some(Wait::Park);
-        worker.wait_related(until, help, || if parks { None } else { worker.own_if_isolated() });
+    if worker.is_apart(wait) {
+        worker.wait_apart(until, || None);
+    } else if wait != Some(Wait::Steal) && worker.may_lend_place() {
+        worker.wait_related(until, Help::Any, || None);
     } else {
-        worker.wait_until(until, help);
+        worker.wait_until(until, Help::Any);
     }
 }
 

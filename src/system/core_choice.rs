@@ -45,7 +45,7 @@ impl CoreChoice {
     /// Lets each worker choose one of `cores`. Workers beyond the number of cores are not bound.
     pub(crate) fn free(cores: &[usize], workers: usize) -> CoreChoice {
         let chosen = vec![None; workers];
-        CoreChoice(Mutex::new(Cores { free: cores.to_vec(), chosen, choosers: cores.len() }))
+        CoreChoice(Mutex::new(Cores { free: cores.to_vec(), chosen, choosers: cores.len().min(workers) }))
     }
 
     /// Notes that worker 0 is the calling thread, which stays unbound: leaves it the core that it is on.
@@ -93,6 +93,11 @@ impl CoreChoice {
         {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// Whether some worker may be bound.
+    pub(crate) fn binds(&self) -> bool {
+        lock(&self.0).is_none_or(|cores| cores.choosers > 0 || cores.chosen.iter().any(Option::is_some))
     }
 
     /// Returns the core that worker `index` has chosen, or was given.

@@ -88,6 +88,9 @@ impl<T> JoinHandle<T> {
     /// ```
     pub fn join_with(self, wait: Wait) -> Result<T, JoinError> {
         if !self.packet.lost() {
+            if wait == Wait::OwnScope {
+                self.begin();
+            }
             let _ = self.packet.done.wait_until(None, Some(wait));
         }
         self.result()

@@ -358,13 +358,16 @@ impl Drop for Tell {
 /// Runs random programs, from one to three threads at a time, on one or two pools of one to four workers.
 pub fn programs(order: &Order) -> String {
     // Ways to wait, whether there are chains, and how many spares.
-    const GRAMMARS: [(&[Wait], bool, usize); 6] = [
+    const GRAMMARS: [(&[Wait], bool, usize); 9] = [
         (&[], true, 500),
         (&[Wait::OwnScope, Wait::Park], true, 500),
         (&[Wait::Steal], false, 500),
         (&[Wait::Steal, Wait::OwnScope, Wait::Park], false, 500),
         (&[Wait::Steal], false, 0),
         (&[Wait::Steal], false, 2),
+        (&[Wait::OwnScope, Wait::Park], false, 0),
+        (&[Wait::OwnScope, Wait::Park], false, 2),
+        (&[Wait::Steal, Wait::OwnScope, Wait::Park], false, 1),
     ];
     let (mut pieces, mut round) = (0, order.seed);
     for _ in (0..order.size).step_by(SHARE) {

@@ -27,7 +27,7 @@ pub(super) fn relieved() {
     let [start] = staff::starts_beside::<1>(1);
     let registry = Arc::clone(&start.registry);
     staff::work(start, |_| {
-        let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
+        let standin = Registry::call_spare(&registry, 0, 0, false, false).standin().expect("a spare");
         registry.relieve(standin);
     });
     end(&registry);
@@ -74,7 +74,7 @@ pub(super) fn runs() {
 pub(super) fn again() {
     let [start, other] = staff::starts_beside::<2>(1);
     let registry = Arc::clone(&start.registry);
-    let standin = Registry::call_spare(&registry, 0, false).expect("a spare");
+    let standin = Registry::call_spare(&registry, 0, 0, false, false).standin().expect("a spare");
     registry.relieve(standin);
     loom::explore();
     staff::work(other, |worker| {

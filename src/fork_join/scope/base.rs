@@ -121,17 +121,17 @@ impl Base {
         let address = (&raw const *self).addr();
         let lends = worker.may_lend_place();
         // The only worker of a pool must not park: its jobs would be left to a spare, which may be blocked on what
-        // the caller holds.
-        let alone = self.registry.peers.len() == 1;
+        // the caller holds. Without spares, none must: all of them may park.
+        let must_run = !lends || self.registry.peers.len() == 1;
         let wait =
-            if wait == Some(Wait::Park) && alone { Some(Wait::OwnScope) } else { worker.allowed_wait(wait) };
-        let help = worker.help(wait.unwrap_or(Wait::Steal));
+            if wait == Some(Wait::Park) && must_run { Some(Wait::OwnScope) } else { worker.allowed_wait(wait) };
         // While this is above zero, the newest of the worker's own jobs is younger than the scope.
         let has_local = || self.local.get() as isize > 0;
         match wait {
             None if lends => worker.run_own_of_scope(address, has_local),
-            Some(Wait::Park) if lends => {}
-            _ => while help != Help::Nothing && has_local() && worker.run_own() {},
+            Some(Wait::OwnScope) => worker.run_own_of_scope(address, has_local),
+            Some(Wait::Park) => {}
+            _ => while has_local() && worker.run_own() {},
         }
         self.merged.set(true);
         let open = self.local.get().wrapping_sub(OPEN);
@@ -139,10 +139,10 @@ impl Base {
             return;
         }
         match wait {
-            None if lends => worker.wait_for_scope(latch, address, help),
-            Some(Wait::OwnScope) if lends => worker.wait_related(latch, help, || worker.own()),
-            Some(Wait::Park) if lends => worker.wait_related(latch, help, || None),
-            _ => worker.wait_until(latch, help),
+            None if lends => worker.wait_for_scope(latch, address, Some(Help::Near)),
+            None | Some(Wait::OwnScope) if worker.is_apart(wait) => worker.wait_for_scope(latch, address, None),
+            Some(Wait::Park) => worker.wait_apart(latch, || None),
+            _ => worker.wait_until(latch, Help::Near),
         }
     }
 

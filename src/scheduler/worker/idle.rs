@@ -221,7 +221,6 @@ impl Worker {
     fn next_own<U: Until>(&self, until: &U, help: Help) -> Next {
         loop {
             let own = || match help {
-                Help::Nothing => None,
                 // The thief that this worker waits for may itself wait for this worker's turn of a broadcast.
                 Help::Near | Help::Own if !self.is_isolated() => self.own().or_else(|| self.take_from_inbox()),
                 _ => self.own(),
@@ -231,8 +230,10 @@ impl Worker {
             }
             self.expose_all();
             if until.arm() && !until.done(&self.registry) {
-                self.me().counters.parked.add(1);
-                self.parker.park(until.deadline());
+                let last_resort = self.park_stuck(until);
+                if let Some(job) = last_resort {
+                    return Next::Job(job);
+                }
             }
         }
     }

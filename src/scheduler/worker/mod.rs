@@ -21,9 +21,11 @@ mod idle;
 mod nesting;
 mod run;
 mod share;
+mod spare_thread;
 pub(super) mod standin;
 mod steal_backoff;
 mod until;
+mod wait_apart;
 mod wait_in_job;
 mod wait_mode;
 
@@ -97,6 +99,8 @@ pub(crate) struct Worker {
     at_rest: Cell<bool>,
     /// Whether the thread is in a call of [`blocking`](fn@crate::blocking).
     blocked: Cell<bool>,
+    /// Whether a spare has this worker's place for the length of that call.
+    place_lent: Cell<bool>,
     /// The isolated call that this thread is in, if any. It restricts which jobs may run on top.
     isolation: Cell<Option<Isolation>>,
     /// What its forks' latches say about their owner: this worker's `index`, and whether `isolation` is set.
@@ -143,6 +147,7 @@ impl Worker {
             base: stack_position(),
             at_rest,
             blocked: Cell::new(false),
+            place_lent: Cell::new(false),
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),
             nested: RefCell::default(),

@@ -31,7 +31,7 @@ impl Worker {
             // Under loom `may_begin` always agrees: its threads have small stacks at unknown places, and its models
             // are shallow.
             Help::Near => self.may_begin(),
-            Help::Own | Help::Nothing => false,
+            Help::Own => false,
         }
     }
 
@@ -49,15 +49,6 @@ impl Worker {
     /// call: there a wait that steals would find few jobs, and would keep the worker's place.
     pub(crate) fn allowed_wait(&self, asked: Option<Wait>) -> Option<Wait> {
         asked.filter(|&wait| wait != Wait::Steal || !self.is_isolated())
-    }
-
-    /// Which jobs this worker may run while it waits as `wait` says, in a scope of its pool.
-    pub(crate) fn help(&self, wait: Wait) -> Help {
-        match wait {
-            Wait::Steal => Help::Near,
-            Wait::Park if self.registry.peers.len() > 1 => Help::Nothing,
-            Wait::Park | Wait::OwnScope => Help::Own,
-        }
     }
 
     /// Runs `f`: isolated, if `wait` asks for that.

@@ -48,40 +48,64 @@
 //! From the call until it rests, a spare counts as entered. So a closed pool does not end before the spare rests. The
 //! threads of spares leave when the pool has ended, or after [`REST`] without a call.
 
-use std::time::{Duration, Instant};
-
 use crossbeam_utils::CachePadded;
 
-use super::idle::Next;
-use super::until::Until;
-use super::{Current, Help, Worker, WorkerStart};
+use super::WorkerStart;
+use super::spare_thread::stand_by;
 use crate::jobs::job::Job;
 use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
-use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, TAKEN};
+use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare};
 use crate::scheduler::thread::{Trace, spawn_thread};
-use crate::sync::site::{
-    SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_REST, SPARE_SLOT, SPARE_TAKE, SPARES_MADE,
-};
-use crate::sync::{Arc, AtomicU32, AtomicUsize, MODEL, Mutex, defect, lock};
-use crate::system::affinity;
-use crate::system::unwind::AbortOnUnwind;
+use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT, SPARES_MADE};
+use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, defect, lock};
 use crate::waiting::sleep::Snapshot;
 
-/// A spare's thread ends when nobody has called the spare for this long.
-const REST: Duration = Duration::from_secs(10);
-
-/// The number of a spare that stands in for a worker.
+/// A spare that stands in for a worker.
 #[must_use = "it stands in until it is relieved"]
-pub(crate) struct Standin(usize);
+pub(crate) struct Standin {
+    number: usize,
+    /// The spare that called it, if it was one.
+    caller: Option<usize>,
+}
+
+/// What a call for a spare brought.
+pub(crate) enum Call {
+    Standin(Standin),
+    /// The caller is a spare that was relieved: the worker that it stood in for is back in its place.
+    Relieved,
+    /// All spares are in use.
+    Refused,
+}
+
+impl Call {
+    pub(crate) fn standin(self) -> Option<Standin> {
+        match self {
+            Call::Standin(standin) => Some(standin),
+            Call::Relieved | Call::Refused => None,
+        }
+    }
+}
 
 impl Registry {
-    /// Calls a spare that stands in for the worker `slot`, which is about to wait. `searching`: whether that worker
-    /// counts as searching. It does not any more if a spare was called. Returns `None` if there is no spare.
-    pub(crate) fn call_spare(this: &Shared, slot: usize, searching: bool) -> Option<Standin> {
-        let number = Registry::engage(this, slot, true)?;
+    /// Calls a spare that stands in for the worker `slot`. The caller, number `caller`, is about to wait in that
+    /// worker's place: it is the worker, or a spare of the worker. `searching`: whether it counts as searching. It
+    /// does not any more if a spare was called. `anyway`: calls one even for a spare that was relieved.
+    pub(crate) fn call_spare(this: &Shared, caller: usize, slot: usize, searching: bool, anyway: bool) -> Call {
+        let caller = caller.checked_sub(this.spares.first);
+        // Until the call is complete: who relieves the caller meanwhile finds the spare that it called.
+        let mut below = caller.map(|caller| lock(&this.spares.spare(caller).standin));
+        let relieved = |caller: usize| this.spares.spare(caller).role.load(SPARE_LOOK.get()) == RELIEVED;
+        if !anyway && caller.is_some_and(relieved) && !defect("relieved_calls") {
+            return Call::Relieved;
+        }
+        let Some(number) = Registry::engage(this, slot, true) else { return Call::Refused };
         let index = this.spares.first + number;
         let state = this.let_stand_in(number, searching);
+        if let Some(below) = &mut below {
+            **below = Some(number);
+        }
+        drop(below);
         let left = this.has_work_for(slot) || this.others_have_jobs(index, state.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
@@ -90,7 +114,7 @@ impl Registry {
                 this.sleep.nudge(index);
             }
         }
-        Some(Standin(number))
+        Call::Standin(Standin { number, caller })
     }
 
     /// Gives a job to one worker. If that worker is a lent thread that was returned, gives the job to a spare in its
@@ -137,9 +161,19 @@ impl Registry {
         state
     }
 
-    /// Relieves a spare: the wait that it was called for is over.
+    /// Relieves a spare: the wait that it was called for is over. If that spare waits itself, relieves the spare that
+    /// it has called instead, and so on: the worker that is back has its place alone.
     pub(crate) fn relieve(&self, standin: Standin) {
-        let Standin(number) = standin;
+        let Standin { number, caller } = standin;
+        let taken = caller.map(|caller| lock(&self.spares.spare(caller).standin).take());
+        if taken == Some(None) {
+            // The caller was relieved during its wait, and its spare with it. That spare may serve another by now.
+            return;
+        }
+        self.relieve_number(number);
+    }
+
+    fn relieve_number(&self, number: usize) {
         let index = self.spares.first + number;
         let role = &self.spares.spare(number).role;
         if role.compare_exchange(CALLED, RESTING, SPARE_RELIEVE.get(), SPARE_LOOK.get()).is_ok() {
@@ -149,6 +183,11 @@ impl Registry {
         } else {
             role.swap(RELIEVED, SPARE_RELIEVE.get());
             self.sleep.nudge(index);
+            // After the exchange: from here on the spare calls none.
+            let below = lock(&self.spares.spare(number).standin).take();
+            if let Some(below) = below.filter(|_| !defect("standins_left")) {
+                self.relieve_number(below);
+            }
         }
     }
 
@@ -187,7 +226,8 @@ impl Registry {
                 let parts = WorkerParts::new(this.may_use_heavy);
                 let name = format!("{}-spare-{number}", spares.name);
                 let peer = CachePadded::new(Peer::new(&parts, name, false));
-                let spare = Spare { peer, role: AtomicU32::new(RESTING), slot: AtomicUsize::new(0) };
+                let (role, slot) = (AtomicU32::new(RESTING), AtomicUsize::new(0));
+                let spare = Spare { peer, role, slot, standin: Mutex::default() };
                 this.sleep.add_spare(spares.first + number, parts.parker.unparker());
                 let set = spares.all[number].set(Box::new(spare));
                 debug_assert!(set.is_ok(), "made once, with the lock");
@@ -229,7 +269,7 @@ impl Registry {
     }
 
     /// Puts a spare whose role is `RESTING` on the list of those that may be called.
-    fn rests(&self, number: usize) {
+    pub(super) fn rests(&self, number: usize) {
         lock(&self.spares.threads).resting.push(number);
         self.end_hold();
     }
@@ -237,106 +277,5 @@ impl Registry {
     /// Whether some queue holds a job that the worker `slot` may run.
     fn has_work_for(&self, slot: usize) -> bool {
         self.has_work() || !self.peers[slot].inbox.is_empty()
-    }
-}
-
-/// The body of a spare's thread: waits to be called, stands in, rests, and so on until the spare retires or the pool
-/// ends.
-fn stand_by(start: WorkerStart) {
-    let guard = AbortOnUnwind("the code of a spare itself panicked");
-    let registry = Arc::clone(&start.registry);
-    let number = start.index - registry.spares.first;
-    let spare = registry.spares.spare(number);
-    let worker = Worker::new(start, false);
-    let mut hooked = None;
-    let mut bound = None;
-    {
-        let _current = Current::set(&worker);
-        let mut since = Instant::now();
-        loop {
-            let role = spare.role.compare_exchange(CALLED, TAKEN, SPARE_TAKE.get(), SPARE_LOOK.get());
-            if role.is_err() {
-                if registry.sleep.snapshot().ended() || since.elapsed() >= REST && retire(&registry, number) {
-                    break;
-                }
-                worker.park((!MODEL).then(|| since + REST));
-                continue;
-            }
-            let slot = spare.slot.load(SPARE_SLOT.get());
-            worker.number.set(slot);
-            bind(&mut bound, registry.sleep.home(slot));
-            if hooked.is_none() {
-                hooked = Some(slot);
-                worker.note_work();
-                registry.hooks.call(|hooks| &hooks.on_start, slot);
-            }
-            worker.stand_in(&|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);
-            spare.role.swap(RESTING, SPARE_REST.get());
-            registry.rests(number);
-            since = Instant::now();
-        }
-        worker.leave_pool();
-        if let Some(slot) = hooked {
-            registry.hooks.call(|hooks| &hooks.on_exit, slot);
-        }
-        registry.spare_left(worker.number.get());
-    }
-    let parts = worker.into_parts();
-    lock(&registry.spares.threads).vacant.push((number, parts));
-    std::mem::forget(guard);
-}
-
-/// Takes a spare off the list of those that rest. Returns `false` if the spare was called meanwhile.
-fn retire(registry: &Registry, number: usize) -> bool {
-    let resting = &mut lock(&registry.spares.threads).resting;
-    let place = resting.iter().position(|&resting| resting == number);
-    place.map(|place| resting.swap_remove(place)).is_some()
-}
-
-/// Binds the calling thread to `core`, that of the worker that it stands in for, or to none. Does nothing if `bound`
-/// says that it is so already.
-fn bind(bound: &mut Option<Option<usize>>, core: Option<usize>) {
-    if *bound == Some(core) || MODEL {
-        return;
-    }
-    *bound = Some(core);
-    match core {
-        Some(core) => _ = affinity::pin(core),
-        // The thread inherits its binding from the thread that started it, which may have been bound.
-        None => _ = affinity::unpin_current_thread(),
-    }
-}
-
-/// The end of a spare's main loop: it is relieved, or the pool has ended.
-struct UntilRelieved<'f>(&'f dyn Fn() -> bool);
-
-impl Until for UntilRelieved<'_> {
-    fn done(&self, registry: &Registry) -> bool {
-        (self.0)() || registry.sleep.snapshot().ended()
-    }
-
-    const IN_JOB: bool = false;
-}
-
-impl Worker {
-    /// Stands in for a worker: runs the main loop from the moment at which this spare was woken, until it is
-    /// `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector.
-    pub(in crate::scheduler) fn stand_in(&self, relieved: &dyn Fn() -> bool) {
-        let _ = self.registry.sleep.get_up(self.index, false);
-        let until = UntilRelieved(relieved);
-        let mut next = self.next_from(&until, Help::Any, true);
-        while let Next::Job(job) = next {
-            self.run(job);
-            next = self.next(&until, Help::Any);
-        }
-        self.expose_all();
-        let mut left = false;
-        while let Some(job) = self.pop_deque() {
-            self.registry.injector.push(job);
-            left = true;
-        }
-        if left {
-            self.registry.sleep.published();
-        }
     }
 }

@@ -7,10 +7,8 @@
 //! | a fork that has left | the fork itself | the worker's own deque |
 //! | | forks that the fork's thief has made since (leap-frogging: Wagner and Calder, 1993) | the thief's deque |
 //! | a scope | the jobs of that scope | the worker's own deque, its peers' deques |
-//! | anything, in an isolated call | the jobs pushed since the call began | the worker's own deque |
 //!
-//! The invariant: a related job adds no edge to the wait-for graph. The wait cannot end before that job has ended,
-//! or, in an isolated call, the waiting call pushed the job itself.
+//! The invariant: a related job adds no edge to the wait-for graph. The wait cannot end before that job has ended.
 //!
 //! A job that is not related may come to wait for the job beneath it, and then neither goes on. For those jobs a
 //! [spare](crate::scheduler::spares) has the worker's place until the wait is over.
@@ -22,8 +20,9 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use super::idle::{BRIEF, Next};
-use super::standin::Standin;
+use super::standin::{Call, Standin};
 use super::until::Until;
+use super::wait_apart::poll_until;
 use super::{Help, Worker};
 use crate::jobs::job::{Home, Job};
 use crate::jobs::private;
@@ -33,10 +32,20 @@ use crate::sync::{MODEL, fence};
 use crate::system::spin::{Spin, WAKE};
 use crate::waiting::latch::TaskLatch;
 
+/// How a sleep inside a job ended, while another thread has the worker's place.
+enum Asleep {
+    Done,
+    /// With a job of the isolated call that the worker is in, which nobody has taken for a while.
+    Left(Job),
+    /// Work waits, and a thread that has a worker's place runs no job but its own. It may be the very thread that has
+    /// this worker's place.
+    NobodyActive,
+}
+
 impl Worker {
-    /// Parks the thread until it gets a token, or until `deadline`.
-    pub(crate) fn park(&self, deadline: Option<Instant>) {
-        self.parker.park(deadline);
+    /// Parks the thread until it gets a token, or until `deadline`. Returns whether there was a token.
+    pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
+        self.parker.park(deadline)
     }
 
     /// Whether a wait lends this worker's place to a spare: if the worker is inside its pool, and the pool may have
@@ -46,15 +55,30 @@ impl Worker {
     }
 
     /// Waits until `until` is done. Runs the jobs that `related` finds. When it finds none, a spare takes this
-    /// worker's place. If there is no spare, runs the jobs that `otherwise` allows.
+    /// worker's place. If there is no spare, runs the jobs that `otherwise` allows; in an isolated call, waits
+    /// [apart](super::wait_apart).
     pub(crate) fn wait_related<U: Until>(
         &self,
         until: &U,
         otherwise: Help,
-        related: impl FnMut() -> Option<Job>,
+        mut related: impl FnMut() -> Option<Job>,
     ) {
-        if !self.lend_place(until, related) {
-            while let Next::Job(job) = self.next(until, otherwise) {
+        if self.is_isolated() {
+            return self.wait_apart(until, related);
+        }
+        // After each job another look for a spare: one may rest by now.
+        while !self.lend_place(until, &mut related) {
+            if self.may_take(otherwise) {
+                match self.next(until, otherwise) {
+                    Next::Job(job) => self.run_on_top(job),
+                    Next::Done => return,
+                }
+            } else if let Some(job) = self.own().or_else(|| self.take_from_inbox()) {
+                // Of the inbox too: whoever has the awaited job may wait for this worker's turn of a broadcast.
+                self.run_on_top(job);
+            } else if until.arm()
+                && let Some(job) = self.park_stuck(until)
+            {
                 self.run_on_top(job);
             }
         }
@@ -69,6 +93,7 @@ impl Worker {
             }
             related().map(Next::Job)
         };
+        let mut anyway = false;
         loop {
             // The jobs that were run meanwhile may have pushed others.
             self.expose_all();
@@ -85,17 +110,59 @@ impl Worker {
                 self.stop_searching(searching);
                 return true;
             }
-            let Some(standin) = Registry::call_spare(&self.registry, self.number.get(), searching) else {
-                self.stop_searching(searching);
-                return false;
+            let standin = match self.call_spare(searching, anyway) {
+                Call::Standin(standin) => Some(standin),
+                Call::Relieved => None,
+                Call::Refused => return false,
             };
-            while !until.done(&self.registry) {
-                self.me().counters.parked.add(1);
-                self.park(until.deadline());
+            let asleep = self.sleep_in_job(until, standin.is_some());
+            if let Some(standin) = standin {
+                self.registry.relieve(standin);
             }
-            self.registry.relieve(standin);
-            return true;
+            match asleep {
+                Asleep::Done => return true,
+                Asleep::Left(job) => self.run_on_top(job),
+                Asleep::NobodyActive => anyway = true,
+            }
         }
+    }
+
+    /// Calls a spare, unless one has this worker's place already.
+    fn call_spare(&self, searching: bool, anyway: bool) -> Call {
+        let call = if self.place_lent.get() {
+            Call::Relieved
+        } else {
+            Registry::call_spare(&self.registry, self.index, self.number.get(), searching, anyway)
+        };
+        if !matches!(call, Call::Standin(_)) {
+            self.stop_searching(searching);
+        }
+        call
+    }
+
+    /// Sleeps until `until` is done, while another thread has this worker's place: a spare of its own, if it
+    /// `has_standin`.
+    fn sleep_in_job<U: Until>(&self, until: &U, has_standin: bool) -> Asleep {
+        while !until.done(&self.registry) {
+            self.me().counters.parked.add(1);
+            if has_standin && !self.is_isolated() {
+                self.park(until.deadline());
+                continue;
+            }
+            let token = self.park(poll_until(until.deadline()));
+            if token || until.done(&self.registry) {
+                continue;
+            }
+            if self.is_isolated()
+                && let Some(job) = self.own()
+            {
+                return Asleep::Left(job);
+            }
+            if !has_standin && self.registry.is_any_stuck() && self.registry.has_work() {
+                return Asleep::NobodyActive;
+            }
+        }
+        Asleep::Done
     }
 
     /// Looks again and again for about the price of one wake. `Err` if it found nothing: whether the worker counts as
@@ -137,6 +204,7 @@ impl Worker {
         impl Drop for Relieve<'_> {
             fn drop(&mut self) {
                 self.0.blocked.set(false);
+                self.0.place_lent.set(false);
                 if let Some(standin) = self.1.take() {
                     self.0.registry.relieve(standin);
                 }
@@ -147,7 +215,9 @@ impl Worker {
         }
         self.expose_all();
         self.blocked.set(true);
-        let _relieve = Relieve(self, Registry::call_spare(&self.registry, self.number.get(), false));
+        let standin = self.call_spare(false, false).standin();
+        self.place_lent.set(standin.is_some());
+        let _relieve = Relieve(self, standin);
         f()
     }
 
@@ -170,9 +240,7 @@ impl Worker {
             return true;
         }
         let missed = Cell::new(false);
-        self.wait_related(latch, otherwise, || {
-            self.take_leap(latch, &missed).or_else(|| self.own_if_isolated())
-        });
+        self.wait_related(latch, otherwise, || self.take_leap(latch, &missed));
         false
     }
 
@@ -186,13 +254,15 @@ impl Worker {
         }
     }
 
-    /// Waits for the end of the scope with the base at `base`.
-    pub(crate) fn wait_for_scope(&self, latch: &TaskLatch, base: usize, otherwise: Help) {
+    /// Waits for the end of the scope with the base at `base`. If it finds no spare, runs the jobs that `otherwise`
+    /// allows; if there is none such, waits [apart](super::wait_apart).
+    pub(crate) fn wait_for_scope(&self, latch: &TaskLatch, base: usize, otherwise: Option<Help>) {
         let missed = Cell::new(false);
-        self.wait_related(latch, otherwise, || {
-            let own = self.take_own_of_scope(base).or_else(|| self.own_if_isolated());
-            own.or_else(|| self.steal_of_scope(base, &missed))
-        });
+        let related = || self.take_own_of_scope(base).or_else(|| self.steal_of_scope(base, &missed));
+        match otherwise {
+            Some(help) => self.wait_related(latch, help, related),
+            None => self.wait_apart(latch, related),
+        }
     }
 
     /// Takes the newest of this worker's own jobs that belongs to the scope with the base at `base`.

@@ -61,8 +61,6 @@ pub(crate) enum Help {
     Near,
     /// Its own jobs.
     Own,
-    /// No jobs.
-    Nothing,
 }
 
 /// An isolated call on a worker's stack: only jobs that were pushed since the call began may run on top of it.

@@ -37,6 +37,8 @@ sites! {
     /// The number of threads that have not come to their end. Relaxed: it only tells which thread is the last. What
     /// that thread drops lies behind locks.
     STAYING = Relaxed;
+    /// How many threads wait apart without a spare. Relaxed: a hint, which is looked at again and again.
+    STUCK = Relaxed;
     /// Whether the last owner of a pool has let go of the pool. Relaxed: it only permits a lent thread to forget that
     /// it is a worker. To forget that touches nothing of another thread.
     ABANDONED = Relaxed;

@@ -162,6 +162,57 @@ fn all_sides_meet() {
     });
 }
 
+/// A chain of forks, one in the first side of the other, all of whose sides wait for each other.
+#[test]
+fn all_sides_of_a_chain_meet() {
+    fn chain(sides: usize, meet: &(dyn Fn() + Sync)) {
+        if sides > 1 {
+            filch::join(|| chain(sides - 1, meet), meet);
+        } else {
+            meet();
+        }
+    }
+    both_ways(|builder| {
+        for workers in [2, 3, 5, 8, 16] {
+            let pool = builder().workers(workers).build().unwrap();
+            for round in 1..=10 {
+                let here = AtomicUsize::new(0);
+                pool.install(|| {
+                    fib(15 + round % 4);
+                    chain(workers, &|| {
+                        here.fetch_add(1, Ordering::AcqRel);
+                        until(|| here.load(Ordering::Acquire) >= workers);
+                    });
+                });
+            }
+        }
+    });
+}
+
+/// Of a loop over many small items two neighbours need each other. With time instead of a meeting: two items that
+/// take long run side by side, not one after the other.
+#[test]
+fn two_neighbours_of_a_loop_meet() {
+    both_ways(|builder| {
+        for (workers, items) in [(2, 1024), (4, 1024), (8, 256), (16, 256)] {
+            let pool = builder().workers(workers).build().unwrap();
+            for round in 0..20 {
+                let special = ((round * 38 + 10) % items) & !1;
+                let here = AtomicUsize::new(0);
+                pool.install(|| {
+                    fib(18);
+                    each(0..items, &|item| {
+                        if item / 2 == special / 2 {
+                            here.fetch_add(1, Ordering::AcqRel);
+                            until(|| here.load(Ordering::Acquire) == 2);
+                        }
+                    });
+                });
+            }
+        }
+    });
+}
+
 /// A long walk, for example through a tree of directories, goes one level deeper with each fork. At its end stands a
 /// fork whose sides need each other.
 #[test]

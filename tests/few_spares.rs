@@ -6,7 +6,7 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::{LIMIT, within};
+use common::{LIMIT, until, within};
 use filch::{CountLatch, Pool, Wait};
 
 const APART: [Wait; 2] = [Wait::OwnScope, Wait::Park];
@@ -236,6 +236,68 @@ fn a_worker_that_is_back_has_its_place_alone() {
             assert!(both.load(Ordering::SeqCst) <= 4, "{both:?} jobs ran beside another one");
             second.count_down();
             ended.wait();
+        }
+    });
+}
+
+/// A spare is bound like the worker that it stands in for, and its thread ends after its rest.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_a_spare_runs_and_when_it_ends() {
+    within(LIMIT, || {
+        let pool = Pool::builder().workers(1).name("resting").build().unwrap();
+        let gate = latch(1);
+        let gate_too = Arc::clone(&gate);
+        let first = pool.spawn(move || {
+            gate_too.wait();
+            common::cores::cores()
+        });
+        let second = pool.spawn(move || {
+            let here = common::cores::cores();
+            gate.count_down();
+            here
+        });
+        let (worker, spare) = (first.join().unwrap(), second.join().unwrap());
+        assert_eq!((worker.len(), &worker), (1, &spare));
+        assert_eq!(pool.stats().run_by_spares, 1);
+        until(|| common::threads_named("resting-spare") == 0);
+        // Another one comes when it is wanted.
+        let inner = pool.install(|| filch::spawn(|| 7).join_with(Wait::Park));
+        assert_eq!(inner.unwrap(), 7);
+    });
+}
+
+/// Without spares, `blocking` calls its closure.
+#[test]
+fn blocking_without_a_spare() {
+    within(LIMIT, || {
+        let pool = pool(1, 0);
+        assert_eq!(pool.install(|| filch::blocking(|| filch::blocking(|| 7))), 7);
+        assert_eq!(pool.stats().spares, 0);
+    });
+}
+
+/// A wait for a handle that has a limit of time gives the handle back, in a job and outside, and the handle can still be
+/// joined.
+#[test]
+fn a_handle_that_comes_back() {
+    within(LIMIT, || {
+        for spares in [0, 1, 64] {
+            let pool = pool(2, spares);
+            let gate = latch(1);
+            let gate_too = Arc::clone(&gate);
+            let job = pool.spawn(move || {
+                gate_too.wait();
+                7
+            });
+            let back = |job: filch::JoinHandle<i32>| {
+                let job = job.join_timeout(std::time::Duration::ZERO).expect_err("it waits");
+                job.join_timeout(std::time::Duration::from_millis(2)).expect_err("it waits")
+            };
+            let job = back(job);
+            let job = pool.install(|| back(job));
+            gate.count_down();
+            assert_eq!(pool.install(|| job.join_timeout(std::time::Duration::MAX)).unwrap().unwrap(), 7);
         }
     });
 }

@@ -51,6 +51,9 @@ fn every_call_of_the_child_says_so() {
             if !matches!(pool.spawn(|| ()).join(), Err(JoinError::ForkedProcess)) {
                 return 2;
             }
+            if filch::blocking(|| 7) != 7 {
+                return 2;
+            }
             if !pool.try_install(|| ()).is_err_and(|closed| closed.reason() == ClosedReason::ForkedProcess) {
                 return 3;
             }

@@ -49,3 +49,48 @@ fn the_largest_count() {
     let power = (CountLatch::MAX + 1).trailing_zeros();
     assert!(source("docs/DESIGN.md").contains(&format!("counts up to 2^{power} − 1")));
 }
+
+/// Numbers that are no part of the interface: each constant is compared with the sentences about it.
+#[test]
+fn numbers_inside() {
+    let documents = [
+        ("src/scheduler/spares.rs", "const DEFAULT: usize = 64;", "README.md", "one of 64 spares"),
+        (
+            "src/scheduler/spares.rs",
+            "const DEFAULT: usize = 64;",
+            "src/pool/builder.rs",
+            "up to 64 spares may stand in",
+        ),
+        (
+            "src/scheduler/worker/spare_thread.rs",
+            "const REST: Duration = Duration::from_secs(10);",
+            "src/pool/builder.rs",
+            "The thread ends after 10 s without work.",
+        ),
+        (
+            "src/pool/builder.rs",
+            "const HELP_STACK: usize = 256 << 10;",
+            "docs/DESIGN.md",
+            "less than 256 KiB of its stack",
+        ),
+        (
+            "src/scheduler/worker/nesting.rs",
+            "const ROOM_WAITS: usize = if MODEL { 1 } else { 16 };",
+            "docs/DESIGN.md",
+            "waits for room 16 deep",
+        ),
+        ("src/queue/time_slice.rs", "const STRIDE: u32 = 16;", "CHANGELOG.md", "for up to 16 if the jobs"),
+        (
+            "src/scheduler/worker/wait_apart.rs",
+            "const POLL: Duration = Duration::from_millis(1);",
+            "src/scheduler/worker/wait_mode.rs",
+            "nobody has taken it within a millisecond",
+        ),
+    ];
+    for (file, code, document, sentence) in documents {
+        assert!(source(file).contains(code), "{file}: {code}");
+        let text = source(document).replace("    /// ", "").replace("\n", " ");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(sentence), "{document}: {sentence}");
+    }
+}

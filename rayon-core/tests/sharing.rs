@@ -44,6 +44,78 @@ fn meet(sides: usize, meeting: &Barrier) {
     }
 }
 
+fn fib(n: u32) -> u32 {
+    if n < 2 {
+        return n;
+    }
+    let (a, b) = join(|| fib(n - 1), || fib(n - 2));
+    a + b
+}
+
+/// A parallel loop as rayon's iterators make it with `with_max_len(1)`.
+fn each(items: std::ops::Range<usize>, f: &(dyn Fn(usize) + Sync)) {
+    if items.len() <= 1 {
+        return items.for_each(f);
+    }
+    let middle = items.start.midpoint(items.end);
+    join(|| each(items.start..middle, f), || each(middle..items.end, f));
+}
+
+#[test]
+fn two_items_of_a_loop_can_need_each_other() {
+    within(|| {
+        for threads in [2, 4] {
+            let pool = pool(threads);
+            for round in 0..50 {
+                let special = ((round * 38 + 10) % 1024) & !1;
+                let meeting = Barrier::new(2);
+                let both = |item: usize| {
+                    if item / 2 == special / 2 {
+                        meeting.wait();
+                    }
+                };
+                pool.install(|| each(0..1024, &both));
+                // One item of the loop is a pipeline of two sides.
+                pool.install(|| {
+                    each(0..1024, &|item| {
+                        if item == special {
+                            let (send, lines) = std::sync::mpsc::sync_channel(4);
+                            let lines = join(
+                                move || (0..100).for_each(|line| send.send(line).unwrap()),
+                                move || lines.into_iter().sum::<i32>(),
+                            );
+                            assert_eq!(lines.1, 4950);
+                        }
+                    });
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn all_sides_of_a_chain_of_joins_can_meet() {
+    fn chain(sides: usize, meeting: &Barrier) {
+        if sides > 1 {
+            join(|| chain(sides - 1, meeting), || _ = meeting.wait());
+        } else {
+            meeting.wait();
+        }
+    }
+    within(|| {
+        for threads in [2, 3, 5, 8, 16] {
+            let pool = pool(threads);
+            for _ in 0..10 {
+                let meeting = Barrier::new(threads);
+                pool.install(|| {
+                    fib(15);
+                    chain(threads, &meeting);
+                });
+            }
+        }
+    });
+}
+
 #[test]
 fn all_sides_of_nested_joins_can_meet() {
     // Some programs fork as many sides as there are threads and let the sides wait for each other. They rely on an

@@ -194,12 +194,14 @@ impl PoolBuilder {
     /// stands in for.
     ///
     /// The pool starts a spare's thread when it first needs one. The thread ends after 10 s without work. When the
-    /// wait is over, the spare finishes the job that it is in, and rests. So more threads than the pool has workers
-    /// run jobs for at most the length of one job.
+    /// wait is over, the spare finishes the job that it is in, and rests; if it waits in that job itself, its own spare
+    /// does. So more threads than the pool has workers run jobs for at most the length of one job.
     ///
     /// If more workers wait than there are spares, a worker that finds no spare runs other jobs of the pool while it
-    /// waits, on top of the waiting job. [`Stats::waits_helped`](crate::Stats) counts these waits. Such a job may
-    /// come to wait for the job beneath it, and then neither goes on. Keep that in mind with few spares or none.
+    /// waits, on top of the waiting job; with [`Wait::OwnScope`](crate::Wait::OwnScope) or
+    /// [`Park`](crate::Wait::Park) only once no worker of the pool goes on.
+    /// [`Stats::waits_helped`](crate::Stats) counts these waits. Such a job may come to wait for the job beneath it,
+    /// and then neither goes on. Keep that in mind with few spares or none.
     ///
     /// # Examples
     /// ```

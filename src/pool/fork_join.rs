@@ -99,7 +99,7 @@ impl Pool {
     ///         let (pool, total) = (&pool, &total);
     ///         s.spawn(move |_| {
     ///             let mut total = total.lock().unwrap();
-    ///             // With `scope`, the worker might run another of these jobs here, which wants the lock.
+    ///             // With `scope`, a worker that finds no spare runs another of these jobs here: it wants the lock.
     ///             *total += pool.scope_with(filch::Wait::OwnScope, |_| pool.join(|| 1, || 2)).1;
     ///         });
     ///     }

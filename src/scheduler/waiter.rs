@@ -2,7 +2,7 @@
 //!
 //! | the calling thread | while it waits |
 //! |---|---|
-//! | a worker inside a job | lends its place to a spare; without a spare, runs jobs, as far as its [`Wait`] allows |
+//! | a worker inside a job | runs what it waits for, or lends its place to a spare; [`Wait`] says what it does without one |
 //! | a lent thread outside any job | runs jobs of its pool |
 //! | any other thread | sleeps |
 //!

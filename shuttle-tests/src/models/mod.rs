@@ -40,6 +40,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "drain", iterations: 1000, body: queues::drain },
     Model { name: "chain", iterations: 1000, body: waits::chain },
     Model { name: "grid", iterations: 1000, body: waits::grid },
+    Model { name: "back", iterations: 1000, body: waits::back },
     Model { name: "states", iterations: 1000, body: waits::states },
     Model { name: "two_pools", iterations: 1000, body: waits::two_pools },
 ];
@@ -53,6 +54,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "room_unasked", model: "backpressure", kind: Kind::Pct, iterations: 2000 },
     Canary { defect: "ends_unawaited", model: "drain", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "spare_called_unlooked", model: "grid", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "standins_left", model: "back", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "states_in_use_passed", model: "states", kind: Kind::Random, iterations: 100 },
     Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
 ];

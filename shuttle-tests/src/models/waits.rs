@@ -3,6 +3,7 @@
 use filch::{CountLatch, JoinHandle, Pool};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::thread;
 
 use super::{below, idle};
 
@@ -124,4 +125,39 @@ pub(super) fn two_pools() {
     for pool in pools.iter() {
         pool.shutdown().expect("a shutdown from outside");
     }
+}
+
+/// A worker waits, and its spare waits as well, whose place a second spare has. When the worker is back, it has its
+/// place alone: a spare runs at most one more job, the one that it was about to take.
+pub(super) fn back() {
+    let pool = Pool::builder().workers(1).spares(3).build().expect("a pool");
+    let (first, second) = (Arc::new(CountLatch::new(1)), Arc::new(CountLatch::new(1)));
+    let begun = Arc::new(CountLatch::new(2));
+    let waits = |gate: &Arc<CountLatch>| {
+        let (gate, begun) = (Arc::clone(gate), Arc::clone(&begun));
+        pool.spawn(move || {
+            begun.count_down();
+            gate.wait();
+            thread::current().id()
+        })
+    };
+    let (before, beneath) = (waits(&first), waits(&second));
+    begun.wait();
+    idle();
+    first.count_down();
+    let worker = before.join().expect("a result");
+    let jobs: Vec<_> = (0..6)
+        .map(|_| {
+            pool.spawn(|| {
+                idle();
+                thread::current().id()
+            })
+        })
+        .collect();
+    let elsewhere =
+        jobs.into_iter().map(|job| job.join().expect("a result")).filter(|&id| id != worker).count();
+    second.count_down();
+    beneath.join().expect("a result");
+    assert!(elsewhere <= 1, "model: {elsewhere} jobs ran beside the worker that was back");
+    pool.shutdown().expect("a shutdown from outside");
 }

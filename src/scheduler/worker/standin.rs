@@ -96,7 +96,7 @@ impl Registry {
         // Until the call is complete: who relieves the caller meanwhile finds the spare that it called.
         let mut below = caller.map(|caller| lock(&this.spares.spare(caller).standin));
         let relieved = |caller: usize| this.spares.spare(caller).role.load(SPARE_LOOK.get()) == RELIEVED;
-        if !anyway && caller.is_some_and(relieved) && !defect("relieved_calls") {
+        if !anyway && caller.is_some_and(relieved) {
             return Call::Relieved;
         }
         let Some(number) = Registry::engage(this, slot, true) else { return Call::Refused };
@@ -184,8 +184,9 @@ impl Registry {
             role.swap(RELIEVED, SPARE_RELIEVE.get());
             self.sleep.nudge(index);
             // After the exchange: from here on the spare calls none.
-            let below = lock(&self.spares.spare(number).standin).take();
-            if let Some(below) = below.filter(|_| !defect("standins_left")) {
+            let below = &self.spares.spare(number).standin;
+            let below = if defect("standins_left") { None } else { lock(below).take() };
+            if let Some(below) = below {
                 self.relieve_number(below);
             }
         }

@@ -16,6 +16,9 @@
 /// [spare](crate::PoolBuilder::spares) takes its place until the wait is over. So no wait keeps another job from
 /// going on.
 ///
+/// If no spare is left, the usual wait runs other jobs of the pool. `OwnScope` and `Park` do so only when the pool
+/// stands still, that is, when each worker waits in such a way or has nothing to do.
+///
 /// # Examples
 /// ```
 /// use std::sync::Mutex;
@@ -39,15 +42,16 @@ pub enum Wait {
     /// that holds a lock must not wait this way.
     #[default]
     Steal,
-    /// Runs only jobs that this worker spawned since the call began: the jobs of the scope, and the jobs that these
-    /// spawn. The same holds for every wait inside the call, and for other workers while they run a job that they
-    /// took from the call.
+    /// Runs only jobs that it waits for, and jobs that this worker spawned since the call began: the jobs of the scope,
+    /// and the jobs that these spawn. What it does not wait for, it leaves to a spare first, and runs it itself if
+    /// nobody has taken it within a millisecond. The same holds for every wait inside the call, and for other
+    /// workers while they run a job that they took from the call.
     ///
     /// This is for a caller that holds a lock which other jobs want.
     OwnScope,
     /// Runs no job while it waits for the end. So there must be other workers or spares to run the jobs, and not all
-    /// of them may be blocked on something that the caller holds. On a pool with one worker this is the same as
-    /// `OwnScope`. Waits inside the call are as with `OwnScope`.
+    /// of them may be blocked on something that the caller holds. On a pool with one worker, or without spares, this
+    /// is the same as `OwnScope`. Waits inside the call are as with `OwnScope`.
     Park,
 }
 

@@ -4,12 +4,13 @@
 //! ways: until its pool was told to end, and until each of its threads has called its exit handler, the last thing
 //! that the thread does.
 
+use std::process::Command;
 use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use filch_benches::{Contender, Round, ask, rounds, scaled, settle};
 
 fn filch_pool(workers: usize) -> filch::Pool {
@@ -133,5 +134,53 @@ fn starts(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, starts);
-criterion_main!(benches);
+/// Asks a process to start its first pool, beside another thread, and to tell how long the first answer took.
+const FIRST: &str = "FILCH_BENCH_FIRST";
+
+fn first_pool(c: &mut Criterion) {
+    let first = |who: &'static str| {
+        let samples = scaled(10, 2);
+        let ask = |_| {
+            let this = std::env::current_exe().expect("this program");
+            let output = Command::new(this).env(FIRST, who).output().expect("a child");
+            let nanos = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a time");
+            Duration::from_nanos(nanos)
+        };
+        Round { times: (0..samples).map(ask).collect(), jobs: Vec::new() }
+    };
+    let contenders = vec![
+        Contender::peer("rayon", || first("rayon")),
+        Contender::peer("filch, second pool", || first("second")),
+        Contender::ours("filch", || first("filch")),
+    ];
+    ask(c, "first pool of a process and its first install, workers: 2", 1, rounds(21), contenders);
+}
+
+/// What the child does.
+fn tell_first(who: &str) {
+    thread::spawn(|| thread::sleep(Duration::from_secs(9)));
+    if who == "second" {
+        filch_pool(2).install(|| ());
+        settle();
+    }
+    let start = Instant::now();
+    if who == "rayon" {
+        let pool = rayon_pool(2);
+        pool.install(|| ());
+        println!("{}", start.elapsed().as_nanos());
+    } else {
+        let pool = filch_pool(2);
+        pool.install(|| ());
+        println!("{}", start.elapsed().as_nanos());
+    }
+}
+
+criterion_group!(benches, first_pool, starts);
+
+fn main() {
+    if let Ok(who) = std::env::var(FIRST) {
+        return tell_first(&who);
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

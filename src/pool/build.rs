@@ -138,7 +138,8 @@ impl PoolBuilder {
             if !heavy_fence::prepare_and_wait() {
                 return Err(Failed::Refused(BuildError::NoAsymmetricFences));
             }
-        } else if may_use_heavy {
+        } else if may_use_heavy && self.use_current_thread {
+            // Other workers do that when they have run a job and have nothing else to do.
             heavy_fence::prepare();
         }
         let PoolBuilder {

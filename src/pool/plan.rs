@@ -27,9 +27,10 @@ impl PoolBuilder {
             }
             _ => {}
         }
-        let (cores, default): (&[usize], usize) = match &self.placement {
-            Placement::Cores => (&snapshot.cores, snapshot.parallelism),
-            Placement::Unpinned => (&[], snapshot.parallelism),
+        let by_default = || snapshot.parallelism().min(MAX_WORKERS);
+        let (cores, listed): (&[usize], Option<usize>) = match &self.placement {
+            Placement::Cores => (&snapshot.cores, None),
+            Placement::Unpinned => (&[], None),
             Placement::List(list) => {
                 if list.is_empty() {
                     return Err(BuildError::EmptyPlacement);
@@ -43,10 +44,10 @@ impl PoolBuilder {
                         return Err(BuildError::CoreListedTwice { core });
                     }
                 }
-                (list, list.len())
+                (list, Some(list.len().min(MAX_WORKERS)))
             }
         };
-        let workers = self.workers.unwrap_or(default.min(MAX_WORKERS));
+        let workers = self.workers.or(listed).unwrap_or_else(by_default);
         match workers {
             0 => return Err(BuildError::ZeroWorkers),
             given if given > MAX_WORKERS => {

@@ -157,6 +157,15 @@ impl Registry {
         self.may_use_heavy && heavy_fence::available()
     }
 
+    /// Does what must be done once in a process, and what a first answer need not wait for. A worker calls this when it
+    /// has run a job and has nothing else to do.
+    pub(super) fn prepare(&self) {
+        if self.may_use_heavy {
+            heavy_fence::prepare();
+        }
+        self.sleep.learn_cores();
+    }
+
     /// Leaves a demand with every peer, and looks whether any peer has private jobs that can be raided. A worker
     /// calls this at its last look before it sleeps, or before it ends a search while others sleep.
     ///

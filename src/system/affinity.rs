@@ -5,7 +5,8 @@
 //! * It reads the mask of the process's main thread. The building thread may be bound: it may be a worker, or its
 //!   host bound it.
 //! * If a pool binds the main thread, this module notes that thread's mask first. From then on the noted mask counts.
-//! * It reads the CPU quota only if the mask has changed.
+//! * It reads the CPU quota when the number of workers depends on it, or when a worker has run its first job, and
+//!   again only if the mask has changed.
 //! * A forked child keeps what its parent knew, because the child's main thread may be a worker of the parent.
 //!
 //! On other systems only the first pool reads the cores, with `core_affinity`. That crate indexes out of bounds for a
@@ -24,8 +25,25 @@ use crate::system::process;
 pub(crate) struct Snapshot {
     /// The cores that the mask allows, ascending. Empty where the system does not tell.
     pub(crate) cores: Vec<usize>,
-    /// How many threads can run at once: the lower of the mask's number of cores and the cgroup's CPU quota.
-    pub(crate) parallelism: usize,
+    /// How many threads can run at once, once somebody has asked.
+    parallelism: std::sync::OnceLock<usize>,
+}
+
+impl Snapshot {
+    /// How many threads can run at once: the lower of the mask's number of cores and the cgroup's CPU quota. The first
+    /// call reads files, which takes as long as the start of a pool.
+    pub(crate) fn parallelism(&self) -> usize {
+        *self.parallelism.get_or_init(|| parallelism(&self.cores))
+    }
+
+    /// As [`parallelism`](Self::parallelism), but does not read the quota if nobody has done so.
+    pub(crate) fn parallelism_so_far(&self) -> usize {
+        match (self.parallelism.get(), self.cores.len()) {
+            (Some(&known), _) => known,
+            (None, 0) => self.parallelism(),
+            (None, cores) => cores,
+        }
+    }
 }
 
 /// The last snapshot that was taken.
@@ -56,11 +74,11 @@ pub(crate) fn snapshot() -> StdArc<Snapshot> {
 pub(crate) fn refresh() -> StdArc<Snapshot> {
     let seen = last(None);
     let cores = allowed_cores(seen.as_ref().map(|seen| &seen.cores[..]));
-    // The quota is read only together with a new mask: it stands in files, and reading them costs more than the rest.
+    // With a new mask, the quota will be read anew.
     if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
         return seen;
     }
-    let fresh = StdArc::new(Snapshot { parallelism: parallelism(&cores), cores });
+    let fresh = StdArc::new(Snapshot { cores, parallelism: std::sync::OnceLock::new() });
     last(Some(&fresh));
     fresh
 }

@@ -191,6 +191,7 @@ impl Worker {
         if !EXHAUSTIVE && !self.at_rest.get() && self.stack.is_empty() {
             self.at_rest.set(true);
             self.stack.rest();
+            self.registry.prepare();
         }
     }
 

@@ -15,9 +15,18 @@ use crate::system::spin::Spin;
 const BESIDE: Duration = Duration::from_micros(2);
 
 impl Sleep {
-    /// Returns how many threads can run at once.
+    /// Returns how many threads can run at once, as far as is known: a CPU quota is known once a worker has run a
+    /// job.
+    #[inline]
     pub(crate) fn cores(&self) -> usize {
-        self.cores
+        self.machine.as_ref().map_or(usize::MAX, |machine| machine.parallelism_so_far())
+    }
+
+    /// Reads the CPU quota, if nobody has done so.
+    pub(crate) fn learn_cores(&self) {
+        if let Some(machine) = &self.machine {
+            machine.parallelism();
+        }
     }
 
     /// Returns the spin of an outside thread before it sleeps: `spin`, if there is a core for it. On the core of a
@@ -71,7 +80,8 @@ impl Sleep {
     /// that the awaited thread needs.
     #[inline]
     pub(crate) fn is_crowded(&self, waiting: usize, more: usize) -> bool {
-        self.cores == 1 || self.busy().saturating_sub(waiting) + more > self.cores
+        let cores = self.cores();
+        cores == 1 || self.busy().saturating_sub(waiting) + more > cores
     }
 
     /// Returns how many workers have something to do. A worker whose place a spare has counts if the spare has

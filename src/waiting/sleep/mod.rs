@@ -16,7 +16,7 @@ use crate::sync::site::{
     ASLEEP_BIT, SLEEP_LAZY_FENCE, SLEEP_PRODUCER_FENCE, SLEEP_RECHECK_FENCE, SLEEP_SEARCH_FENCE,
     SLEEP_WAITER_FENCE, SLEEP_WATCH_FENCE, SLEEP_WATCHER,
 };
-use crate::sync::{AtomicU64, AtomicUsize, MODEL, Mutex, defect, fence, lock};
+use crate::sync::{AtomicU64, AtomicUsize, MODEL, Mutex, StdArc, defect, fence, lock};
 use crate::system::affinity;
 use crate::system::parker::Unparker;
 use crate::system::spin::Backoff;
@@ -38,8 +38,8 @@ pub(crate) struct Sleep {
     napper: AtomicUsize,
     /// How many workers may search at once.
     cap: usize,
-    /// How many threads can run at once, as far as the system tells.
-    cores: usize,
+    /// Says how many threads can run at once. `None` under a checker, where that does not matter.
+    machine: Option<StdArc<affinity::Snapshot>>,
     /// How many outside threads wait awake for an answer.
     outside_spinners: CachePadded<AtomicUsize>,
     /// Held by the thread that decides whether a closed pool is at its end.
@@ -73,7 +73,7 @@ impl Sleep {
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
             outside_spinners: CachePadded::new(AtomicUsize::new(0)),
-            cores: if MODEL { usize::MAX } else { affinity::snapshot().parallelism },
+            machine: if MODEL { None } else { Some(affinity::snapshot()) },
             ending: Mutex::new(()),
         }
     }

@@ -4,7 +4,7 @@
 //! | while it waits | it runs on top |
 //! |---|---|
 //! | first | related jobs, as any wait does; see [`super::wait_in_job`] |
-//! | a spare has its place | a job of its isolated call, if nobody has taken it within [`POLL`] |
+//! | a spare has its place | a job of its isolated call, if nobody has taken it within [`POLL`]; none with `Park` |
 //! | no spare is left | the jobs of its isolated call |
 //! | no spare is left, and no worker of the pool goes on | any job |
 //!
@@ -64,10 +64,16 @@ impl Worker {
         matches!(wait, Some(Wait::OwnScope | Wait::Park)) || wait.is_none() && self.is_isolated()
     }
 
-    /// Waits apart until `until` is done. Runs the jobs that `related` finds.
-    pub(crate) fn wait_apart<U: Until>(&self, until: &U, mut related: impl FnMut() -> Option<Job>) {
+    /// Waits apart until `until` is done. Runs the jobs that `related` finds. With `parks`, runs no others while a spare
+    /// has its place.
+    pub(crate) fn wait_apart<U: Until>(
+        &self,
+        until: &U,
+        parks: bool,
+        mut related: impl FnMut() -> Option<Job>,
+    ) {
         loop {
-            if self.may_lend_place() && self.lend_place(until, &mut related) {
+            if self.may_lend_place() && self.lend_place(until, parks, &mut related) {
                 return;
             }
             self.expose_all();

@@ -64,10 +64,10 @@ impl Worker {
         mut related: impl FnMut() -> Option<Job>,
     ) {
         if self.is_isolated() {
-            return self.wait_apart(until, related);
+            return self.wait_apart(until, false, related);
         }
         // After each job another look for a spare: one may rest by now.
-        while !self.lend_place(until, &mut related) {
+        while !self.lend_place(until, false, &mut related) {
             if self.may_take(otherwise) {
                 match self.next(until, otherwise) {
                     Next::Job(job) => self.run_on_top(job),
@@ -85,8 +85,13 @@ impl Worker {
     }
 
     /// As [`wait_related`](Self::wait_related), but returns `false` if there is no spare, and `until` may then not be
-    /// done.
-    pub(crate) fn lend_place<U: Until>(&self, until: &U, mut related: impl FnMut() -> Option<Job>) -> bool {
+    /// done. In an isolated call, runs jobs of the call that nobody takes, unless it `parks`.
+    pub(crate) fn lend_place<U: Until>(
+        &self,
+        until: &U,
+        parks: bool,
+        mut related: impl FnMut() -> Option<Job>,
+    ) -> bool {
         let mut look = || {
             if until.done(&self.registry) {
                 return Some(Next::Done);
@@ -115,7 +120,7 @@ impl Worker {
                 Call::Relieved => None,
                 Call::Refused => return false,
             };
-            let asleep = self.sleep_in_job(until, standin.is_some());
+            let asleep = self.sleep_in_job(until, parks, standin.is_some());
             if let Some(standin) = standin {
                 self.registry.relieve(standin);
             }
@@ -142,10 +147,11 @@ impl Worker {
 
     /// Sleeps until `until` is done, while another thread has this worker's place: a spare of its own, if it
     /// `has_standin`.
-    fn sleep_in_job<U: Until>(&self, until: &U, has_standin: bool) -> Asleep {
+    fn sleep_in_job<U: Until>(&self, until: &U, parks: bool, has_standin: bool) -> Asleep {
+        let runs_left = self.is_isolated() && !parks;
         while !until.done(&self.registry) {
             self.me().counters.parked.add(1);
-            if has_standin && !self.is_isolated() {
+            if has_standin && !runs_left {
                 self.park(until.deadline());
                 continue;
             }
@@ -153,9 +159,7 @@ impl Worker {
             if token || until.done(&self.registry) {
                 continue;
             }
-            if self.is_isolated()
-                && let Some(job) = self.own()
-            {
+            if runs_left && let Some(job) = self.own() {
                 return Asleep::Left(job);
             }
             if !has_standin && self.registry.is_any_stuck() && self.registry.has_work() {
@@ -261,7 +265,7 @@ impl Worker {
         let related = || self.take_own_of_scope(base).or_else(|| self.steal_of_scope(base, &missed));
         match otherwise {
             Some(help) => self.wait_related(latch, help, related),
-            None => self.wait_apart(latch, related),
+            None => self.wait_apart(latch, false, related),
         }
     }
 

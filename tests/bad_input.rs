@@ -30,7 +30,7 @@ fn no_workers() {
 
 #[test]
 fn too_many_workers() {
-    for given in [4_096, 1 << 32, usize::MAX] {
+    for given in [4_096, usize::MAX / 2 + 1, usize::MAX] {
         let error = refused(Pool::builder().workers(given));
         assert!(
             matches!(error, BuildError::TooManyWorkers { given: named, max: 4_095 } if named == given),
@@ -83,8 +83,8 @@ fn stacks() {
 
 #[test]
 fn a_stack_that_the_system_refuses() {
-    // More than any address space has, but less than what the builder refuses by itself.
-    let error = refused(Pool::builder().workers(2).stack_size(1 << 60));
+    // More than an address space has for one stack, but less than what the builder refuses by itself.
+    let error = refused(Pool::builder().workers(2).stack_size(usize::MAX / 8));
     assert!(matches!(error, BuildError::Spawn { worker: 0, .. }), "{error:?}");
     says(&error, &["worker 0"]);
     assert!(std::error::Error::source(&error).is_some(), "the system's error is not passed on");

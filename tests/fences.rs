@@ -85,13 +85,18 @@ mod refused {
 
     /// Makes the kernel answer each later `membarrier` call in this process with `action`, on all threads.
     fn refuse(action: u32) {
+        refuse_call(libc::SYS_membarrier, action);
+    }
+
+    /// Makes the kernel answer each later call of the number `call` in this process with `action`, on all threads.
+    fn refuse_call(call: libc::c_long, action: u32) {
         const LOAD: u16 = 0x20;
         const IS_EQUAL: u16 = 0x15;
         const RETURN: u16 = 6;
         const ALLOW: u32 = 0x7fff_0000;
         const ALL_THREADS: libc::c_ulong = 1;
         const FILTER: libc::c_ulong = 1;
-        let call = u32::try_from(libc::SYS_membarrier).unwrap();
+        let call = u32::try_from(call).unwrap();
         let instruction = |code, yes, no, value| Instruction { code, yes, no, value };
         let instructions = [
             instruction(LOAD, 0, 0, 0),
@@ -147,6 +152,26 @@ mod refused {
             let pool = Pool::builder().workers(4).build().unwrap();
             all_kinds(&pool);
             assert!(!pool.stats().asymmetric_fences, "by now somebody has asked in vain");
+        });
+    }
+
+    /// A pool that binds no thread does not set masks either, also not for spares.
+    #[test]
+    fn by_death_for_setting_a_mask() {
+        alone("by_death_for_setting_a_mask", || {
+            refuse(KILLS);
+            refuse_call(libc::SYS_sched_setaffinity, KILLS);
+            let unpinned = filch::Placement::Unpinned;
+            let builder = Pool::builder().workers(2).placement(unpinned).asymmetric_fences(false);
+            let pool = builder.build().unwrap();
+            all_kinds(&pool);
+            let gate = std::sync::Arc::new(filch::CountLatch::new(1));
+            let gate_too = std::sync::Arc::clone(&gate);
+            let waits = pool.spawn(move || gate_too.wait());
+            pool.spawn(move || gate.count_down()).join().unwrap();
+            waits.join().unwrap();
+            pool.install(|| filch::blocking(|| ()));
+            assert!(pool.stats().waits > 0, "a spare stood in");
         });
     }
 

@@ -14,6 +14,11 @@ use filch::{CountLatch, Pool};
 /// Runs `body` in the destructor of a pthread key, after the destructors of std's thread-locals. It starts a thread
 /// for this.
 fn last_of_all(body: impl FnOnce() + Send + 'static) {
+    last_of_all_after(|| (), body);
+}
+
+/// As [`last_of_all`], on a thread that first calls `before`.
+fn last_of_all_after(before: impl FnOnce() + Send + 'static, body: impl FnOnce() + Send + 'static) {
     type Body = Box<dyn FnOnce() + Send>;
 
     extern "C" fn run(body: *mut c_void) {
@@ -23,6 +28,7 @@ fn last_of_all(body: impl FnOnce() + Send + 'static) {
     }
 
     std::thread::spawn(|| {
+        before();
         // std makes its key first. The system runs the destructors in the order of the keys, or in any order.
         let mut key = 0;
         let body: *mut Body = Box::into_raw(Box::new(Box::new(body)));
@@ -118,4 +124,32 @@ fn a_pool_is_built_and_ended() {
     });
     let pool = pool();
     there(move || drop(pool));
+}
+
+/// The free functions, with a global pool that begins there. In a process of its own, which has no global pool yet.
+#[test]
+fn the_global_pool() {
+    common::passes_in_child("the_global_pool", "", || {
+        there(|| {
+            assert_eq!(filch::join(|| 1, || 2), (1, 2));
+            assert_eq!(filch::spawn(|| 3).join().unwrap(), 3);
+        });
+    });
+}
+
+/// A thread that was lent to a pool has no place for another loan when its locals are gone. The build says so.
+#[test]
+fn a_loan() {
+    within(LIMIT, || {
+        last_of_all_after(
+            || drop(Pool::builder().workers(1).use_current_thread().build().unwrap()),
+            || {
+                let refused = Pool::builder().workers(2).use_current_thread().build();
+                match refused {
+                    Ok(pool) => assert_eq!(pool.install(|| 6 * 7), 42),
+                    Err(error) => assert!(error.to_string().contains("worker 0"), "{error}"),
+                }
+            },
+        );
+    });
 }

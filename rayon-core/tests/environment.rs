@@ -35,3 +35,25 @@ fn by_the_environment() {
         assert_eq!(threads(&[(new, nonsense), (old, "7")]), 7, "{nonsense:?}");
     }
 }
+
+/// This core's own: real rayon ignores the variable.
+#[test]
+fn without_fences_on_all_cores() {
+    if role().is_some() {
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let fib = |n| {
+            fn fib(n: u32) -> u32 {
+                if n < 2 {
+                    return n;
+                }
+                let (a, b) = rayon_core::join(|| fib(n - 1), || fib(n - 2));
+                a + b
+            }
+            fib(n)
+        };
+        println!("fib={} ", pool.install(|| fib(15)));
+        return;
+    }
+    let output = child("without_fences_on_all_cores", "fib", &[("FILCH_ASYMMETRIC_FENCES", "0")]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("fib=610 "), "{output:?}");
+}

@@ -15,7 +15,7 @@ use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Settings, Shared};
 use crate::scheduler::spares::{Spares, default_beside};
 use crate::scheduler::worker::{
-    Worker, WorkerStart, lend_host, return_host, return_host_of_dropped_pool, with_current,
+    Worker, WorkerStart, can_lend, lend_host, return_host, return_host_of_dropped_pool, with_current,
 };
 use crate::sync::{Arc, MODEL, defect};
 use crate::system::heavy_fence;
@@ -156,6 +156,10 @@ impl PoolBuilder {
             return_host_of_dropped_pool();
             if with_current(|worker| worker.is_some()) {
                 return Err(Failed::Refused(BuildError::AlreadyWorker));
+            }
+            if !can_lend() {
+                let source = io::Error::other("the calling thread is at its end and cannot be lent");
+                return Err(Failed::Refused(BuildError::Spawn { worker: 0, source }));
             }
         }
         let mut all_parts: Vec<WorkerParts> = (0..workers).map(|_| WorkerParts::new(may_use_heavy)).collect();

@@ -33,7 +33,15 @@ impl Snapshot {
     /// How many threads can run at once: the lower of the mask's number of cores and the cgroup's CPU quota. The first
     /// call reads files, which takes as long as the start of a pool.
     pub(crate) fn parallelism(&self) -> usize {
-        *self.parallelism.get_or_init(|| parallelism(&self.cores))
+        if let Some(&known) = self.parallelism.get() {
+            return known;
+        }
+        let found = parallelism(&self.cores);
+        // In a forked child a thread of the parent may have been storing the same, and that thread does not exist there.
+        if process::generation() == 0 {
+            let _ = self.parallelism.set(found);
+        }
+        found
     }
 
     /// As [`parallelism`](Self::parallelism), but does not read the quota if nobody has done so.
@@ -87,7 +95,9 @@ pub(crate) fn refresh() -> StdArc<Snapshot> {
 /// and v2 quotas; it tolerates malformed files. If the calling thread is bound, a new thread with the mask of `cores`
 /// asks std instead.
 fn parallelism(cores: &[usize]) -> usize {
-    let available = || std::thread::available_parallelism().map_or(1, usize::from);
+    // Windows reports all cores to a process that is bound to some.
+    let most = if cores.is_empty() { usize::MAX } else { cores.len() };
+    let available = move || std::thread::available_parallelism().map_or(1, usize::from).min(most);
     let Some(mask) = Mask::of(cores).filter(|_| !MODEL && is_bound(cores)) else { return available() };
     let ask = move || mask.apply().map(|()| available());
     let asked = std::thread::Builder::new().spawn(ask).ok().and_then(|thread| thread.join().ok());

@@ -41,6 +41,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "chain", iterations: 1000, body: waits::chain },
     Model { name: "grid", iterations: 1000, body: waits::grid },
     Model { name: "back", iterations: 1000, body: waits::back },
+    Model { name: "meeting", iterations: 1000, body: waits::meeting },
     Model { name: "states", iterations: 1000, body: waits::states },
     Model { name: "two_pools", iterations: 1000, body: waits::two_pools },
 ];
@@ -55,6 +56,7 @@ pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "ends_unawaited", model: "drain", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "spare_called_unlooked", model: "grid", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "standins_left", model: "back", kind: Kind::Random, iterations: 2000 },
+    Canary { defect: "relief_in_two_steps", model: "meeting", kind: Kind::Random, iterations: 20_000 },
     Canary { defect: "states_in_use_passed", model: "states", kind: Kind::Random, iterations: 100 },
     Canary { defect: "aside_unnoted", model: "circle", kind: Kind::Random, iterations: 2000 },
 ];

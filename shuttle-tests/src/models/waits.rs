@@ -161,3 +161,27 @@ pub(super) fn back() {
     assert!(elsewhere <= 1, "model: {elsewhere} jobs ran beside the worker that was back");
     pool.shutdown().expect("a shutdown from outside");
 }
+
+/// Jobs that block until they meet, some that receive and some that send, on one or two workers with a spare for each
+/// of them. Whichever thread is chosen to run, all of them meet.
+pub(super) fn meeting() {
+    const PAIRS: usize = 4;
+    let pool = Pool::builder().workers(below(2) + 1).spares(2 * PAIRS).build().expect("a pool");
+    let (send, receive) = shuttle::sync::mpsc::sync_channel(0);
+    let receive = Arc::new(shuttle::sync::Mutex::new(receive));
+    let receivers: Vec<_> = (0..PAIRS)
+        .map(|_| {
+            let receive = Arc::clone(&receive);
+            let recv = move || receive.lock().expect("no panic").recv().expect("a sender");
+            pool.spawn(move || filch::blocking(recv))
+        })
+        .collect();
+    for n in 0..PAIRS {
+        let send = send.clone();
+        pool.execute(move || filch::blocking(|| send.send(n).expect("a receiver"))).expect("an open pool");
+    }
+    let mut got: Vec<usize> = receivers.into_iter().map(|job| job.join().expect("a result")).collect();
+    got.sort_unstable();
+    assert_eq!(got, (0..PAIRS).collect::<Vec<_>>());
+    pool.shutdown().expect("a shutdown from outside");
+}

@@ -48,7 +48,13 @@ impl Drop for Host {
     }
 }
 
-/// Makes the calling thread, which is no worker yet, `worker`, until [`return_host`] or the thread's end.
+/// Whether the calling thread can be lent. It cannot any more once its locals are gone, at its very end.
+pub(crate) fn can_lend() -> bool {
+    HOST.try_with(|_| ()).is_ok()
+}
+
+/// Makes the calling thread, which is no worker yet, `worker`, until [`return_host`] or the thread's end. The thread
+/// [can be lent](can_lend).
 pub(crate) fn lend_host(worker: Worker) {
     let host = Host(Box::new(worker));
     // SAFETY: the box keeps the worker in its place. Dropping the host, which frees the box, first calls `unset`.

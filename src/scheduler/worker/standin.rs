@@ -181,11 +181,21 @@ impl Registry {
             self.sleep.end_search(|state| self.has_work() || self.others_have_jobs(index, state.idle() + 1));
             self.rests(number);
         } else {
-            role.swap(RELIEVED, SPARE_RELIEVE.get());
+            let standin = &self.spares.spare(number).standin;
+            // In one step, as the spare sees it. From the exchange on, the spare may rest and be called by another, and
+            // what it then calls is not to be relieved here.
+            let below = {
+                let mut below = lock(standin);
+                role.swap(RELIEVED, SPARE_RELIEVE.get());
+                if defect("relief_in_two_steps") {
+                    drop(below);
+                    self.sleep.nudge(index);
+                    (0..1000).for_each(|_| crate::sync::yield_now());
+                    below = lock(standin);
+                }
+                if defect("standins_left") { None } else { below.take() }
+            };
             self.sleep.nudge(index);
-            // After the exchange: from here on the spare calls none.
-            let below = &self.spares.spare(number).standin;
-            let below = if defect("standins_left") { None } else { lock(below).take() };
             if let Some(below) = below {
                 self.relieve_number(below);
             }

@@ -43,10 +43,23 @@
 //!   waker has claimed that sleep meanwhile, then the waiter is the worker that was woken, and passes the work on.
 //!   The thread sees that its role is `RESTING`, and sleeps on.
 //!
+//! # A spare that waits
+//!
+//! A spare whose job waits calls a spare in turn, and notes it in `standin`. A worker that is back relieves its spare and,
+//! if that one waits, the spare of the spare, and so on: only one of them all may go on to run jobs. Whoever takes the
+//! note relieves; so each spare is relieved once.
+//!
+//! The change to `RELIEVED` and the look into `standin` are one step under the lock that a call holds. In two steps, the
+//! spare could see that it is relieved, rest, be called by another and call a spare itself; that spare would then be
+//! relieved in place of none, and a place would be left empty (model `meeting`).
+//!
+//! A spare that was relieved and waits again calls none: the worker is back in its place. It only looks, once a
+//! millisecond, whether work waits while some worker runs none but its own jobs.
+//!
 //! # The end of a pool
 //!
 //! From the call until it rests, a spare counts as entered. So a closed pool does not end before the spare rests. The
-//! threads of spares leave when the pool has ended, or after [`REST`] without a call.
+//! threads of spares leave when the pool has ended, or after 10 s without a call.
 
 use crossbeam_utils::CachePadded;
 

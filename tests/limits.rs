@@ -84,7 +84,7 @@ fn numbers_inside() {
             "src/scheduler/worker/wait_apart.rs",
             "const POLL: Duration = Duration::from_millis(1);",
             "src/scheduler/worker/wait_mode.rs",
-            "nobody has taken it within a millisecond",
+            "nobody has taken within a millisecond gets a spare",
         ),
     ];
     for (file, code, document, sentence) in documents {

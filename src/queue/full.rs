@@ -125,7 +125,7 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Waits for room with a spare in the worker's place; `false` if there is no spare.
     fn wait_aside(&self, worker: &Worker, signal: &Arc<Signal>, deadline: Option<Instant>) -> bool {
-        let waited = worker.lend_place(&UntilSignal { signal, deadline }, false, || None);
+        let waited = worker.lend_place(&UntilSignal { signal, deadline }, || None);
         self.room.leave_worker(worker.key());
         waited
     }

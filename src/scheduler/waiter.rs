@@ -152,8 +152,8 @@ fn spin_for_answer(registry: &Registry) -> Spin {
 
 fn wait_on_worker(worker: &Worker, until: &impl Until, wait: Option<Wait>) {
     let wait = worker.allowed_wait(wait);
-    if worker.is_apart(wait) {
-        worker.wait_apart(until, wait == Some(Wait::Park), || None);
+    if worker.inside() && worker.is_apart(wait) {
+        worker.wait_apart(until, || None);
     } else if wait != Some(Wait::Steal) && worker.may_lend_place() {
         worker.wait_related(until, Help::Any, || None);
     } else {

@@ -15,7 +15,11 @@ use super::process;
 static BOUND: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// The cores of one pool.
-pub(crate) struct CoreChoice(Mutex<Cores>);
+pub(crate) struct CoreChoice {
+    cores: Mutex<Cores>,
+    /// The fork generation of the process that built the pool.
+    generation: u32,
+}
 
 struct Cores {
     /// The cores among which workers still choose.
@@ -26,31 +30,54 @@ struct Cores {
     choosers: usize,
 }
 
-/// Takes a lock. In a forked child a thread of the parent may have held it, and that thread does not exist there: if
-/// the lock is taken there, returns `None`.
-fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+/// Counts a worker as bound to `core`, or no more. A forked child does not count: it may have inherited a held lock, and
+/// the counts of its parent.
+fn count(core: usize, more: bool) {
     if process::generation() > 0 {
-        return mutex.try_lock().ok();
+        return;
     }
-    Some(mutex.lock().unwrap_or_else(PoisonError::into_inner))
+    let mut bound = BOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let least = bound.len().max(core + 1);
+    bound.resize(least, 0);
+    bound[core] = if more { bound[core] + 1 } else { bound[core].saturating_sub(1) };
+}
+
+/// Returns how many workers of this process are bound to each of `cores`.
+fn counts(cores: &[usize]) -> Vec<usize> {
+    if process::generation() > 0 {
+        return vec![0; cores.len()];
+    }
+    let bound = BOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    cores.iter().map(|&core| bound.get(core).copied().unwrap_or(0)).collect()
 }
 
 impl CoreChoice {
+    fn new(cores: Cores) -> CoreChoice {
+        CoreChoice { cores: Mutex::new(cores), generation: process::generation() }
+    }
+
+    /// Takes the lock. Returns `None` in a forked child of the process that built the pool: a thread of the parent may
+    /// have held the lock, and that thread does not exist there.
+    fn lock(&self) -> Option<MutexGuard<'_, Cores>> {
+        let built_here = self.generation == process::generation();
+        built_here.then(|| self.cores.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Binds worker *i* to the *i*-th core of the list, and workers beyond the list to none.
     pub(crate) fn by_number(cores: &[usize], workers: usize) -> CoreChoice {
         let chosen = (0..workers).map(|index| cores.get(index).copied()).collect();
-        CoreChoice(Mutex::new(Cores { free: Vec::new(), chosen, choosers: 0 }))
+        CoreChoice::new(Cores { free: Vec::new(), chosen, choosers: 0 })
     }
 
     /// Lets each worker choose one of `cores`. Workers beyond the number of cores are not bound.
     pub(crate) fn free(cores: &[usize], workers: usize) -> CoreChoice {
         let chosen = vec![None; workers];
-        CoreChoice(Mutex::new(Cores { free: cores.to_vec(), chosen, choosers: cores.len().min(workers) }))
+        CoreChoice::new(Cores { free: cores.to_vec(), chosen, choosers: cores.len().min(workers) })
     }
 
     /// Notes that worker 0 is the calling thread, which stays unbound: leaves it the core that it is on.
     pub(crate) fn spare_the_caller(&self) {
-        if let Some(mut cores) = lock(&self.0) {
+        if let Some(mut cores) = self.lock() {
             cores.chosen[0] = None;
             let here = current_core();
             let place = cores.free.iter().position(|&core| Some(core) == here).unwrap_or(0);
@@ -63,46 +90,36 @@ impl CoreChoice {
     /// Returns the core that the calling thread, which is about to become worker `index`, is to be bound to. Each
     /// call is to be followed by one of [`left`](Self::left).
     pub(crate) fn choose(&self, index: usize) -> Option<usize> {
-        let mut cores = lock(&self.0)?;
-        let mut bound = lock(&BOUND);
+        let mut cores = self.lock()?;
         if index < cores.choosers && cores.chosen[index].is_none() {
-            let here = current_core();
-            let others = |core: usize| bound.as_ref().and_then(|bound| bound.get(core).copied()).unwrap_or(0);
-            let order = |&place: &usize| {
-                let core = cores.free[place];
-                (others(core), Some(core) != here, core)
-            };
+            let (here, counts) = (current_core(), counts(&cores.free));
+            let order = |&place: &usize| (counts[place], Some(cores.free[place]) != here, cores.free[place]);
             let place = (0..cores.free.len()).min_by_key(order)?;
             let core = cores.free.swap_remove(place);
             cores.chosen[index] = Some(core);
         }
         let chosen = cores.chosen[index];
-        if let (Some(core), Some(bound)) = (chosen, &mut bound) {
-            let least = bound.len().max(core + 1);
-            bound.resize(least, 0);
-            bound[core] += 1;
+        if let Some(core) = chosen {
+            count(core, true);
         }
         chosen
     }
 
     /// Notes that worker `index` is not bound to its core, or no more.
     pub(crate) fn left(&self, index: usize) {
-        if let Some(core) = self.of(index)
-            && let Some(mut bound) = lock(&BOUND)
-            && let Some(count) = bound.get_mut(core)
-        {
-            *count = count.saturating_sub(1);
+        if let Some(core) = self.of(index) {
+            count(core, false);
         }
     }
 
     /// Whether some worker may be bound.
     pub(crate) fn binds(&self) -> bool {
-        lock(&self.0).is_none_or(|cores| cores.choosers > 0 || cores.chosen.iter().any(Option::is_some))
+        self.lock().is_none_or(|cores| cores.choosers > 0 || cores.chosen.iter().any(Option::is_some))
     }
 
     /// Returns the core that worker `index` has chosen, or was given.
     pub(crate) fn of(&self, index: usize) -> Option<usize> {
-        lock(&self.0).and_then(|cores| cores.chosen[index])
+        self.lock().and_then(|cores| cores.chosen[index])
     }
 }
 

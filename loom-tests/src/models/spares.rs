@@ -61,7 +61,7 @@ pub(super) fn runs() {
                 }));
             })
         };
-        assert!(worker.lend_place(&shared.0, false, || None), "model: there is a spare");
+        assert!(worker.lend_place(&shared.0, || None), "model: there is a spare");
         assert_eq!(shared.1.read(), 1);
         outside.join().unwrap();
     });
@@ -90,7 +90,7 @@ pub(super) fn again() {
             })
         };
         registry.enter().expect("an open pool").inject(job);
-        if !worker.lend_place(&shared.0, false, || None) {
+        if !worker.lend_place(&shared.0, || None) {
             while worker.run_one() {}
         }
         assert_eq!(shared.1.read(), 1);

@@ -141,7 +141,7 @@ impl Base {
         match wait {
             None if lends => worker.wait_for_scope(latch, address, Some(Help::Near)),
             None | Some(Wait::OwnScope) if worker.is_apart(wait) => worker.wait_for_scope(latch, address, None),
-            Some(Wait::Park) => worker.wait_apart(latch, true, || None),
+            Some(Wait::Park) => worker.wait_apart(latch, || None),
             _ => worker.wait_until(latch, Help::Near),
         }
     }

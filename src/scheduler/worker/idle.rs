@@ -152,6 +152,7 @@ impl Worker {
         let state = sleep.fall_asleep(self.index, searching, U::IN_JOB);
         if !U::IN_JOB && state.closed() {
             self.registry.end_if(state);
+            self.expose_all();
             self.note_rest();
         }
         let keep = if until.done(&self.registry)
@@ -187,7 +188,7 @@ impl Worker {
     }
 
     /// Notes that this worker is at rest, unless something is private. To be called outside any job.
-    fn note_rest(&self) {
+    pub(super) fn note_rest(&self) {
         if !EXHAUSTIVE && !self.at_rest.get() && self.stack.is_empty() {
             self.at_rest.set(true);
             self.stack.rest();

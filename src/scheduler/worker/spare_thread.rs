@@ -114,5 +114,13 @@ impl Worker {
         if left {
             self.registry.sleep.published();
         }
+        self.note_rest();
+    }
+
+    /// Whether this is a spare that was relieved: the worker that it stood in for is back in its place.
+    pub(super) fn is_relieved(&self) -> bool {
+        let spares = &self.registry.spares;
+        let spare = self.is_spare().then(|| spares.spare(self.index - spares.first));
+        spare.is_some_and(|spare| spare.role.load(SPARE_LOOK.get()) == RELIEVED)
     }
 }

@@ -177,6 +177,10 @@ impl Registry {
     /// Relieves a spare: the wait that it was called for is over. If that spare waits itself, relieves the spare that
     /// it has called instead, and so on: the worker that is back has its place alone.
     pub(crate) fn relieve(&self, standin: Standin) {
+        if self.forked() {
+            // The spare is the parent's, and a thread of the parent may have held a lock of its at the fork.
+            return;
+        }
         let Standin { number, caller } = standin;
         let taken = caller.map(|caller| lock(&self.spares.spare(caller).standin).take());
         if taken == Some(None) {

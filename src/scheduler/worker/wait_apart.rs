@@ -4,12 +4,13 @@
 //! | while it waits | it runs on top |
 //! |---|---|
 //! | first | related jobs, as any wait does; see [`super::wait_in_job`] |
-//! | a spare has its place | a job of its isolated call, if nobody has taken it within [`POLL`]; none with `Park` |
+//! | a spare has its place | none: a job of its isolated call that nobody has taken within [`POLL`] goes to a spare by itself |
 //! | no spare is left | the jobs of its isolated call |
 //! | no spare is left, and no worker of the pool goes on | any job |
 //!
-//! A job of the isolated call need not be related: it may wait for what the caller does after this wait. So it is left
-//! to others first. But they may all be blocked on what the caller holds, and then only the caller can run it.
+//! A job of the isolated call need not be related: it may wait for what the caller does after this wait. So it does not
+//! run on top if there is a spare. All others may be blocked on what the caller holds; a spare that is called for this
+//! job runs it before any other.
 //!
 //! In the last row there is no right way, only a better one. The pool stands still, unless an outside thread does
 //! something. The job that is run may want what the caller holds, or wait for the caller, and then nothing is lost;
@@ -37,11 +38,12 @@ impl<'w> Stuck<'w> {
         Stuck(worker)
     }
 
-    /// Whether no worker of the pool goes on: each is stuck, or asleep because it finds nothing.
+    /// Whether no worker of the pool goes on: each is stuck, or asleep because it finds nothing. A lent thread counts as
+    /// one that goes on, unless it is stuck.
     fn is_pool(&self) -> bool {
         let registry = &self.0.registry;
         let asleep = registry.sleep.snapshot().asleep();
-        registry.stuck.load(STUCK.get()) + asleep >= registry.threads().max(1)
+        registry.stuck.load(STUCK.get()) + asleep >= registry.threads() + usize::from(registry.lent)
     }
 }
 
@@ -64,16 +66,12 @@ impl Worker {
         matches!(wait, Some(Wait::OwnScope | Wait::Park)) || wait.is_none() && self.is_isolated()
     }
 
-    /// Waits apart until `until` is done. Runs the jobs that `related` finds. With `parks`, runs no others while a spare
-    /// has its place.
-    pub(crate) fn wait_apart<U: Until>(
-        &self,
-        until: &U,
-        parks: bool,
-        mut related: impl FnMut() -> Option<Job>,
-    ) {
+    /// Waits apart until `until` is done. Runs the jobs that `related` finds.
+    pub(crate) fn wait_apart<U: Until>(&self, until: &U, mut related: impl FnMut() -> Option<Job>) {
+        // A lent thread outside any job does not hold up the pool's end by itself.
+        let _hold = (!self.inside()).then(|| self.registry.hold());
         loop {
-            if self.may_lend_place() && self.lend_place(until, parks, &mut related) {
+            if self.may_lend_place() && self.lend_place(until, &mut related) {
                 return;
             }
             self.expose_all();
@@ -97,17 +95,25 @@ impl Worker {
         }
     }
 
-    /// Sleeps without a spare, until a token comes or it is time to look for a spare again. If the wait is apart and
-    /// the pool stands still, returns any job there is.
+    /// Sleeps without a spare, until a token comes or it is time to look for a spare again. If the pool has stood still
+    /// meanwhile, although there is work, returns a job, however little is left of the stack.
     pub(super) fn park_stuck<U: Until>(&self, until: &U) -> Option<Job> {
         self.me().counters.parked.add(1);
         if EXHAUSTIVE {
             self.park(until.deadline());
             return None;
         }
+        if self.is_relieved() {
+            // The worker is back in its place.
+            self.park(poll_until(until.deadline()));
+            return None;
+        }
         let stuck = Stuck::new(self);
+        // Work that came a moment ago is left to the sleeper that is about to be woken for it.
+        let stands_still = || stuck.is_pool() && (self.registry.has_work() || !self.inbox_is_empty());
+        let before = stands_still();
         let token = self.park(poll_until(until.deadline()));
-        let help = !token && stuck.is_pool() && !until.done(&self.registry);
+        let help = !token && before && stands_still() && !until.done(&self.registry);
         drop(stuck);
         help.then(|| self.own().or_else(|| self.find_elsewhere(None))).flatten()
     }

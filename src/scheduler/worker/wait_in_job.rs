@@ -35,7 +35,7 @@ use crate::waiting::latch::TaskLatch;
 /// How a sleep inside a job ended, while another thread has the worker's place.
 enum Asleep {
     Done,
-    /// With a job of the isolated call that the worker is in, which nobody has taken for a while.
+    /// With a job of the isolated call that the worker is in. Nobody has taken it for a while, and no spare is left.
     Left(Job),
     /// Work waits, and a thread that has a worker's place runs no job but its own. It may be the very thread that has
     /// this worker's place.
@@ -64,10 +64,10 @@ impl Worker {
         mut related: impl FnMut() -> Option<Job>,
     ) {
         if self.is_isolated() {
-            return self.wait_apart(until, false, related);
+            return self.wait_apart(until, related);
         }
         // After each job another look for a spare: one may rest by now.
-        while !self.lend_place(until, false, &mut related) {
+        while !self.lend_place(until, &mut related) {
             if self.may_take(otherwise) {
                 match self.next(until, otherwise) {
                     Next::Job(job) => self.run_on_top(job),
@@ -85,13 +85,8 @@ impl Worker {
     }
 
     /// As [`wait_related`](Self::wait_related), but returns `false` if there is no spare, and `until` may then not be
-    /// done. In an isolated call, runs jobs of the call that nobody takes, unless it `parks`.
-    pub(crate) fn lend_place<U: Until>(
-        &self,
-        until: &U,
-        parks: bool,
-        mut related: impl FnMut() -> Option<Job>,
-    ) -> bool {
+    /// done.
+    pub(crate) fn lend_place<U: Until>(&self, until: &U, mut related: impl FnMut() -> Option<Job>) -> bool {
         let mut look = || {
             if until.done(&self.registry) {
                 return Some(Next::Done);
@@ -120,7 +115,7 @@ impl Worker {
                 Call::Relieved => None,
                 Call::Refused => return false,
             };
-            let asleep = self.sleep_in_job(until, parks, standin.is_some());
+            let asleep = self.sleep_in_job(until, standin.is_some());
             if let Some(standin) = standin {
                 self.registry.relieve(standin);
             }
@@ -146,12 +141,13 @@ impl Worker {
     }
 
     /// Sleeps until `until` is done, while another thread has this worker's place: a spare of its own, if it
-    /// `has_standin`.
-    fn sleep_in_job<U: Until>(&self, until: &U, parks: bool, has_standin: bool) -> Asleep {
-        let runs_left = self.is_isolated() && !parks;
+    /// `has_standin`. A job of the isolated call that nobody takes goes to a spare by itself: see
+    /// [`super::wait_apart`].
+    fn sleep_in_job<U: Until>(&self, until: &U, has_standin: bool) -> Asleep {
         while !until.done(&self.registry) {
             self.me().counters.parked.add(1);
-            if has_standin && !runs_left {
+            let relieved = !has_standin || self.is_relieved();
+            if !relieved && !self.is_isolated() {
                 self.park(until.deadline());
                 continue;
             }
@@ -159,10 +155,12 @@ impl Worker {
             if token || until.done(&self.registry) {
                 continue;
             }
-            if runs_left && let Some(job) = self.own() {
+            if let Some(job) = self.own_if_isolated()
+                && let Err(job) = Registry::run_on_spare(&self.registry, self.number.get(), job)
+            {
                 return Asleep::Left(job);
             }
-            if !has_standin && self.registry.is_any_stuck() && self.registry.has_work() {
+            if relieved && self.registry.is_any_stuck() && self.registry.has_work() {
                 return Asleep::NobodyActive;
             }
         }
@@ -265,7 +263,7 @@ impl Worker {
         let related = || self.take_own_of_scope(base).or_else(|| self.steal_of_scope(base, &missed));
         match otherwise {
             Some(help) => self.wait_related(latch, help, related),
-            None => self.wait_apart(latch, false, related),
+            None => self.wait_apart(latch, related),
         }
     }
 

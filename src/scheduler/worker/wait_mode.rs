@@ -43,8 +43,8 @@ pub enum Wait {
     #[default]
     Steal,
     /// Runs only jobs that it waits for, and jobs that this worker spawned since the call began: the jobs of the scope,
-    /// and the jobs that these spawn. What it does not wait for, it leaves to a spare first, and runs it itself if
-    /// nobody has taken it within a millisecond. The same holds for every wait inside the call, and for other
+    /// and the jobs that these spawn. What it does not wait for, it leaves to others. A job that
+    /// nobody has taken within a millisecond gets a spare to itself; if no spare is left, it runs on this worker. The same holds for every wait inside the call, and for other
     /// workers while they run a job that they took from the call.
     ///
     /// This is for a caller that holds a lock which other jobs want.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Sleep;
 use crate::sync::MODEL;
 use crate::sync::site::GUESTS;
+use crate::system::process;
 use crate::system::spin::Spin;
 
 /// How long an outside thread waits awake at most on the core of a worker that is awake. The worker may be about to
@@ -22,9 +23,11 @@ impl Sleep {
         self.machine.as_ref().map_or(usize::MAX, |machine| machine.parallelism_so_far())
     }
 
-    /// Reads the CPU quota, if nobody has done so.
+    /// Reads the CPU quota, if nobody has done so. Not in a forked child, which could not keep what it learns.
     pub(crate) fn learn_cores(&self) {
-        if let Some(machine) = &self.machine {
+        if let Some(machine) = &self.machine
+            && process::generation() == 0
+        {
             machine.parallelism();
         }
     }

@@ -129,6 +129,7 @@ impl Base {
         let has_local = || self.local.get() as isize > 0;
         match wait {
             None if lends => worker.run_own_of_scope(address, has_local),
+            Some(Wait::OwnScope) if defect("isolation_ignored") => while worker.run_own() {},
             Some(Wait::OwnScope) => worker.run_own_of_scope(address, has_local),
             Some(Wait::Park) => {}
             _ => while has_local() && worker.run_own() {},

@@ -87,7 +87,8 @@ impl Worker {
                 continue;
             }
             if !until.arm() {
-                return;
+                // Over. The look above makes visible what led to that.
+                continue;
             }
             if let Some(job) = self.park_stuck(until) {
                 self.run_on_top(job);

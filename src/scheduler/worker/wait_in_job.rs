@@ -107,8 +107,9 @@ impl Worker {
                 Err(searching) => searching,
             };
             if !until.arm() {
+                // Over. The look above makes visible what led to that.
                 self.stop_searching(searching);
-                return true;
+                continue;
             }
             let standin = match self.call_spare(searching, anyway) {
                 Call::Standin(standin) => Some(standin),

@@ -173,16 +173,28 @@ fn a_holder_runs_what_nobody_else_can() {
                         std::thread::scope(|scope| _ = scope.spawn(|| pool.execute(job).unwrap()).join());
                     }
                     pool.install_with(wait, || {
-                        for _ in 0..4 {
+                        for round in 0..6 {
                             let done = latch(1);
                             let done_too = Arc::clone(&done);
-                            filch::execute(move || done_too.count_down()).unwrap();
+                            let by_child = move || {
+                                let child = move || done_too.count_down();
+                                if round % 2 == 0 {
+                                    filch::execute(child).unwrap()
+                                } else {
+                                    child()
+                                }
+                                if round % 3 == 0 {
+                                    common::fail(round)
+                                }
+                            };
+                            filch::execute(by_child).unwrap();
                             done.wait();
                         }
                     });
                     drop(held);
                 });
                 others.wait();
+                until(|| pool.stats().spares == 0);
             }
         }
     });

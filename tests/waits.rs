@@ -6,7 +6,7 @@ mod common;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread;
 
 use common::{Gate, LIMIT, until, within};
@@ -151,8 +151,8 @@ fn a_scope_of_its_own() {
                         filch::scope(|s| (0..3).for_each(|_| s.spawn(|_| thread::yield_now())));
                         filch::in_place_scope(|s| s.spawn(|s| s.spawn(|_| ())));
                         filch::spawn(|| ()).join().unwrap();
-                        let latch = std::sync::Arc::new(CountLatch::new(1));
-                        let opener = std::sync::Arc::clone(&latch);
+                        let latch = Arc::new(CountLatch::new(1));
+                        let opener = Arc::clone(&latch);
                         filch::execute(move || opener.count_down()).unwrap();
                         latch.wait();
                         filch::yield_now();
@@ -384,6 +384,94 @@ fn others_do_what_a_waiting_holder_leaves() {
                     done.open();
                 });
             }
+        }
+    });
+}
+
+/// A worker that looks for the jobs of its own scope comes upon a job of a holder, which it does not run. All others,
+/// that worker's spare included, are blocked on what the holder holds.
+#[test]
+fn a_job_that_a_waiter_came_upon_is_not_left() {
+    within(LIMIT, || {
+        let (pool, lock) = (pool(3), Lock::default());
+        for _ in 0..20 {
+            let [held, begun, shown, blocked] = [(); 4].map(|()| Gate::default());
+            pool.in_place_scope(|s| {
+                s.spawn(|_| {
+                    let mut in_lock = lock.hold();
+                    held.open();
+                    begun.wait();
+                    pool.scope_with(Wait::OwnScope, |s| {
+                        (0..3).for_each(|_| s.spawn(|_| ()));
+                        // A call of its own puts into the deque what was private.
+                        pool.scope_with(Wait::OwnScope, |_| ());
+                        shown.open();
+                        blocked.wait();
+                    });
+                    *in_lock.0 += 1;
+                });
+                held.wait();
+                s.spawn(|_| {
+                    pool.scope(|s| {
+                        s.spawn(|_| {
+                            begun.open();
+                            *lock.hold().0 += 1;
+                        });
+                        shown.wait();
+                    });
+                });
+                begun.wait();
+                (0..8).for_each(|_| {
+                    s.spawn(|_| {
+                        blocked.open();
+                        *lock.hold().0 += 1;
+                    })
+                });
+            });
+        }
+    });
+}
+
+/// A spare has a job of a holder when the worker that it stood in for comes back. What that job leaves behind comes before
+/// the jobs that want the lock.
+#[test]
+fn what_a_relieved_spare_leaves_of_a_holder_is_not_left() {
+    within(LIMIT, || {
+        let (pool, lock) = (pool(2), Lock::default());
+        for _ in 0..20 {
+            let (away, done) = (CountLatch::new(1), Arc::new(CountLatch::new(1)));
+            let [waits, held, taken, back] = [(); 4].map(|()| Gate::default());
+            pool.in_place_scope(|s| {
+                s.spawn(|_| {
+                    waits.open();
+                    away.wait();
+                    back.open();
+                    *lock.hold().0 += 1;
+                });
+                waits.wait();
+                s.spawn(|_| {
+                    let mut in_lock = lock.hold();
+                    held.open();
+                    pool.install_with(Wait::OwnScope, || {
+                        let (taken_too, back_too, done_too) = (taken.clone(), back.clone(), Arc::clone(&done));
+                        filch::execute(move || {
+                            taken_too.open();
+                            back_too.wait();
+                            filch::execute(move || done_too.count_down()).unwrap();
+                        })
+                        .unwrap();
+                        // Into the deque, for the other worker's spare.
+                        pool.scope_with(Wait::OwnScope, |_| ());
+                        taken.wait();
+                        away.count_down();
+                        done.wait();
+                    });
+                    *in_lock.0 += 1;
+                });
+                held.wait();
+                taken.wait();
+                (0..8).for_each(|_| s.spawn(|_| *lock.hold().0 += 1));
+            });
         }
     });
 }

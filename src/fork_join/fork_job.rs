@@ -73,7 +73,7 @@ impl<F: FnOnce(bool) -> R + Send, R: Send> ForkJob<F, R> {
                 // SAFETY: the latch is alive until it is set, and nothing of the frame is touched afterwards.
                 unsafe { TaskLatch::set(latch, |owner| worker.registry.sleep.nudge(owner)) };
             };
-            if migrated && owner.is_isolated() { worker.run_isolated(finish) } else { finish() }
+            worker.run_of(owner, finish);
         });
     }
 

@@ -7,7 +7,8 @@ use crate::jobs::inbox::Inbox;
 use crate::jobs::job::Job;
 use crate::jobs::private;
 use crate::scheduler::stats::Counters;
-use crate::sync::{Arc, EXHAUSTIVE};
+use crate::sync::site::ISOLATED;
+use crate::sync::{Arc, AtomicBool, EXHAUSTIVE};
 use crate::system::parker::Parker;
 use crate::waiting::latch::CountLatch;
 
@@ -36,6 +37,7 @@ pub(crate) struct Peer {
     pub(crate) private: Arc<private::Shared>,
     /// Jobs that only this worker may run.
     pub(super) inbox: Inbox,
+    isolated: AtomicBool,
     /// The worker writes these with each job, so they lie on cache lines apart from what thieves read.
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) name: String,
@@ -50,9 +52,21 @@ impl Peer {
             stealer: parts.deque.stealer(),
             private: parts.stack.shared(),
             inbox: Inbox::new(),
+            isolated: AtomicBool::new(false),
             counters: CachePadded::new(Counters::new()),
             name,
             running: CountLatch::new(usize::from(running)),
         }
+    }
+
+    /// Notes whether the worker is in an isolated call. To be called by the worker.
+    pub(super) fn set_isolated(&self, isolated: bool) {
+        self.isolated.store(isolated, ISOLATED.get());
+    }
+
+    /// Whether the worker is in an isolated call. True for certain, if the caller has stolen a job that such a call
+    /// waits for: the call cannot end before that job.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolated.load(ISOLATED.get())
     }
 }

@@ -11,6 +11,7 @@ use super::{Help, Worker};
 use crate::jobs::deque::Steal;
 use crate::jobs::job::{Home, Job};
 use crate::scheduler::peer::Peer;
+use crate::scheduler::registry::Registry;
 use crate::sync::{EXHAUSTIVE, spin_loop};
 use crate::waiting::latch::TaskLatch;
 
@@ -91,6 +92,7 @@ impl Worker {
                     // Thieves may have taken some of the batch since. So the count may be too low, never too high.
                     let moved = self.deque.len().saturating_sub(before);
                     self.me().counters.taken.add(1 + moved as u64);
+                    self.has_loot.set(false);
                     if moved > 0 {
                         // Nobody saw these jobs while they moved, and their publisher may have relied on a searcher
                         // that looked just then.
@@ -142,11 +144,8 @@ impl Worker {
         // by far the largest, would wait in this deque until then.
         let stolen = stealer.steal();
         if let Steal::Success(_) = stolen {
-            self.me().counters.stolen.add(1);
             self.steal_backoff.note_theft();
-            // The stolen job, and what it forks, comes before injected jobs: the owner may wait for it in an isolated
-            // wait and hold a lock that an injected job wants.
-            self.tick.set(0);
+            self.note_loot(peer);
             self.renew_demand(peer);
         }
         stolen
@@ -160,11 +159,19 @@ impl Worker {
             if peer.private.is_unanswered()
                 && let Some(job) = peer.private.raid()
             {
-                self.me().counters.stolen.add(1);
+                self.note_loot(peer);
                 return Some(job);
             }
         }
         None
+    }
+
+    /// Notes that this worker has a job of `peer` and is about to run it. That job, and what it pushes, comes before
+    /// injected jobs: the owner may wait for it in an isolated call and hold a lock that an injected job wants.
+    fn note_loot(&self, peer: &Peer) {
+        self.me().counters.stolen.add(1);
+        self.tick.set(0);
+        self.has_loot.set(self.is_spare() && peer.is_isolated());
     }
 
     /// Takes a job from the inbox. A spare also takes one from the inbox of the worker that it stands in for.
@@ -187,8 +194,8 @@ impl Worker {
     }
 
     /// Steals the oldest job of the deque of `victim`, and returns it if `will_do` accepts it. Leaves a demand if the
-    /// deque is empty. A job that `will_do` refuses goes to this worker's deque, where others find it. `missed` notes
-    /// that: once it is set, this function takes no job any more.
+    /// deque is empty. A job that `will_do` refuses goes to this worker's deque, where others find it, or to a spare.
+    /// `missed` notes that: once it is set, this function takes no job any more.
     pub(super) fn steal_if(
         &self,
         victim: usize,
@@ -210,8 +217,17 @@ impl Worker {
             return Some(job);
         }
         missed.set(true);
-        self.push_deque(job);
-        self.registry.sleep.published();
+        // An isolated call looks for its jobs in its own deque only, and all who would find this one in here may be
+        // blocked on what that call holds.
+        let left = if peer.is_isolated() {
+            Registry::run_on_spare(&self.registry, self.number.get(), job)
+        } else {
+            Err(job)
+        };
+        if let Err(job) = left {
+            self.push_deque(job);
+            self.registry.sleep.published();
+        }
         None
     }
 

@@ -84,6 +84,8 @@ pub(crate) struct Worker {
     parker: Parker,
     rng: Rng,
     tick: Cell<u32>,
+    /// Of a spare: whether the job that it took last from elsewhere is one of an isolated call.
+    has_loot: Cell<bool>,
     fairness: Fairness,
     /// The number of jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
@@ -139,6 +141,7 @@ impl Worker {
             // Any seed does, but neighbours should start differently.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
+            has_loot: Cell::new(false),
             fairness: Fairness::default(),
             depth: Cell::new(0),
             steal_backoff: StealBackoff::default(),

@@ -80,6 +80,7 @@ impl Worker {
     /// Sets or lifts the isolation. The latches of forks that leave from now on say so.
     fn isolate(&self, isolation: Option<Isolation>) {
         self.isolation.set(isolation);
+        self.me().set_isolated(isolation.is_some());
         self.set_owner(TaskOwner::new(self.index, isolation.is_some()));
     }
 
@@ -99,6 +100,13 @@ impl Worker {
             f();
             while self.run_own() {}
         });
+    }
+
+    /// Runs `f`, which is a job of `owner`: [isolated](Self::run_isolated), if another worker pushed it in an isolated
+    /// call.
+    #[inline]
+    pub(crate) fn run_of(&self, owner: TaskOwner, f: impl FnOnce()) {
+        if owner.is_isolated() && owner.worker() != self.index { self.run_isolated(f) } else { f() }
     }
 
     /// This worker as the owner of a latch: it is about to wait for a job that other workers may run.

@@ -13,13 +13,16 @@ use std::cell::Cell;
 use super::{Worker, with_current};
 use crate::jobs::job::Job;
 use crate::jobs::private::Available;
+use crate::waiting::latch::TaskOwner;
 
 /// How many jobs a bundle holds. Bundles are for flat spawns of small closures: a theft for each of these would cost
 /// more than the closure itself.
 const BUNDLE: usize = 48;
 
-/// Makes a bundle of `jobs`: the worker that runs it gets them as its private jobs.
-fn bundle(jobs: Vec<Job>) -> Job {
+/// Makes a bundle of `jobs` of `owner`: the worker that runs it gets them as its private jobs. If they were pushed in an
+/// isolated call, another worker runs them before the bundle ends: the owner may wait for them, and none of them may be
+/// left behind jobs that wait for the owner.
+fn bundle(jobs: Vec<Job>, owner: TaskOwner) -> Job {
     Job::new(move || {
         with_current(|worker| {
             let Some(worker) = worker else { unreachable!("a bundle outside a worker") };
@@ -27,7 +30,7 @@ fn bundle(jobs: Vec<Job>) -> Job {
             worker.me().counters.activations.add(1);
             worker.steal_backoff.note_bundle();
             worker.tick.set(0);
-            jobs.into_iter().for_each(|job| worker.push_lazily(job));
+            worker.run_of(owner, || jobs.into_iter().for_each(|job| worker.push_lazily(job)));
         });
     })
 }
@@ -69,7 +72,11 @@ impl Worker {
             if bundled.get() { BUNDLE } else { missing }
         };
         let exposed = self.stack.expose(wanted, |jobs| {
-            if bundled.get() { self.push_deque(bundle(jobs.collect())) } else { self.push_each(jobs) }
+            if bundled.get() {
+                self.push_deque(bundle(jobs.collect(), self.as_owner()))
+            } else {
+                self.push_each(jobs)
+            }
         });
         if exposed > 0 {
             if at_once { sleep.published() } else { sleep.published_lazily() }

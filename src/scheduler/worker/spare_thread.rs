@@ -96,7 +96,9 @@ impl Until for UntilRelieved<'_> {
 
 impl Worker {
     /// Stands in for a worker: runs the main loop from the moment at which this spare was woken, until it is
-    /// `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector.
+    /// `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector. But what a job of
+    /// an isolated call has left it runs itself: in the injector that might come after jobs that are blocked on what
+    /// the call's caller holds.
     fn stand_in(&self, relieved: &dyn Fn() -> bool) {
         let _ = self.registry.sleep.get_up(self.index, false);
         let until = UntilRelieved(relieved);
@@ -104,6 +106,9 @@ impl Worker {
         while let Next::Job(job) = next {
             self.run(job);
             next = self.next(&until, Help::Any);
+        }
+        if self.has_loot.take() {
+            while self.run_own() {}
         }
         self.expose_all();
         let mut left = false;

@@ -63,8 +63,8 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::WorkerStart;
 use super::spare_thread::stand_by;
+use super::{Worker, WorkerStart, with_current};
 use crate::jobs::job::Job;
 use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
@@ -72,6 +72,7 @@ use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare};
 use crate::scheduler::thread::{Trace, spawn_thread};
 use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT, SPARES_MADE};
 use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, defect, lock};
+use crate::system::unwind;
 use crate::waiting::sleep::Snapshot;
 
 /// A spare that stands in for a worker.
@@ -145,10 +146,16 @@ impl Registry {
         let Some(number) = Registry::engage(this, slot, false) else { return Err(job) };
         let index = this.spares.first + number;
         let shared = Arc::clone(this);
-        // The job itself relieves the spare: there is no wait whose end would do that.
         let errand = Job::new(move || {
-            job.run();
+            let result = unwind::catch(|| job.run());
+            // What the job has pushed comes before any other job, as on a worker. Left in the injector, it might come
+            // after jobs that are blocked on what the waiter holds.
+            with_current(|worker| while worker.is_some_and(Worker::run_own) {});
+            // The errand itself relieves the spare: there is no wait whose end would do that.
             shared.spares.spare(number).role.swap(RELIEVED, SPARE_RELIEVE.get());
+            if let Err(payload) = result {
+                unwind::resume(payload);
+            }
         });
         let pushed = this.spares.peer(index).inbox.push(errand);
         debug_assert!(pushed.is_ok(), "the inbox of a spare is never closed");

@@ -39,6 +39,9 @@ sites! {
     STAYING = Relaxed;
     /// How many threads wait apart without a spare. Relaxed: a hint, which is looked at again and again.
     STUCK = Relaxed;
+    /// Whether a worker is in an isolated call. Relaxed: a thief that has a job of the call has synchronised with the
+    /// push, which comes after the call's beginning; the call's end comes after the job's.
+    ISOLATED = Relaxed;
     /// Whether the last owner of a pool has let go of the pool. Relaxed: it only permits a lent thread to forget that
     /// it is a worker. To forget that touches nothing of another thread.
     ABANDONED = Relaxed;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::scheduler::worker::Worker;
 use crate::sync::{MODEL, spin_loop};
+use crate::system::affinity;
 use crate::system::spin::{Spin, WAKE};
 
 use super::core::CoreRef;
@@ -56,6 +57,7 @@ impl<J: Send + 'static> CoreRef<J> {
         // The thread that started this runner may have seen several jobs, for which no later push starts one. So each
         // runner starts the next.
         self.start_if_lacking(self.runners.load(), 1);
+        worker.polls().note_over();
         let mut slice = TimeSlice::begin(self.limit > self.registry.sleep.cores());
         let mut pause = self.has_surplus().then_some(Pause::Surplus);
         loop {
@@ -135,6 +137,7 @@ impl<J: Send + 'static> CoreRef<J> {
             self.note_idle(counts);
             let mut spin = self.spin();
             if !self.is_race() {
+                spin = worker.polls().shorten(spin);
                 spin = self.registry.sleep.spin_inside(spin, || self.runners.load().polling());
             }
             // Where a spin would take a core from the producer, a runner that is not needed leaves it that core.
@@ -146,11 +149,16 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             loop {
                 if self.ring.has(1) || self.runners.load().overflow() {
+                    worker.polls().note_paid();
                     self.start_if_lacking(self.runners.stop_polling(), 1);
                     self.wait_for_batch();
                     return true;
                 }
-                if !spin.again() || worker.is_wanted() {
+                if worker.is_wanted() {
+                    break;
+                }
+                if !spin.again() {
+                    worker.polls().note_vain(&spin);
                     break;
                 }
             }
@@ -170,8 +178,9 @@ impl<J: Send + 'static> CoreRef<J> {
         if MODEL || self.is_deep() {
             return;
         }
+        let glance = if affinity::is_single_core() { 0 } else { GLANCE };
         for look in 0..LINGER {
-            if ready() || look == GLANCE && self.is_crowded() {
+            if ready() || look == glance && self.is_crowded() {
                 return;
             }
             spin_loop();
@@ -206,7 +215,7 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Lets the producer of a deep queue get ahead by a few jobs, after a wait for the first one. A consumer that
     /// took each job at once would go in step with the producer, and both would fight for the same few cache lines.
     fn wait_for_batch(&self) {
-        if !MODEL && self.is_deep() {
+        if !MODEL && self.is_race() {
             let start = Instant::now();
             while !self.ring.has(GATHERED) && start.elapsed() < GATHER {
                 spin_loop();

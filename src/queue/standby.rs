@@ -95,6 +95,7 @@ impl<J: Send + 'static> CoreRef<J> {
             if self.falls_behind(taken, begun, moved) {
                 match self.runners.standby_becomes_runner(self.limit) {
                     Some(counts) => {
+                        worker.polls().note_over();
                         self.start_if_lacking(counts, 1);
                         return true;
                     }

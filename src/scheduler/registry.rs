@@ -17,7 +17,7 @@ use crate::sync::site::{FORK_HEAVY, REST_LOOK_FENCE, THREADS};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, EXHAUSTIVE, MODEL, Mutex, StdArc, defect, fence, spin_loop};
 use crate::system::core_choice::CoreChoice;
 use crate::system::unwind::Payload;
-use crate::system::{heavy_fence, process};
+use crate::system::{affinity, heavy_fence, process};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
@@ -215,7 +215,8 @@ impl Registry {
             Keep::Nothing => false,
             Keep::Unsure => {
                 let start = Instant::now();
-                while start.elapsed() < DRAIN {
+                // On a single core whoever ran there before has left its stores to all.
+                while start.elapsed() < DRAIN && !affinity::is_single_core() {
                     spin_loop();
                 }
                 self.others_keep_jobs(me, idle) == Keep::Some

@@ -20,6 +20,7 @@ use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
 use crate::system::parker::{Parker, Unparker};
 use crate::system::process;
 use crate::system::spin::{Spin, WAKE};
+use crate::system::spin_history::SpinHistory;
 use crate::waiting::latch::{CountLatch, Latch, Seen, Signal, Wake};
 
 thread_local! {
@@ -33,6 +34,9 @@ thread_local! {
 std::thread_local! {
     /// When this thread last waited for an answer while it was on the core of a worker that was awake.
     static BESIDE: Cell<Option<Instant>> = const { Cell::new(None) };
+
+    /// What became of this thread's last spins as an outside thread.
+    static SPINS: SpinHistory = const { SpinHistory::new() };
 }
 
 /// If two waits beside a worker come within this time of each other, many more are expected.
@@ -102,8 +106,8 @@ impl Waiter<'_> {
             Waiter::Worker(worker) => wait_on_worker(worker, latch, wait),
             Waiter::Thread(parker) => {
                 if !make_way && !EXHAUSTIVE {
-                    let mut spin = spin_for_answer(registry);
-                    registry.sleep.as_outside_spinner(|| while !latch.probe() && spin.again() {});
+                    let spin = spin_for_answer(registry);
+                    registry.sleep.as_outside_spinner(|| spin_outside(spin, || latch.probe()));
                 }
                 while !latch.probe() {
                     if latch.arm() {
@@ -113,6 +117,7 @@ impl Waiter<'_> {
                         }
                     }
                 }
+                SPINS.with(SpinHistory::note_over);
             }
         }
     }
@@ -129,6 +134,22 @@ impl Waiter<'_> {
             }
         }
     }
+}
+
+/// Spins on an outside thread until `is_over`, but not for longer than such spins have paid lately. Returns whether it is
+/// over.
+fn spin_outside(spin: Spin, is_over: impl Fn() -> bool) -> bool {
+    SPINS.with(|history| {
+        let mut spin = history.shorten(spin);
+        while spin.again() {
+            if is_over() {
+                history.note_paid();
+                return true;
+            }
+        }
+        history.note_vain(&spin);
+        false
+    })
 }
 
 /// Returns the spin of an outside thread that waits for an answer of the pool.
@@ -277,16 +298,18 @@ impl CountLatch {
     /// Waits until the count is zero, or was zero at some moment since the look that returned `since`. Returns
     /// `false` if `deadline` came first.
     pub(crate) fn wait_since(&self, since: Seen, deadline: Option<Instant>, wait: Option<Wait>) -> bool {
-        let outside = with_current(|worker| worker.is_none());
-        let mut spin = Spin::new(WAKE).beside();
-        let mut over = since.count() == 0;
-        while !over {
-            if !outside || !spin.again() {
-                let enter = |wake| self.register(wake, since);
-                return on_signal(deadline, wait, enter, |ticket| self.deregister(ticket));
-            }
-            over = self.is_over(since);
+        if since.count() == 0 {
+            return true;
         }
-        true
+        let outside = with_current(|worker| worker.is_none());
+        if outside && spin_outside(Spin::new(WAKE).beside(), || self.is_over(since)) {
+            return true;
+        }
+        let enter = |wake| self.register(wake, since);
+        let in_time = on_signal(deadline, wait, enter, |ticket| self.deregister(ticket));
+        if outside {
+            SPINS.with(SpinHistory::note_over);
+        }
+        in_time
     }
 }

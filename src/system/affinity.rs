@@ -14,6 +14,8 @@
 
 use std::io;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use core_affinity::CoreId;
 
@@ -37,6 +39,7 @@ impl Snapshot {
             return known;
         }
         let found = parallelism(&self.cores);
+        SINGLE.store(found == 1, Relaxed);
         // In a forked child a thread of the parent may have been storing the same, and that thread does not exist there.
         if process::generation() == 0 {
             let _ = self.parallelism.set(found);
@@ -52,6 +55,16 @@ impl Snapshot {
             (None, cores) => cores,
         }
     }
+}
+
+/// Whether only one thread of the process can run at once, as the last look has it. Relaxed: it decides nothing but whether
+/// a thread spins.
+static SINGLE: AtomicBool = AtomicBool::new(false);
+
+/// Whether only one thread of the process can run at once, as far as some pool of the process has found.
+#[inline]
+pub(crate) fn is_single_core() -> bool {
+    SINGLE.load(Relaxed)
 }
 
 /// The last snapshot that was taken.
@@ -86,6 +99,7 @@ pub(crate) fn refresh() -> StdArc<Snapshot> {
     if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
         return seen;
     }
+    SINGLE.store(cores.len() == 1, Relaxed);
     let fresh = StdArc::new(Snapshot { cores, parallelism: std::sync::OnceLock::new() });
     last(Some(&fresh));
     fresh

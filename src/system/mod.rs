@@ -6,6 +6,7 @@ pub(crate) mod heavy_fence;
 pub(crate) mod parker;
 pub(crate) mod process;
 pub(crate) mod spin;
+pub(crate) mod spin_history;
 pub(crate) mod switches;
 pub(crate) mod thread_id;
 pub(crate) mod unwind;

@@ -5,11 +5,14 @@
 //! a number of rounds, because the price of a round varies by orders of magnitude.
 //!
 //! After a first, short stretch the spin offers its core to other threads now and then. So on a full machine the
-//! thread that the waiter waits for gets to run.
+//! thread that the waiter waits for gets to run. On a single core nobody spins: the awaited thread needs the core.
+//!
+//! [`super::spin_history`] shortens the spins that do not pay.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::affinity;
 use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
 
 /// About the price of one wake, from the waker's call to the sleeper's first instruction. It is lower on a core that
@@ -84,9 +87,30 @@ pub(crate) struct Spin {
 }
 
 impl Spin {
-    /// Creates a spin that lasts `budget` at most.
+    /// Creates a spin that lasts `budget` at most. On a single core it is over at once.
     pub(crate) fn new(budget: Duration) -> Spin {
+        let alone = !MODEL && affinity::is_single_core();
+        Spin { offers: alone.then_some((0, Duration::ZERO)), ..Spin::lasting(budget) }
+    }
+
+    /// Creates a spin that lasts `budget` at most, whatever the machine.
+    pub(super) const fn lasting(budget: Duration) -> Spin {
         Spin { budget, keep: BRISK, round: ROUND, pauses: 0, started: None, offers: None }
+    }
+
+    /// Returns the spin with its time halved `times` times. An offering spin is as it was.
+    pub(super) fn halved(self, times: u32) -> Spin {
+        Spin { budget: self.budget / (1 << times), ..self }
+    }
+
+    /// Returns when the spin first looked at the clock, a moment after it began, if it got that far.
+    pub(super) fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    #[cfg(test)]
+    pub(super) fn budget(&self) -> Duration {
+        self.budget
     }
 
     /// Creates a short spin that never offers its core. For waiters that do better to sleep if this time was not
@@ -198,7 +222,7 @@ impl Backoff {
             yield_now();
             return;
         }
-        if self.step > 6 {
+        if self.step > 6 || affinity::is_single_core() {
             yield_now();
             return;
         }

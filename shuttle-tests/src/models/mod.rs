@@ -48,7 +48,7 @@ pub(crate) const MODELS: &[Model] = &[
 
 pub(crate) const CANARIES: &[Canary] = &[
     Canary { defect: "sleeps_unlooked", model: "lone_job", kind: Kind::Random, iterations: 2000 },
-    Canary { defect: "sleeps_unlooked", model: "lone_job", kind: Kind::Pct, iterations: 2000 },
+    Canary { defect: "sleeps_unlooked", model: "lone_job", kind: Kind::Pct, iterations: 20000 },
     Canary { defect: "theft_unclaimed", model: "stealing", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "closing_unheeded", model: "shutdown", kind: Kind::Random, iterations: 2000 },
     Canary { defect: "runner_leaves_unlooked", model: "backpressure", kind: Kind::Random, iterations: 2000 },

@@ -17,6 +17,7 @@ use crate::sync::site::FORK_DEMAND_FENCE;
 use crate::sync::{EXHAUSTIVE, MODEL, defect, fence};
 use crate::system::parker;
 use crate::system::spin::{Spin, WAKE, offer};
+use crate::system::spin_history::SpinHistory;
 use crate::waiting::latch::Signal;
 use crate::waiting::sleep::{Snapshot, Woken};
 
@@ -107,7 +108,11 @@ impl Worker {
         let sleep = &self.registry.sleep;
         loop {
             if let Some(next) = self.look(until, || until.find(self, help)) {
-                self.stop_searching(searching);
+                if searching {
+                    self.stop_searching(true);
+                    self.waits.searches.note_over();
+                    self.waits.naps.note_over_within(NAP * NAPS);
+                }
                 return next;
             }
             if !U::IN_JOB {
@@ -130,9 +135,11 @@ impl Worker {
                 let raid = || self.look(until, || self.raid());
                 // A busy worker may produce the job that this worker looks for, and needs a core for that.
                 let crowded = sleep.is_too_crowded_to_search();
-                let spin = if crowded { Spin::offering() } else { Spin::new(WAKE) };
+                let searches = &self.waits.searches;
+                let spin = if crowded { Spin::offering() } else { searches.shorten(Spin::new(WAKE)) };
                 let nap = || if crowded { None } else { self.nap_and_search(until) };
-                if let Some(next) = self.search(until, spin).or_else(raid).or_else(nap) {
+                let found = self.search_noted(until, spin, searches);
+                if let Some(next) = found.or_else(raid).or_else(nap) {
                     self.stop_searching(true);
                     return next;
                 }
@@ -248,13 +255,20 @@ impl Worker {
     }
 
     /// Looks again and again for as long as `spin` lasts: about the price of one wake, or less.
-    fn search<U: Until>(&self, until: &U, mut spin: Spin) -> Option<Next> {
+    fn search<U: Until>(&self, until: &U, spin: Spin) -> Option<Next> {
+        self.search_noted(until, spin, &SpinHistory::new())
+    }
+
+    /// As [`search`](Self::search), and notes in `history` whether the spin paid.
+    fn search_noted<U: Until>(&self, until: &U, mut spin: Spin, history: &SpinHistory) -> Option<Next> {
         while spin.again() {
             let next = self.look(until, || self.find_elsewhere(until.hint()));
             if next.is_some() {
+                history.note_paid();
                 return next;
             }
         }
+        history.note_vain(&spin);
         None
     }
 
@@ -266,7 +280,8 @@ impl Worker {
             return None;
         }
         let mut found = None;
-        for _ in 0..NAPS {
+        let begun = Instant::now();
+        for _ in 0..self.waits.naps.tries(NAPS) {
             // A peer that forks answers the demand during this spin; a raid would interrupt it.
             found = self.look(until, || self.find_elsewhere(until.hint()));
             let mut spin = Spin::brisk();
@@ -281,6 +296,10 @@ impl Worker {
             self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
         }
         sleep.stop_napping();
+        match found {
+            Some(_) => self.waits.naps.note_paid(),
+            None => self.waits.naps.note_vain_since(Some(begun)),
+        }
         found
     }
 

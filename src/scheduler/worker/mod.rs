@@ -28,6 +28,7 @@ mod until;
 mod wait_apart;
 mod wait_in_job;
 mod wait_mode;
+mod waits;
 
 pub(crate) use current::{Current, with_current, with_private, with_private_again};
 pub(crate) use host::{can_lend, lend_host, return_host, return_host_of_dropped_pool};
@@ -47,9 +48,11 @@ use crate::scheduler::registry::Shared;
 use crate::scheduler::rng::Rng;
 use crate::sync::{Arc, EXHAUSTIVE, Mutex};
 use crate::system::parker::{Parker, Unparker};
+use crate::system::spin_history::SpinHistory;
 use crate::waiting::latch::TaskOwner;
 use fairness::Fairness;
 use steal_backoff::StealBackoff;
+use waits::Waits;
 
 /// Jobs that run in the order in which they were submitted, on whichever worker.
 pub(super) type Fifo = Mutex<VecDeque<Job>>;
@@ -87,6 +90,8 @@ pub(crate) struct Worker {
     /// Of a spare: whether the job that it took last from elsewhere is one of an isolated call.
     has_loot: Cell<bool>,
     fairness: Fairness,
+    /// What became of its last spins and naps.
+    waits: Waits,
     /// The number of jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
     steal_backoff: StealBackoff,
@@ -143,6 +148,7 @@ impl Worker {
             tick: Cell::new(0),
             has_loot: Cell::new(false),
             fairness: Fairness::default(),
+            waits: Waits::default(),
             depth: Cell::new(0),
             steal_backoff: StealBackoff::default(),
             lent,
@@ -183,6 +189,11 @@ impl Worker {
     /// Its jobs that run in the order in which it submitted them.
     pub(crate) fn fifo(&self) -> Arc<Fifo> {
         Arc::clone(self.fifo.get_or_init(Arc::default))
+    }
+
+    /// What became of its last waits for a job of a queue that it serves.
+    pub(crate) fn polls(&self) -> &SpinHistory {
+        &self.waits.polls
     }
 
     pub(crate) fn unparker(&self) -> Unparker {

@@ -117,6 +117,7 @@ impl Worker {
                 Call::Refused => return false,
             };
             let asleep = self.sleep_in_job(until, standin.is_some());
+            self.waits.related.note_over();
             if let Some(standin) = standin {
                 self.registry.relieve(standin);
             }
@@ -183,22 +184,25 @@ impl Worker {
         }
         // Between counting as idle and the demands of the looks. Partner: `FORK_ANSWER_FENCE`.
         fence(FORK_DEMAND_FENCE);
-        let mut spin = Spin::new(WAKE);
+        let history = &self.waits.related;
+        let mut spin = self.registry.sleep.spin_to_search(history.shorten(Spin::new(WAKE)));
         // Publishers may rely on this searcher, but it takes only related jobs. So it stops as soon as there is any
         // job.
-        while spin.again() && !self.registry.has_work() {
+        let found = loop {
+            if !spin.again() || self.registry.has_work() {
+                break look();
+            }
             if let Some(next) = look() {
-                self.stop_searching(true);
-                return Ok(next);
+                break Some(next);
             }
-        }
-        match look() {
-            Some(next) => {
-                self.stop_searching(true);
-                Ok(next)
-            }
-            None => Err(true),
-        }
+        };
+        let Some(next) = found else {
+            history.note_vain(&spin);
+            return Err(true);
+        };
+        self.stop_searching(true);
+        history.note_paid();
+        Ok(next)
     }
 
     /// Runs `f`, which blocks the thread, while a spare has this worker's place, if there is one.

@@ -62,6 +62,11 @@ impl Sleep {
         !MODEL && self.is_crowded(0, 1 + self.outside_spinners.load(GUESTS.get()))
     }
 
+    /// Returns the spin of a worker that searches: `spin`, if there is a core for it.
+    pub(crate) fn spin_to_search(&self, spin: Spin) -> Spin {
+        if self.is_too_crowded_to_search() { Spin::offering() } else { spin }
+    }
+
     /// Calls `f`, in which the calling outside thread waits awake, and counts that thread meanwhile.
     pub(crate) fn as_outside_spinner<R>(&self, f: impl FnOnce() -> R) -> R {
         if MODEL {

@@ -19,7 +19,7 @@ use crate::sync::MODEL;
 const HALVINGS: u32 = 5;
 
 /// A wait that was over within this time would have been over, or nearly, in a full spin.
-const SOON: Duration = WAKE.saturating_mul(2);
+const SOON: Duration = WAKE.saturating_mul(5);
 
 /// What became of the last waits of one kind. It belongs to one thread.
 pub(crate) struct SpinHistory {

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Other systems, from a Linux machine: what can be built for each, and what can be run.
 #
-#   tests/targets.sh            all of it; the runs need wine and a cross compiler, or are skipped with a word
-#   tests/targets.sh --quick    checks of the library and of rayon-core for five systems
+#   tests/targets.sh            all of it, about half an hour
+#   tests/targets.sh --quick    checks for five systems, a third of the tests under Wine, wasm under Node
 #
-# A target that cannot be had (no network to rustup's servers) is skipped with a word. What was skipped is listed at the end.
+# What this machine lacks is skipped with a word, and listed at the end: targets that rustup cannot fetch, wine with a
+# cross compiler (gcc-mingw-w64-x86-64), node, qemu-aarch64 with gcc-aarch64-linux-gnu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,19 @@ all=(
 quick=""
 [ "${1:-}" = --quick ] && quick=yes && all=("${all[@]:0:5}")
 skipped=()
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/targets}
+root=$PWD
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/targets}
+mkdir -p "$CARGO_TARGET_DIR"
+
+has() {
+    local missing=""
+    for program in "${@:2}"; do
+        command -v "$program" >/dev/null || missing+=" $program"
+    done
+    [ -z "$missing" ] && return
+    skipped+=("$1:$missing missing")
+    return 1
+}
 
 for target in "${all[@]}"; do
     if ! rustup target add "$target" >/dev/null 2>&1; then
@@ -27,41 +40,60 @@ for target in "${all[@]}"; do
     RUSTFLAGS="-D warnings" cargo check --quiet --target "$target"
     (cd rayon-core && RUSTFLAGS="-D warnings" cargo check --quiet --target "$target")
 done
-if [ -n "$quick" ]; then
-    [ ${#skipped[@]} -eq 0 ] || printf 'skipped: %s\n' "${skipped[@]}"
-    exit 0
+
+wasm=wasm32-unknown-unknown
+if has "wasm" node; then
+    echo "== wasm without threads, under node"
+    (cd tests/wasm && cargo build --quiet --release --target $wasm)
+    node tests/wasm/run.mjs "$CARGO_TARGET_DIR/$wasm/release/wasm.wasm"
 fi
 
-# The tests that Windows can have: those of forked children, signals, masks and limits are Linux's.
 windows=x86_64-pc-windows-gnu
-if command -v wine64 >/dev/null || command -v wine >/dev/null; then
-    if command -v x86_64-w64-mingw32-gcc >/dev/null; then
-        echo "== tests under wine"
-        wine=$(command -v wine64 || command -v wine)
-        runner="$CARGO_TARGET_DIR/wine.sh"
-        mkdir -p "$CARGO_TARGET_DIR"
-        # Wine 8 lacks a function that std asks for random numbers: a library with it lies beside each test.
-        x86_64-w64-mingw32-gcc -shared -o "$CARGO_TARGET_DIR/bcryptprimitives.dll" -x c - -ladvapi32 <<'C'
+if has "tests under Wine" wine x86_64-w64-mingw32-gcc; then
+    echo "== tests under Wine"
+    runner="$CARGO_TARGET_DIR/wine.sh"
+    # Wine 8 lacks a function that std asks for random numbers: a library with it lies beside each test.
+    x86_64-w64-mingw32-gcc -shared -o "$CARGO_TARGET_DIR/bcryptprimitives.dll" -x c - -ladvapi32 <<'C'
 #include <windows.h>
 BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL ProcessPrng(PBYTE buffer, SIZE_T length) { return SystemFunction036(buffer, (ULONG)length); }
 C
-        cat >"$runner" <<SH
+    cat >"$runner" <<SH
 #!/bin/sh
 cp -n "$CARGO_TARGET_DIR/bcryptprimitives.dll" "\$(dirname "\$1")/" 2>/dev/null
-WINEDEBUG=-all WINEPREFIX="$CARGO_TARGET_DIR/wine" exec "$wine" "\$@"
+WINEDEBUG=-all WINEPREFIX="$CARGO_TARGET_DIR/wine" exec timeout 600 wine "\$@"
 SH
-        chmod +x "$runner"
-        CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$runner" \
-            cargo test --quiet --no-fail-fast --target "$windows" \
-            --test every_fork --test join --test join_panics --test scope --test broadcast --test queue \
-            --test queue_state --test queue_counts --test queue_handles --test close_when_idle --test handles \
-            --test count_latch --test waits --test wait_graphs --test shutdown --test detach --test bad_input \
-            --test fences --test free_functions --test helping
+    chmod +x "$runner"
+    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$runner"
+    if [ -n "$quick" ]; then
+        tests=()
+        for test in bad_input broadcast count_latch detach every_fork fences free_functions handles helping join \
+            lent_end lifetimes placement queue queue_counts queue_state scope shutdown wait_graphs waits; do
+            tests+=(--test "$test")
+        done
+        cargo test --quiet --target "$windows" "${tests[@]}"
     else
-        skipped+=("$windows: its tests need x86_64-w64-mingw32-gcc (gcc-mingw-w64-x86-64)")
+        cargo test --quiet --no-fail-fast --target "$windows" --lib --tests
+        (cd rayon-core && cargo test --quiet --no-fail-fast --target "$windows" --lib --tests)
+        echo "== rayon's tests over rayon-core, under Wine"
+        (cd rayon-core && CARGO_BUILD_TARGET=$windows ./suite.sh --only ours --suite 'unit|integration|package')
     fi
-else
-    skipped+=("$windows: its tests need wine")
+fi
+
+if [ -z "$quick" ]; then
+    arm=aarch64-unknown-linux-gnu
+    if has "$arm" qemu-aarch64 aarch64-linux-gnu-gcc; then
+        echo "== tests of aarch64 under qemu: those that start no process and set no limit"
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="timeout 600 qemu-aarch64 -L /usr/aarch64-linux-gnu"
+        cargo test --quiet --no-fail-fast --target $arm --test every_fork --test join --test scope --test queue \
+            --test handles --test count_latch --test waits --test wait_graphs --test broadcast --test queue_state
+    fi
+    echo "== AddressSanitizer and LeakSanitizer"
+    # The stable toolchain ships their runtimes. Frames are larger, so the test of depth is left out; others count
+    # allocations, or limit memory.
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR="$CARGO_TARGET_DIR/asan" \
+        cargo test --quiet --no-fail-fast --target x86_64-unknown-linux-gnu --lib --tests -- \
+        --skip depth --skip memory
 fi
 [ ${#skipped[@]} -eq 0 ] || printf 'skipped: %s\n' "${skipped[@]}"

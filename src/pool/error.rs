@@ -20,7 +20,9 @@ use crate::error::ClosedReason;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// A job of the pool called the shutdown, and would wait for its own end. Nothing was changed.
+    /// A job of the pool called the shutdown, and would wait for its own end. On Windows also: the calling thread holds
+    /// the loader's lock, which each thread takes at its end. It is in `DllMain`, in a static destructor of a DLL, or in
+    /// the destructor of a thread-local. Nothing was changed.
     WouldDeadlock,
     /// The time is up. The pool is closed and goes on draining; another shutdown can wait for the rest.
     Timeout {
@@ -35,7 +37,11 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ShutdownError::WouldDeadlock => {
-                f.write_str("shutdown was called by a job of the same pool, which would wait for its own end")
+                let lock = if cfg!(windows) { ", or under the loader's lock" } else { "" };
+                write!(
+                    f,
+                    "shutdown was called by a job of the same pool, which would wait for its own end{lock}"
+                )
             }
             ShutdownError::Timeout { stuck } => {
                 write!(f, "the time given was up; these workers had not ended: {}", stuck.join(", "))

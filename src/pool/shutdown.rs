@@ -4,7 +4,7 @@
 //! joins the threads. A lent thread that calls it runs jobs meanwhile, and is returned. A shutdown with a time limit
 //! takes the handles of the threads only when it knows that joining them takes no time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Pool;
 use super::error::ShutdownError;
@@ -13,7 +13,8 @@ use crate::scheduler::thread::Trace;
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{return_host, return_host_of_dropped_pool, with_current};
 use crate::sync::{Arc, defect, lock};
-use crate::system::thread_id;
+use crate::system::clock::Instant;
+use crate::system::{loader_lock, thread_id};
 
 impl Pool {
     /// Shuts the pool down and returns its report. Blocks until the pool has ended.
@@ -26,8 +27,8 @@ impl Pool {
     /// call waits until the lent thread has run what is left.
     ///
     /// # Errors
-    /// [`ShutdownError::WouldDeadlock`] in a job of this pool, [`ShutdownError::ForkedProcess`] in a forked child.
-    /// Neither changes anything.
+    /// [`ShutdownError::WouldDeadlock`] in a job of this pool and, on Windows, under the loader's lock;
+    /// [`ShutdownError::ForkedProcess`] in a forked child. Neither changes anything.
     ///
     /// # Examples
     /// ```
@@ -91,7 +92,7 @@ impl Pool {
         self.detached = true;
     }
 
-    /// The drop of a pool that was [detached](Self::detach). The drop of the threads' handles detaches the threads.
+    /// The drop of a pool that was [detached](Self::detach), or that goes under the loader's lock. The drop of the threads' handles detaches the threads.
     fn close_and_let_go(&self) {
         if let Some(threads) = lock(&self.threads).take()
             && self.registry.forked()
@@ -130,7 +131,10 @@ impl Pool {
             |worker: &crate::scheduler::worker::Worker| own(worker) && (worker.inside() || !worker.is_lent());
         let inside = with_current(|worker| worker.is_some_and(waited_for));
         let this = thread_id::current();
-        if inside && !defect("own_end_awaited") || self.traces.iter().any(|trace| trace.id == this) {
+        if inside && !defect("own_end_awaited")
+            || loader_lock::is_held()
+            || self.traces.iter().any(|trace| trace.id == this)
+        {
             return Err(ShutdownError::WouldDeadlock);
         }
         if read {
@@ -206,7 +210,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        if self.detached {
+        // Under the loader's lock no thread could end.
+        if self.detached || loader_lock::is_held() {
             self.close_and_let_go();
         } else {
             match self.shutdown_until(None, false) {

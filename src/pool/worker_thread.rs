@@ -5,13 +5,13 @@
 
 use std::fmt;
 use std::io;
-use std::time::Instant;
 
 use crate::scheduler::registry::Registry;
 use crate::scheduler::thread::{Handle, Trace, spawn_thread};
 use crate::scheduler::worker::{Current, Worker, WorkerStart, with_current};
 use crate::sync::Arc;
 use crate::system::affinity;
+use crate::system::clock::Instant;
 use crate::system::unwind::AbortOnUnwind;
 use crate::waiting::latch::CountLatch;
 

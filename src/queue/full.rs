@@ -29,7 +29,7 @@
 //! others keep the queue full. Also rejected: to keep the new room for the workers of the cycle. One of them may wait
 //! for a thread that is not part of the cycle, and that thread would then be refused.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;
@@ -39,6 +39,7 @@ use crate::jobs::ring::{BLOCKED, READY};
 use crate::scheduler::waiter::on_signal_after_nap;
 use crate::scheduler::worker::{UntilSignal, Worker, with_current};
 use crate::sync::{Arc, MODEL};
+use crate::system::clock::Instant;
 use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
 use crate::waiting::wait_graph::Wait;

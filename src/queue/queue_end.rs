@@ -1,10 +1,11 @@
 //! The public operations that close a queue and wait for it. [`super::end`] holds the mechanism.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Queue;
 use crate::scheduler::waiter::{deadline, on_signal};
 use crate::scheduler::worker::with_current;
+use crate::system::clock::Instant;
 
 impl<J: Send + 'static> Queue<J> {
     /// Closes the queue: from now on it refuses jobs. Accepted jobs still run. Closing again does nothing.

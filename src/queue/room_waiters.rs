@@ -18,12 +18,11 @@
 //! [`slot_freed`]: RoomWaiters::slot_freed
 //! [`place_freed`]: RoomWaiters::place_freed
 
-use std::time::Instant;
-
 use super::parcel::Note;
 use super::runner_counts::Runners;
 use crate::jobs::ring::{BLOCKED, Ring};
 use crate::sync::{Arc, StdArc, defect};
+use crate::system::clock::Instant;
 use crate::waiting::latch::{Signal, Ticket, WaitList, Wake};
 use crate::waiting::wait_graph::{Wait, WaitGraph};
 

@@ -12,11 +12,12 @@
 //! on standby | gone | nothing moved for some naps: [`super::standby`]
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::scheduler::worker::Worker;
 use crate::sync::{MODEL, spin_loop};
 use crate::system::affinity;
+use crate::system::clock::Instant;
 use crate::system::spin::{Spin, WAKE};
 
 use super::core::CoreRef;

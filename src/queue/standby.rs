@@ -5,12 +5,13 @@
 //! take the cores from each other, unless the jobs block: on a lock, a file, a timer. [`super::pace`] knows what the
 //! last jobs were like. The worker on standby finds out when the jobs change.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::core::CoreRef;
 use super::runner_counts::Size;
 use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
+use crate::system::clock::Instant;
 
 /// How long a worker on standby sleeps between two looks. So a job may wait this long behind a job that turns out to
 /// be long, although a worker and a core are free.

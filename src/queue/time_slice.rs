@@ -1,10 +1,11 @@
 //! A runner's time slice on its worker, and what the runner learns of the jobs meanwhile.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::pace::Pace;
 use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
+use crate::system::clock::Instant;
 use crate::system::switches;
 
 /// For how long the runners and jobs that take turns on a worker may together keep one of them waiting. The job that

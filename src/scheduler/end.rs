@@ -13,7 +13,6 @@
 //! ordered, so the thread that makes the last of them sees all others: see "The end" in [`crate::waiting::sleep`].
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use super::finish::Last;
 use super::registry::Registry;
@@ -24,6 +23,7 @@ use crate::jobs::job::Job;
 use crate::scheduler::panic_at::PanicAt;
 use crate::sync::site::{ABANDONED, STAYING, THREADS};
 use crate::sync::{defect, lock};
+use crate::system::clock::Instant;
 use crate::system::unwind;
 use crate::waiting::numbered::Number;
 use crate::waiting::sleep::Snapshot;

@@ -1,7 +1,7 @@
 //! The state that all workers of a pool share: the injector, the far ends of the deques, the sleep protocol, the
 //! counters.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
@@ -15,6 +15,7 @@ use crate::jobs::deque::Injector;
 use crate::jobs::job::Job;
 use crate::sync::site::{FORK_HEAVY, REST_LOOK_FENCE, THREADS};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, EXHAUSTIVE, MODEL, Mutex, StdArc, defect, fence, spin_loop};
+use crate::system::clock::Instant;
 use crate::system::core_choice::CoreChoice;
 use crate::system::unwind::Payload;
 use crate::system::{affinity, heavy_fence, process};

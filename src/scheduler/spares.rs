@@ -3,7 +3,6 @@
 //! [`super::worker::standin`] says what spares are for, and has the table of their roles and the races.
 
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
@@ -11,6 +10,7 @@ use super::peer::{Peer, WorkerParts};
 use super::thread::{Handle, Trace};
 use crate::sync::site::SPARES_MADE;
 use crate::sync::{AtomicU32, AtomicUsize, MODEL, Mutex, lock};
+use crate::system::clock::Instant;
 use crate::waiting::sleep::MAX_WORKERS;
 
 /// The largest number of spares if the builder sets none. Under a checker a pool has no spares, because each is one

@@ -10,13 +10,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::scheduler::registry::Registry;
 use crate::scheduler::worker::{
     Help, Until, UntilSignal, Wait, Worker, return_host_of_dropped_pool, with_current,
 };
 use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
+use crate::system::clock::Instant;
 use crate::system::parker::{Parker, Unparker};
 use crate::system::process;
 use crate::system::spin::{Spin, WAKE};

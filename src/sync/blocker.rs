@@ -47,8 +47,40 @@ mod imp {
     }
 }
 
+/// Where there is only one thread, nobody could wake it.
+#[cfg(all(target_family = "wasm", not(target_feature = "atomics")))]
+mod imp {
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Blocker(());
+
+    impl Blocker {
+        #[expect(clippy::unused_self, reason = "a blocker of another system has a state")]
+        pub(crate) fn adopt(&self) {}
+
+        /// Lets `timeout` pass, or returns early for no reason.
+        ///
+        /// # Panics
+        /// If there is no timeout: the wait could never end.
+        #[expect(clippy::unused_self, reason = "a blocker of another system has a state")]
+        pub(crate) fn block(&self, _word: &AtomicU32, _expected: u32, timeout: Option<Duration>) {
+            let Some(timeout) = timeout else {
+                panic!("a wait that nobody can end: there is only this thread")
+            };
+            if cfg!(not(target_os = "unknown")) {
+                std::thread::sleep(timeout);
+            }
+        }
+
+        #[expect(clippy::unused_self, reason = "a blocker of another system has a state")]
+        pub(crate) fn wake(&self, _word: &AtomicU32) {}
+    }
+}
+
 /// Blocks on a lock and a condition variable, which need no handle of the thread either.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", all(target_family = "wasm", not(target_feature = "atomics")))))]
 mod imp {
     use std::sync::atomic::AtomicU32;
     use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,8 +1,10 @@
 //! What the machine and the operating system give: cores, fences, parking, spinning, processes, panics.
 
 pub(crate) mod affinity;
+pub(crate) mod clock;
 pub(crate) mod core_choice;
 pub(crate) mod heavy_fence;
+pub(crate) mod loader_lock;
 pub(crate) mod parker;
 pub(crate) mod process;
 pub(crate) mod spin;

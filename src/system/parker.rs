@@ -14,10 +14,10 @@
 //! wake costs one system call on either side; elsewhere a mutex and a condition block the thread.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use crate::sync::site::{PARK_ARM, PARK_TAKE, PARK_TAKE_FAIL, UNPARK};
 use crate::sync::{Arc, AtomicU32, Blocker, MODEL};
+use crate::system::clock::Instant;
 
 // `std`'s macro and not that of `crate::sync`: under a checker no thread uses this variable.
 std::thread_local! {

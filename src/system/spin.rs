@@ -10,10 +10,11 @@
 //! [`super::spin_history`] shortens the spins that do not pay.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::affinity;
 use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
+use crate::system::clock::Instant;
 
 /// About the price of one wake, from the waker's call to the sleeper's first instruction. It is lower on a core that
 /// is awake, and higher on a core that must be brought back from idle.

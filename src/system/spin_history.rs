@@ -10,10 +10,11 @@
 //! | later | half as long as the last one, but not less than a 32nd of its full time |
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::spin::{Spin, WAKE};
 use crate::sync::MODEL;
+use crate::system::clock::Instant;
 
 /// How often the time of a spin is halved at most.
 const HALVINGS: u32 = 5;

@@ -5,13 +5,14 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::packet::{Closure, Elsewhere, Packet, Promise, Refused, Slot, Task, address};
 use crate::scheduler::registry::Shared;
 use crate::scheduler::waiter::deadline;
 use crate::scheduler::worker::{Wait, with_current};
 use crate::sync::{Mutex, StdArc, lock};
+use crate::system::clock::Instant;
 use crate::system::unwind;
 use crate::tasks::error::JoinError;
 use crate::waiting::latch::Ticket;

@@ -17,9 +17,10 @@
 //! recursion half done. Where jobs take nanoseconds, a turn after a fixed number of jobs would fill memory.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sync::{EXHAUSTIVE, MODEL};
+use crate::system::clock::Instant;
 
 /// The number of searches from one turn to the next. A prime, so that it does not fall in step with jobs that come in
 /// rounds; 61 as in Go's scheduler and tokio's. It is more than the number of jobs that one theft or one bundle

@@ -7,7 +7,7 @@
 //! | nap and look in turn, as the napping searcher | yes | [`NAPS`] naps, or nobody is busy |
 //! | sleep: announce, look once more, park | no; afterwards yes | a token, or the last look |
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::until::{Until, UntilEnd, UntilSignal, UntilTime};
 use super::{Help, Worker};
@@ -15,6 +15,7 @@ use crate::jobs::job::Job;
 use crate::scheduler::registry::Keep;
 use crate::sync::site::FORK_DEMAND_FENCE;
 use crate::sync::{EXHAUSTIVE, MODEL, defect, fence};
+use crate::system::clock::Instant;
 use crate::system::parker;
 use crate::system::spin::{Spin, WAKE, offer};
 use crate::system::spin_history::SpinHistory;

@@ -3,14 +3,13 @@
 //! The invariant: `depth` counts the jobs of the pool that are on this thread's stack, also while a panic handler
 //! runs. A lent thread may fork only while it counts at least one.
 
-use std::time::Instant;
-
 use super::idle::Next;
 use super::until::UntilEnd;
 use super::{Help, Worker, current};
 use crate::jobs::job::Job;
 use crate::scheduler::panic_at::PanicAt;
 use crate::sync::defect;
+use crate::system::clock::Instant;
 use crate::system::unwind::{self, Payload};
 
 impl Worker {

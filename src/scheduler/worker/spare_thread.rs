@@ -1,6 +1,6 @@
 //! The thread of a spare. [`super::standin`] says what spares are for, and has their roles and races.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::idle::Next;
 use super::until::Until;
@@ -10,6 +10,7 @@ use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, TAKEN};
 use crate::sync::site::{SPARE_LOOK, SPARE_REST, SPARE_SLOT, SPARE_TAKE};
 use crate::sync::{Arc, MODEL, lock};
 use crate::system::affinity;
+use crate::system::clock::Instant;
 use crate::system::unwind::AbortOnUnwind;
 
 /// A spare's thread ends when nobody has called the spare for this long.

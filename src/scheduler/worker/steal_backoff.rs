@@ -9,9 +9,10 @@
 //! already.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sync::MODEL;
+use crate::system::clock::Instant;
 
 /// A job that takes less time is not worth its theft: about the price of one theft.
 const WORTH: Duration = Duration::from_micros(2);

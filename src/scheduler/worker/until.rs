@@ -1,10 +1,9 @@
 //! The ends of a worker's waits: the pool's end, a latch, a signal, or a moment in time.
 
-use std::time::Instant;
-
 use super::{Help, Worker};
 use crate::jobs::job::Job;
 use crate::scheduler::registry::Registry;
+use crate::system::clock::Instant;
 use crate::waiting::latch::{Latch, Signal, TaskLatch};
 
 /// The end of a wait. A worker runs jobs, searches and sleeps until it is reached.

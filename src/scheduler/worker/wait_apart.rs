@@ -16,7 +16,7 @@
 //! something. The job that is run may want what the caller holds, or wait for the caller, and then nothing is lost;
 //! in all other cases the pool goes on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::until::Until;
 use super::{Wait, Worker};
@@ -24,6 +24,7 @@ use crate::jobs::job::Job;
 use crate::scheduler::registry::Registry;
 use crate::sync::site::STUCK;
 use crate::sync::{EXHAUSTIVE, MODEL};
+use crate::system::clock::Instant;
 
 /// How long a wait leaves the jobs of its isolated call to others, and how often a wait without a spare looks for
 /// one.

@@ -17,7 +17,6 @@
 //! then.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use super::idle::{BRIEF, Next};
 use super::standin::{Call, Standin};
@@ -29,6 +28,8 @@ use crate::jobs::private;
 use crate::scheduler::registry::Registry;
 use crate::sync::site::FORK_DEMAND_FENCE;
 use crate::sync::{MODEL, fence};
+use crate::system::clock::Instant;
+use crate::system::loader_lock;
 use crate::system::spin::{Spin, WAKE};
 use crate::waiting::latch::TaskLatch;
 
@@ -49,9 +50,9 @@ impl Worker {
     }
 
     /// Whether a wait lends this worker's place to a spare: if the worker is inside its pool, and the pool may have
-    /// spares.
+    /// spares. Under Windows' loader lock a spare's thread could not start.
     pub(crate) fn may_lend_place(&self) -> bool {
-        self.registry.spares.max() > 0 && self.inside() && !self.registry.forked()
+        self.registry.spares.max() > 0 && self.inside() && !self.registry.forked() && !loader_lock::is_held()
     }
 
     /// Waits until `until` is done. Runs the jobs that `related` finds. When it finds none, a spare takes this

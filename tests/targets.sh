@@ -49,7 +49,7 @@ if has "wasm" node; then
 fi
 
 windows=x86_64-pc-windows-gnu
-if has "tests under Wine" wine x86_64-w64-mingw32-gcc; then
+if has "tests under Wine" wine wineserver x86_64-w64-mingw32-gcc; then
     echo "== tests under Wine"
     runner="$CARGO_TARGET_DIR/wine.sh"
     # Wine 8 lacks a function that std asks for random numbers: a library with it lies beside each test.
@@ -61,9 +61,13 @@ C
     cat >"$runner" <<SH
 #!/bin/sh
 cp -n "$CARGO_TARGET_DIR/bcryptprimitives.dll" "\$(dirname "\$1")/" 2>/dev/null
-WINEDEBUG=-all WINEPREFIX="$CARGO_TARGET_DIR/wine" exec timeout 600 wine "\$@"
+exec timeout 600 wine "\$@"
 SH
     chmod +x "$runner"
+    # Wine's server ends a moment after its last program, and a program that comes just then is refused. So it stays.
+    export WINEPREFIX="$CARGO_TARGET_DIR/wine" WINEDEBUG=-all
+    wineserver -p
+    trap 'wineserver -k' EXIT
     export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$runner"
     if [ -n "$quick" ]; then
         tests=()

@@ -109,8 +109,8 @@ impl Setup {
                 });
             }
             settle();
-            start.wait();
             let meter = Meter::start();
+            start.wait();
             (0..share).for_each(put);
             meter
         });

@@ -96,9 +96,16 @@ impl<J: Send + 'static> CoreRef<J> {
         // With a spare, jobs of the queue are left to a runner elsewhere, and other jobs to the spare: a job run on
         // top of this one might wait for it.
         let mut lends = worker.may_lend_place();
+        let mut nap = if lends { self.nap_inside(deadline) } else { None };
         loop {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
                 return done;
+            }
+            if let Some(end) = nap.take() {
+                // Nobody knows of this wait yet. The next one, if there is still no room, is a wait for the next pop.
+                let signal = Signal::new(worker.unparker());
+                lends = worker.lend_place(&UntilSignal { signal: &signal, deadline: Some(end) }, || None);
+                continue;
             }
             if !lends && (self.help(worker) || may_run && worker.run_one()) {
                 continue;
@@ -214,17 +221,26 @@ impl<J: Send + 'static> CoreRef<J> {
     /// without the nap the producer would come back for each single slot. If the jobs take longer than the last ones
     /// did, it comes back late by the length of the nap at most.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let runners = self.runners.load().active();
+        // With fewer runners than are of use, others may be waiting for jobs already.
+        if runners < self.size().useful { None } else { self.nap_of(runners, deadline) }
+    }
+
+    /// As [`nap`](Self::nap), for a worker that lends its place: then a runner is active, or about to be. Only where much
+    /// room is several jobs, and where what is known of the jobs is more than a guess.
+    fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let worth = self.share() >= 4 && self.is_coarse();
+        if worth { self.nap_of(self.runners.load().active(), deadline) } else { None }
+    }
+
+    /// As [`nap`](Self::nap), while `runners` are active; at least one is about to be.
+    fn nap_of(&self, runners: usize, deadline: Option<Instant>) -> Option<Instant> {
         if self.is_race() {
             return None;
         }
         let share = self.pace.time_for(self.share());
-        if share < SHORTEST_NAP {
-            return None;
-        }
-        let runners = self.runners.load().active();
         let time = (share / (runners.max(1) as u32)).saturating_sub(LATE).min(LONGEST_NAP);
-        // With fewer runners than are of use, others may be waiting for jobs already.
-        if time < SHORTEST_NAP || runners < self.size().useful {
+        if time < SHORTEST_NAP {
             return None;
         }
         // Under a checker, where no time passes, the nap is over at once.
@@ -237,8 +253,10 @@ impl<J: Send + 'static> CoreRef<J> {
     #[inline(never)]
     pub(super) fn wake_producers(&self, flags: u64) {
         let woke = flags & BLOCKED != 0 && self.slot_freed();
-        let ready = || flags & READY != 0 && self.ring.has_room(self.share());
-        if !MODEL && (woke && self.registry.sleep.is_crowded(0, 1) || ready()) {
+        if !MODEL
+            && (woke && self.registry.sleep.is_crowded(0, 1) || flags & READY != 0)
+            && self.ring.has_room(self.share())
+        {
             // The woken producer may have this core to run on, and no other.
             offer(Duration::ZERO);
         }

@@ -1,6 +1,8 @@
 //! A named ordering costs nothing: for each site of the core, a function that accesses memory with it compiles to the
 //! same instructions as its twin with the ordering written in place.
 
+#![cfg(target_os = "linux")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;

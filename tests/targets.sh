@@ -50,7 +50,6 @@ fi
 
 windows=x86_64-pc-windows-gnu
 if has "tests under Wine" wine wineserver x86_64-w64-mingw32-gcc; then
-    echo "== tests under Wine"
     runner="$CARGO_TARGET_DIR/wine.sh"
     # Wine 8 lacks a function that std asks for random numbers: a library with it lies beside each test.
     x86_64-w64-mingw32-gcc -shared -o "$CARGO_TARGET_DIR/bcryptprimitives.dll" -x c - -ladvapi32 <<'C'
@@ -69,6 +68,10 @@ SH
     wineserver -p
     trap 'wineserver -k' EXIT
     export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$runner"
+    echo "== a DLL with a pool, under Wine: the process ends; the DLL is unloaded"
+    (cd tests/dll && cargo build --quiet --target "$windows")
+    (cd "$CARGO_TARGET_DIR/$windows/debug" && "$runner" ./host.exe && "$runner" ./host.exe stop)
+    echo "== tests under Wine"
     if [ -n "$quick" ]; then
         tests=()
         for test in bad_input broadcast count_latch detach every_fork fences free_functions handles helping join \
@@ -77,7 +80,7 @@ SH
         done
         cargo test --quiet --target "$windows" "${tests[@]}"
     else
-        cargo test --quiet --no-fail-fast --target "$windows" --lib --tests
+        cargo test --quiet --no-fail-fast --target "$windows" --lib --examples --tests
         (cd rayon-core && cargo test --quiet --no-fail-fast --target "$windows" --lib --tests)
         echo "== rayon's tests over rayon-core, under Wine"
         (cd rayon-core && CARGO_BUILD_TARGET=$windows ./suite.sh --only ours --suite 'unit|integration|package')

@@ -21,8 +21,9 @@
 //!
 //! No producer sleeps while it could go on. It sets `BLOCKED` in the ring's head and, as a worker, `room_wanted` in
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
-//! runners changes the same word. So its change comes before that look, or it sees the flag. One exception: a thread
-//! outside any pool may nap without a flag while it is the first in the list. It does all this at the end of its nap.
+//! runners changes the same word. So its change comes before that look, or it sees the flag. Two exceptions, naps
+//! without a flag that end by themselves; the thread does all this afterwards. A thread outside any pool may nap as the
+//! first in the list or, in a deep queue, anywhere in it. A worker that lends its place may nap before its wait.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
 //! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
@@ -217,7 +218,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// When the producer's nap is to end: if it takes long until there is much room, the producer sleeps for a while
-    /// before it lets runners wake it, as the first in the list. For each runner that takes a job wakes one waiter:
+    /// before it lets runners wake it, as the first in the list or in a deep queue. For each runner that takes a job wakes one waiter:
     /// without the nap the producer would come back for each single slot. If the jobs take longer than the last ones
     /// did, it comes back late by the length of the nap at most.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {

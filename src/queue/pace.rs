@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::sync::site::QUEUE_PACE;
 use crate::system::switches;
 
+/// From this capacity on, a queue is deep enough that one side can let the other get ahead.
+pub(super) const DEEP: usize = 64;
+
 /// Nanoseconds. Jobs below this are only steps of a race between a producer and a runner.
 const SHORT: u32 = 500;
 

@@ -18,6 +18,7 @@
 //! [`slot_freed`]: RoomWaiters::slot_freed
 //! [`place_freed`]: RoomWaiters::place_freed
 
+use super::pace::DEEP;
 use super::parcel::Note;
 use super::runner_counts::Runners;
 use crate::jobs::ring::{BLOCKED, Ring};
@@ -69,9 +70,9 @@ impl RoomWaiters {
     // --- the waiters ---
 
     /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. `None` if there
-    /// is nothing to wait for. If the thread is the first in the list, no runner need wake it until the end of the
-    /// `nap`: the thread goes on no later than those behind it. The result holds the end of the nap if this holds,
-    /// and `None` otherwise.
+    /// is nothing to wait for. If the thread is the first in the list, no runner need wake it until the end of the `nap`:
+    /// then the thread looks by itself. In a deep queue the same holds for all: each finds much room at the end of its
+    /// nap. The result holds the end of the nap if this holds, and `None` otherwise.
     pub(super) fn enter_thread<J>(
         &self,
         at: Words<'_, J>,
@@ -80,7 +81,7 @@ impl RoomWaiters {
         refuse: u64,
     ) -> Option<(Ticket, Option<Instant>)> {
         let mut threads = self.threads.lock();
-        let nap = nap.filter(|_| threads.is_empty());
+        let nap = nap.filter(|_| threads.is_empty() || at.ring.capacity() >= DEEP);
         let waits = match nap {
             Some(_) => at.ring.tail_flags() & refuse == 0,
             None => at.ring.flag_blocked(refuse),

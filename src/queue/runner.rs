@@ -21,6 +21,7 @@ use crate::system::clock::Instant;
 use crate::system::spin::{Spin, WAKE};
 
 use super::core::CoreRef;
+use super::pace::DEEP;
 use super::parcel::Parcel;
 use super::runner_counts::RunnerCounts;
 use super::start::NestedQueue;
@@ -37,9 +38,6 @@ const LINGER: u32 = 64;
 
 /// After this many looks, the side that looks asks whether it keeps the other side from the core.
 const GLANCE: u32 = 8;
-
-/// From this capacity on, a queue is deep enough that one side can let the other get ahead.
-const DEEP: usize = 64;
 
 /// Why a runner stops taking jobs.
 #[derive(Clone, Copy)]

@@ -65,6 +65,7 @@ SH
     chmod +x "$runner"
     # Wine's server ends a moment after its last program, and a program that comes just then is refused. So it stays.
     export WINEPREFIX="$CARGO_TARGET_DIR/wine" WINEDEBUG=-all
+    mkdir -p "$WINEPREFIX"
     wineserver -p
     trap 'wineserver -k' EXIT
     export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$runner"

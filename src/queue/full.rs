@@ -97,7 +97,8 @@ impl<J: Send + 'static> CoreRef<J> {
         // With a spare, jobs of the queue are left to a runner elsewhere, and other jobs to the spare: a job run on
         // top of this one might wait for it.
         let mut lends = worker.may_lend_place();
-        let mut nap = if lends { self.nap_inside(deadline) } else { None };
+        // Its own handler may be the only runner: nobody would make room during a nap.
+        let mut nap = if lends && !self.is_own(worker) { self.nap_inside(deadline) } else { None };
         loop {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
                 return done;

@@ -71,8 +71,8 @@ impl RoomWaiters {
 
     /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. `None` if there
     /// is nothing to wait for. If the thread is the first in the list, no runner need wake it until the end of the `nap`:
-    /// then the thread looks by itself. In a deep queue the same holds for all: each finds much room at the end of its
-    /// nap. The result holds the end of the nap if this holds, and `None` otherwise.
+    /// then the thread looks by itself. In a deep queue the same holds for all, as long as none waits without a nap: each
+    /// finds much room at the end of its nap. The result holds the end of the nap if this holds, and `None` otherwise.
     pub(super) fn enter_thread<J>(
         &self,
         at: Words<'_, J>,

@@ -18,7 +18,7 @@ use crate::sync::{Arc, AtomicBool, AtomicUsize, EXHAUSTIVE, MODEL, Mutex, StdArc
 use crate::system::clock::Instant;
 use crate::system::core_choice::CoreChoice;
 use crate::system::unwind::Payload;
-use crate::system::{affinity, heavy_fence, process};
+use crate::system::{heavy_fence, process};
 use crate::waiting::latch::CountLatch;
 use crate::waiting::numbered::Numbered;
 use crate::waiting::sleep::Sleep;
@@ -216,8 +216,7 @@ impl Registry {
             Keep::Nothing => false,
             Keep::Unsure => {
                 let start = Instant::now();
-                // On a single core whoever ran there before has left its stores to all.
-                while start.elapsed() < DRAIN && !affinity::is_single_core() {
+                while start.elapsed() < DRAIN {
                     spin_loop();
                 }
                 self.others_keep_jobs(me, idle) == Keep::Some

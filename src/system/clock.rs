@@ -10,7 +10,7 @@ pub(crate) use by_looks::Instant;
 #[cfg(any(test, all(target_family = "wasm", target_os = "unknown")))]
 mod by_looks {
     use std::ops::{Add, Sub};
-    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering::Relaxed;
     use std::time::Duration;
 
@@ -20,9 +20,8 @@ mod by_looks {
 
     impl Instant {
         pub(crate) fn now() -> Instant {
-            // Wraps around after 71 minutes of looks without a pause. A deadline beyond that is missed by as much.
-            static LOOKS: AtomicU32 = AtomicU32::new(0);
-            Instant(Duration::from_micros(LOOKS.fetch_add(1, Relaxed).into()))
+            static LOOKS: AtomicU64 = AtomicU64::new(0);
+            Instant(Duration::from_micros(LOOKS.fetch_add(1, Relaxed)))
         }
 
         pub(crate) fn elapsed(&self) -> Duration {

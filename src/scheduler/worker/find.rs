@@ -92,7 +92,7 @@ impl Worker {
                     // Thieves may have taken some of the batch since. So the count may be too low, never too high.
                     let moved = self.deque.len().saturating_sub(before);
                     self.me().counters.taken.add(1 + moved as u64);
-                    self.has_loot.set(false);
+                    self.has_loot.set(self.depth.get() > 0 && self.has_loot.get());
                     if moved > 0 {
                         // Nobody saw these jobs while they moved, and their publisher may have relied on a searcher
                         // that looked just then.
@@ -171,7 +171,8 @@ impl Worker {
     fn note_loot(&self, peer: &Peer) {
         self.me().counters.stolen.add(1);
         self.tick.set(0);
-        self.has_loot.set(self.is_spare() && peer.is_isolated());
+        let loot = self.is_spare() && peer.is_isolated();
+        self.has_loot.set(loot || self.depth.get() > 0 && self.has_loot.get());
     }
 
     /// Takes a job from the inbox. A spare also takes one from the inbox of the worker that it stands in for.

@@ -26,7 +26,8 @@ use crate::waiting::sleep::{Snapshot, Woken};
 /// this long until a worker sees it, plus what the system's timers add.
 const NAP: Duration = Duration::from_micros(50);
 
-/// After this many naps in vain it sleeps until it is woken: a system call for the worker that forks next.
+/// After this many naps in vain, or fewer where naps were in vain lately, it sleeps until it is woken: a system call for
+/// the worker that forks next.
 const NAPS: u32 = 100;
 
 /// How long a worker that waits inside a job looks about without being counted as idle. Most of these waits end

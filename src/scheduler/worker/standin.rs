@@ -14,8 +14,8 @@
 //! | `RELIEVED` | the wait is over; the spare rests after its current job | as `TAKEN` | `RESTING` by its thread |
 //!
 //! *Entered*: as an outside thread that is about to submit. The *waiter* is the worker whose place the spare has: it
-//! calls the spare before its wait and relieves it afterwards. A spare that was called to run one job for a worker
-//! that has gone is relieved by that job.
+//! calls the spare before its wait and relieves it afterwards. A spare that was called to run one job, in
+//! place of a worker that has gone or does not take the job itself, is relieved by that job.
 //!
 //! # The call: announce a sleep, call, look once more
 //!
@@ -72,7 +72,7 @@ use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare};
 use crate::scheduler::thread::{Trace, spawn_thread};
 use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT, SPARES_MADE};
 use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, defect, lock};
-use crate::system::unwind;
+use crate::system::{loader_lock, unwind};
 use crate::waiting::sleep::Snapshot;
 
 /// A spare that stands in for a worker.
@@ -141,7 +141,8 @@ impl Registry {
         }
     }
 
-    /// Has a spare run a job that is for the worker `slot`, which has gone. Returns the job if there is no spare.
+    /// Has a spare run a job in place of the worker `slot`, which has gone, or does not take the job itself. Returns the
+    /// job if there is no spare.
     pub(in crate::scheduler) fn run_on_spare(this: &Shared, slot: usize, job: Job) -> Result<(), Job> {
         let Some(number) = Registry::engage(this, slot, false) else { return Err(job) };
         let index = this.spares.first + number;
@@ -229,7 +230,8 @@ impl Registry {
     /// Takes a resting spare, or starts one, for a call on behalf of the worker `slot`. Returns its number. Only a call for
     /// a wait is counted in the pool's statistics.
     fn engage(this: &Shared, slot: usize, is_wait: bool) -> Option<usize> {
-        if this.forked() {
+        // Under the loader's lock the spare's thread could not start.
+        if this.forked() || loader_lock::is_held() {
             return None;
         }
         let number = Registry::take_spare(this, is_wait)?;

@@ -180,15 +180,15 @@ impl Worker {
             }
         }
         // Counted as searching from here on: owners expose as many jobs as there are idle workers.
+        let history = &self.waits.related;
+        history.note_vain_since(None);
         if MODEL || !self.registry.sleep.start_search() {
             return Err(false);
         }
         // Between counting as idle and the demands of the looks. Partner: `FORK_ANSWER_FENCE`.
         fence(FORK_DEMAND_FENCE);
-        let history = &self.waits.related;
         let mut spin = self.registry.sleep.spin_to_search(history.shorten(Spin::new(WAKE)));
-        // Publishers may rely on this searcher, but it takes only related jobs. So it stops as soon as there is any
-        // job.
+        // Publishers may rely on this searcher, which takes only related jobs. So it stops when there is any job.
         let found = loop {
             if !spin.again() || self.registry.has_work() {
                 break look();

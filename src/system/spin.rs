@@ -109,7 +109,7 @@ impl Spin {
         self.started
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(loom, shuttle))))]
     pub(super) fn budget(&self) -> Duration {
         self.budget
     }

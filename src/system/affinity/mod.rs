@@ -15,9 +15,9 @@
 use std::io;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::sync::StdArc;
+use crate::sync::site::SINGLE_CORE;
 use crate::system::process;
 
 #[cfg(not(any(target_os = "linux", target_os = "windows")))]
@@ -47,7 +47,7 @@ impl Snapshot {
             return known;
         }
         let found = imp::parallelism(&self.cores);
-        SINGLE.store(found == 1, Relaxed);
+        SINGLE.store(found == 1, SINGLE_CORE.get());
         // In a forked child a thread of the parent may have been storing the same, and that thread does not exist there.
         if process::generation() == 0 {
             let _ = self.parallelism.set(found);
@@ -72,7 +72,7 @@ static SINGLE: AtomicBool = AtomicBool::new(false);
 /// Whether only one thread of the process can run at once, as far as some pool of the process has found.
 #[inline]
 pub(crate) fn is_single_core() -> bool {
-    SINGLE.load(Relaxed)
+    SINGLE.load(SINGLE_CORE.get())
 }
 
 /// The last snapshot that was taken.
@@ -107,7 +107,7 @@ pub(crate) fn refresh() -> StdArc<Snapshot> {
     if let Some(seen) = seen.filter(|seen| seen.cores == cores) {
         return seen;
     }
-    SINGLE.store(cores.len() == 1, Relaxed);
+    SINGLE.store(cores.len() == 1, SINGLE_CORE.get());
     let fresh = StdArc::new(Snapshot { cores, parallelism: std::sync::OnceLock::new() });
     last(Some(&fresh));
     fresh

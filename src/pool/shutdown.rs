@@ -92,7 +92,8 @@ impl Pool {
         self.detached = true;
     }
 
-    /// The drop of a pool that was [detached](Self::detach), or that goes under the loader's lock. The drop of the threads' handles detaches the threads.
+    /// The drop of a pool that was [detached](Self::detach), or that goes under the loader's lock. The drop
+    /// of the threads' handles detaches the threads.
     fn close_and_let_go(&self) {
         if let Some(threads) = lock(&self.threads).take()
             && self.registry.forked()

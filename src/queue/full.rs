@@ -219,9 +219,9 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// When the producer's nap is to end: if it takes long until there is much room, the producer sleeps for a while
-    /// before it lets runners wake it, as the first in the list or in a deep queue. For each runner that takes a job wakes one waiter:
-    /// without the nap the producer would come back for each single slot. If the jobs take longer than the last ones
-    /// did, it comes back late by the length of the nap at most.
+    /// before it lets runners wake it, as the first in the list or in a deep queue. For each runner that takes a job
+    /// wakes one waiter: without the nap the producer would come back for each single slot. If the jobs take longer than
+    /// the last ones did, it comes back late by the length of the nap at most.
     fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         let runners = self.runners.load().active();
         // With fewer runners than are of use, others may be waiting for jobs already.

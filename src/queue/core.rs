@@ -20,7 +20,7 @@ use super::idle::Idle;
 use super::overflow::Overflow;
 use super::pace::Pace;
 use super::parcel::Note;
-use super::room_waiters::{RoomWaiters, Words};
+use super::room_waiters::{RoomWaiters, Woken, Words};
 use super::runner_counts::Runners;
 use crate::jobs::ring::{CLOSED, DRAINING, OUTSIDE_CLOSED, Ring};
 use crate::scheduler::registry::Shared;
@@ -114,9 +114,8 @@ impl<J> Core<J> {
         Words { ring: &self.ring, runners: &self.runners, address: self.address() }
     }
 
-    /// Wakes waiters, for a pop that saw `BLOCKED`. Returns whether an entry of the queue's own list was among them:
-    /// a thread from outside, or a worker of another pool.
-    pub(crate) fn slot_freed(&self) -> bool {
+    /// Wakes waiters, for a pop that saw `BLOCKED`.
+    pub(crate) fn slot_freed(&self) -> Woken {
         self.room.slot_freed(self.words())
     }
 

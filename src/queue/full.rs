@@ -35,11 +35,11 @@ use std::time::Duration;
 use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;
 use super::parcel::Parcel;
-use super::room_waiters::Outlook;
+use super::room_waiters::{Outlook, Woken};
 use crate::jobs::ring::{BLOCKED, READY};
 use crate::scheduler::waiter::on_signal_after_nap;
 use crate::scheduler::worker::{UntilSignal, Worker, with_current};
-use crate::sync::{Arc, MODEL};
+use crate::sync::{Arc, MODEL, yield_now};
 use crate::system::clock::Instant;
 use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
@@ -250,16 +250,19 @@ impl<J: Send + 'static> CoreRef<J> {
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 
-    /// Wakes producers, for a runner that has taken a job and found `flags` in the head.
+    /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer may
+    /// have this core to run on, and no other: if there is room worth its turn, it gets the core before the job runs.
     #[cold]
     #[inline(never)]
-    pub(super) fn wake_producers(&self, flags: u64) {
-        let woke = flags & BLOCKED != 0 && self.slot_freed();
-        if !MODEL
-            && (woke && self.registry.sleep.is_crowded(0, 1) || flags & READY != 0)
-            && self.ring.has_room(self.share())
-        {
-            // The woken producer may have this core to run on, and no other.
+    pub(super) fn wake_producers(&self, flags: u64, worker: &Worker) {
+        let woken = if flags & BLOCKED != 0 { self.slot_freed() } else { Woken::default() };
+        if MODEL || !self.ring.has_room(self.share()) {
+            return;
+        }
+        // A spare has the core of the worker in whose place it stands.
+        if woken.rested && worker.is_spare() {
+            yield_now();
+        } else if woken.outside && self.registry.sleep.is_crowded(0, 1) || flags & READY != 0 {
             offer(Duration::ZERO);
         }
     }

@@ -37,6 +37,25 @@ pub(super) enum Outlook {
     Wait(Arc<Signal>),
 }
 
+/// Whom a thread that made room has woken.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Woken {
+    /// An entry of the queue's own list: a thread from outside, or a worker of another pool.
+    pub(super) outside: bool,
+    /// A worker that [rests](Wait::rests): a spare has its place.
+    pub(super) rested: bool,
+}
+
+/// The waits of workers that were taken out of the graph.
+#[derive(Default)]
+struct Taken {
+    workers: Vec<Wake>,
+    /// Whether one of them rests.
+    rested: bool,
+    /// Whether waits of workers for the queue remain.
+    some_left: bool,
+}
+
 /// The words of a queue that announce its waiters.
 pub(super) struct Words<'q, J> {
     pub(super) ring: &'q Ring<J, Note>,
@@ -142,19 +161,19 @@ impl RoomWaiters {
     /// Wakes waiters, for a pop that saw `BLOCKED` and made room for one of them. Others may be faster than a woken
     /// worker, and a worker of another pool may be busy with another job while it waits. So this wakes all workers in
     /// the graph that do not rest, one that rests, and from the list the first waiter that runs no jobs meanwhile,
-    /// with all workers in front of it. Returns whether an entry of the list was among them.
+    /// with all workers in front of it.
     #[cold]
-    pub(super) fn slot_freed<J>(&self, at: Words<'_, J>) -> bool {
+    pub(super) fn slot_freed<J>(&self, at: Words<'_, J>) -> Woken {
         let mut threads = self.threads.lock();
         let woken = threads.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
-        let (workers, some_left) = self.take_workers(at, 1);
+        let Taken { workers, rested, some_left } = self.take_workers(at, 1);
         if threads.is_empty() && !some_left || defect("one_waiter_at_most") {
             at.ring.unflag_head(BLOCKED);
         }
         drop(threads);
         let outside = !woken.is_empty();
         workers.into_iter().chain(woken).for_each(Wake::wake);
-        outside
+        Woken { outside, rested }
     }
 
     /// Wakes the workers that wait for room and do not rest: a place among the runners is free, and one of them may
@@ -162,7 +181,7 @@ impl RoomWaiters {
     #[cold]
     pub(super) fn place_freed<J>(&self, at: Words<'_, J>) {
         let threads = self.threads.lock();
-        let (workers, _) = self.take_workers(at, 0);
+        let workers = self.take_workers(at, 0).workers;
         drop(threads);
         workers.into_iter().for_each(Wake::wake);
     }
@@ -171,24 +190,25 @@ impl RoomWaiters {
     pub(super) fn refused<J>(&self, at: Words<'_, J>) {
         let mut threads = self.threads.lock();
         let woken = threads.take();
-        let (workers, _) = self.take_workers(at, usize::MAX);
+        let workers = self.take_workers(at, usize::MAX).workers;
         at.ring.unflag_head(BLOCKED);
         drop(threads);
         workers.into_iter().chain(woken).for_each(Wake::wake);
     }
 
     /// Removes and returns the waits of workers for this queue, at most `resting` of them from workers that rest. The
-    /// flag says whether waits of workers remain. The caller holds the lock of `threads`, under which `room_wanted`
-    /// is set and cleared.
-    fn take_workers<J>(&self, at: Words<'_, J>, resting: usize) -> (Vec<Wake>, bool) {
+    /// caller holds the lock of `threads`, under which `room_wanted` is set and cleared.
+    fn take_workers<J>(&self, at: Words<'_, J>, resting: usize) -> Taken {
         if !at.runners.load().room_wanted() {
-            return (Vec::new(), false);
+            return Taken::default();
         }
         let mut workers = self.workers.lock();
         let (taken, some_left) = workers.take(at.address, resting);
         if !some_left {
             at.runners.clear_room_wanted();
         }
-        (taken.into_iter().map(|wait| Wake::Worker(wait.signal)).collect(), some_left)
+        let rested = taken.iter().any(|wait| wait.rests);
+        let workers = taken.into_iter().map(|wait| Wake::Worker(wait.signal)).collect();
+        Taken { workers, rested, some_left }
     }
 }

@@ -119,7 +119,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if !self.overflow.take(&mut job, &self.runners) {
             let Some(flags) = self.ring.pop(&mut job) else { return false };
             if flags != 0 {
-                self.wake_producers(flags);
+                self.wake_producers(flags, worker);
             }
         }
         self.run_taken(worker, &mut job, run);

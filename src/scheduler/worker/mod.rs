@@ -177,7 +177,7 @@ impl Worker {
     }
 
     /// Whether this worker is a spare.
-    pub(super) fn is_spare(&self) -> bool {
+    pub(crate) fn is_spare(&self) -> bool {
         self.index >= self.registry.peers.len()
     }
 

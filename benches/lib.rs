@@ -20,7 +20,10 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use rustix::time::{ClockId, clock_gettime};
 
 pub mod cores;
+mod go_process;
 pub mod tally;
+
+pub use go_process::{Go, GoRound};
 
 /// What one contender did in one round.
 #[derive(Debug)]

@@ -6,16 +6,13 @@
 //! values, as the Go seed does: a queue of boxed closures answers another question. filch's workers are bound to
 //! cores, as is its default; the others' are where the system puts them.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use filch::{Pool, Queue};
-use filch_benches::{Contender, Ledger, Round, ask, check, rounds, scaled, settle};
+use filch_benches::{Contender, Go, GoRound, Ledger, Round, ask, rounds, scaled, settle};
 
 /// The job of the Go seed.
 struct Job {
@@ -123,57 +120,10 @@ impl Setup {
     }
 }
 
-/// The Go seed itself, as a process that sleeps until it is told to run a round.
-struct Go {
-    process: Child,
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Go {
-    /// Starts the process. Returns `None` if this machine has no Go that works.
-    fn start() -> Option<Go> {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/queue.go");
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queue-go");
-        let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(source).output();
-        let trouble = match built {
-            Ok(output) if output.status.success() => None,
-            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(trouble) = trouble {
-            eprintln!("Go's channel pool does not take part: `go build` failed: {trouble}");
-            return None;
-        }
-        let mut process = Command::new(program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program that was just built");
-        let (commands, answers) = (process.stdin.take(), process.stdout.take().expect("a piped stdout"));
-        Some(Go { process, commands, answers: BufReader::new(answers) })
-    }
-
-    fn round(&mut self, Setup { capacity, workers, jobs, .. }: Setup) -> Round {
-        let commands = self.commands.as_mut().expect("a piped stdin");
-        writeln!(commands, "{capacity} {workers} {jobs}").expect("a process that listens");
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("a process that answers");
-        // The answer holds the nanoseconds, and then for each worker the sum of its ids and the number of its jobs.
-        let numbers: Vec<u64> = answer.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-        let (time, entries) = numbers.split_first().expect("a round's outcome");
-        let entries: Vec<_> = entries.chunks_exact(2).map(|entry| (entry[0], entry[1])).collect();
-        settle();
-        Round { times: vec![Duration::from_nanos(*time)], jobs: check(&entries, jobs) }
-    }
-}
-
-impl Drop for Go {
-    fn drop(&mut self) {
-        // The process ends when its input ends.
-        self.commands = None;
-        let _ = self.process.wait();
-    }
+fn go_round(go: &mut Go, Setup { capacity, workers, jobs, .. }: Setup) -> Round {
+    let (spent, jobs) = go.round(GoRound { capacity, workers, producers: 1, jobs, micros: 0 });
+    settle();
+    Round { times: vec![spent.wall], jobs }
 }
 
 fn contenders(setup: Setup) -> Vec<Contender<'static>> {
@@ -186,12 +136,12 @@ fn contenders(setup: Setup) -> Vec<Contender<'static>> {
 
 fn queue(c: &mut Criterion) {
     let jobs = scaled(1_000_000, 20_000);
-    let mut go = Go::start();
+    let mut go = Go::start(env!("CARGO_TARGET_TMPDIR"));
     for (capacity, workers) in [(10, 2), (10, 3), (1024, 2), (1024, 3), (65_536, 2)] {
         let setup = Setup { capacity, workers, jobs, timed: Timed::Ended };
         let mut contenders: Vec<Contender<'_>> = contenders(setup);
         if let Some(go) = &mut go {
-            contenders.push(Contender::peer("Go", || go.round(setup)));
+            contenders.push(Contender::peer("Go", || go_round(go, setup)));
         }
         let question = format!("queue, capacity {capacity}, {workers} workers");
         ask(c, &question, jobs, rounds(21), contenders);

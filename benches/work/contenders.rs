@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use filch::Pool;
-use filch_benches::{Account, Ledger, Meter, Spent, settle};
+use filch_benches::{Account, Go, GoRound, Ledger, Meter, Spent, settle};
 use tokio::sync::Semaphore;
 
 /// The producers of the jobs.
@@ -37,7 +37,9 @@ pub struct Setup {
     pub workers: usize,
     pub producers: Producers,
     pub jobs: u64,
-    /// How many rounds of the loop a job runs.
+    /// How long a job takes, in microseconds.
+    pub micros: u64,
+    /// How many rounds of the loop that is.
     pub work: u64,
 }
 
@@ -48,12 +50,14 @@ pub struct Contender {
     pub run: fn(Setup) -> Spent,
 }
 
-pub const CONTENDERS: [Contender; 5] = [
+/// All contenders. Go is the last, since it may be missing: see [`go`].
+pub const CONTENDERS: [Contender; 6] = [
     Contender { name: "filch", run: filch },
     Contender { name: "crossbeam-channel", run: crossbeam },
     Contender { name: "sync_channel", run: std_channel },
     Contender { name: "threadpool", run: threads },
     Contender { name: "tokio", run: tokio },
+    Contender { name: "Go", run: go_round },
 ];
 
 /// How many contenders, from the first on, are filch and the channels. Then the index of filch, and the indices of
@@ -244,4 +248,17 @@ fn tokio(setup: Setup) -> Spent {
     let spent = setup.produce(put, all);
     assert_eq!(sum.load(Relaxed), setup.jobs * (setup.jobs - 1) / 2, "each id once");
     spent
+}
+
+/// The process of the Go seed. `None` if this machine has no Go.
+pub fn go() -> &'static Option<Mutex<Go>> {
+    static GO: OnceLock<Option<Mutex<Go>>> = OnceLock::new();
+    GO.get_or_init(|| Go::start(env!("CARGO_TARGET_TMPDIR")).map(Mutex::new))
+}
+
+fn go_round(setup: Setup) -> Spent {
+    let Setup { capacity, workers, jobs, micros, .. } = setup;
+    let producers = if let Producers::Outside(producers) = setup.producers { producers } else { 1 };
+    let mut go = go().as_ref().expect("a machine with Go").lock().expect("no panic");
+    go.round(GoRound { capacity, workers, producers, jobs, micros }).0
 }

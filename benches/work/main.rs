@@ -16,7 +16,7 @@ use std::iter;
 use std::thread;
 use std::time::Duration;
 
-use contenders::{CHANNELS, CONTENDERS, Contender, OURS, PEERS, Producers, Setup, burn_time, serial};
+use contenders::{CHANNELS, CONTENDERS, Contender, OURS, PEERS, Producers, Setup, burn_time, go, serial};
 use filch_benches::{Spent, cores, print_aligned, rounds, scaled};
 
 /// About how long the jobs of a row take together on one core.
@@ -35,9 +35,13 @@ fn main() {
 
 fn tables(cores: usize, words: &[String]) {
     let few = env::args().any(|argument| argument == "--channels");
-    let contenders = if few { &CONTENDERS[..CHANNELS] } else { &CONTENDERS };
+    let count = match few {
+        true => CHANNELS,
+        false if go().is_some() => CONTENDERS.len(),
+        false => CONTENDERS.len() - 1,
+    };
     for producers in [Producers::Outside(1), Producers::Outside(4), Producers::Job] {
-        Table { cores, producers, contenders }.print(words);
+        Table { cores, producers, contenders: &CONTENDERS[..count] }.print(words);
     }
 }
 
@@ -87,7 +91,8 @@ impl Table {
             _ => (time.as_micros() as u64 / micros).clamp(20, 20_000),
         };
         let jobs = jobs.next_multiple_of(4);
-        let setup = Setup { capacity, workers, producers: self.producers, jobs, work: burn_time(micros) };
+        let setup =
+            Setup { capacity, workers, producers: self.producers, jobs, micros, work: burn_time(micros) };
         let mut spent: Vec<Vec<Spent>> = vec![Vec::new(); self.contenders.len()];
         let mut alone = Vec::new();
         for round in 0..rounds(9) {

@@ -21,9 +21,10 @@
 //!
 //! No producer sleeps while it could go on. It sets `BLOCKED` in the ring's head and, as a worker, `room_wanted` in
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
-//! runners changes the same word. So its change comes before that look, or it sees the flag. Two exceptions, naps
-//! without a flag that end by themselves; the thread does all this afterwards. A thread outside any pool may nap as the
-//! first in the list or, in a deep queue, anywhere in it. A worker that lends its place may nap before its wait.
+//! runners changes the same word. So its change comes before that look, or it sees the flag. The exception is a *nap*:
+//! where the jobs take long enough, a producer first sleeps until much of the queue is free, with the hint `PATIENT` in
+//! the head, or until half a millisecond has passed. Only then does it do all this. For each pop that sees `BLOCKED`
+//! wakes a producer, which would come back for each single slot, on a core that a runner needs.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
 //! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
@@ -35,21 +36,17 @@ use std::time::Duration;
 use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;
 use super::parcel::Parcel;
-use super::room_waiters::{Outlook, Woken};
-use crate::jobs::ring::{BLOCKED, READY};
+use super::room_waiters::{Nap, Outlook, Woken};
+use crate::jobs::ring::{BLOCKED, PATIENT, READY};
 use crate::scheduler::waiter::on_signal_after_nap;
-use crate::scheduler::worker::{UntilSignal, Worker, with_current};
+use crate::scheduler::worker::{UntilMuchLater, UntilSignal, Worker, with_current};
 use crate::sync::{Arc, MODEL, yield_now};
 use crate::system::clock::Instant;
 use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
 use crate::waiting::wait_graph::Wait;
 
-/// How much later than asked for a sleeper comes back: the system's slack for timers, and a wake.
-const LATE: Duration = Duration::from_micros(60);
-
-/// The bounds of a producer's nap, after which it lets the runners wake it.
-const SHORTEST_NAP: Duration = Duration::from_micros(10);
+/// The longest nap of a producer, after which it lets the next pop wake it.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 impl<J: Send + 'static> CoreRef<J> {
@@ -103,10 +100,14 @@ impl<J: Send + 'static> CoreRef<J> {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
                 return done;
             }
-            if let Some(end) = nap.take() {
-                // Nobody knows of this wait yet. The next one, if there is still no room, is a wait for the next pop.
+            if let Some(nap) = nap.take() {
                 let signal = Signal::new(worker.unparker());
-                lends = worker.lend_place(&UntilSignal { signal: &signal, deadline: Some(end) }, || None);
+                let wake = Wake::Thread(Arc::clone(&signal));
+                if let Some(ticket) = self.room.enter_thread(self.words(), wake, Some(nap), TO_WORKERS) {
+                    let until = UntilSignal { signal: &signal, deadline: Some(nap.end) };
+                    lends = worker.lend_place(&UntilMuchLater(until), || None);
+                    self.room.leave_thread(ticket);
+                }
                 continue;
             }
             if !lends && (self.help(worker) || may_run && worker.run_one()) {
@@ -178,12 +179,15 @@ impl<J: Send + 'static> CoreRef<J> {
             if let Some(done) = self.retry(job, None, deadline) {
                 return done;
             }
-            let nap = if worker.is_none() && !awake.offers() { self.nap(deadline) } else { None };
-            if nap.is_some() || !self.await_some_room(&mut awake) {
+            let nap = || if worker.is_none() { self.nap(deadline) } else { None };
+            let offers = awake.offers();
+            // Whoever has a core for itself and may nap has no need to look around before.
+            let early = if offers { None } else { nap() };
+            if early.is_some() || !self.await_some_room(&mut awake) {
                 match worker {
                     Some((worker, _)) if self.wait_abroad(worker, deadline) => {}
                     Some((worker, false)) => self.sleep_for_room(None, deadline, Some(worker)),
-                    _ => self.sleep_for_room(nap, deadline, None),
+                    _ => self.sleep_for_room(if offers { nap() } else { early }, deadline, None),
                 }
                 awake = spin();
             }
@@ -218,36 +222,35 @@ impl<J: Send + 'static> CoreRef<J> {
         found
     }
 
-    /// When the producer's nap is to end: if it takes long until there is much room, the producer sleeps for a while
-    /// before it lets runners wake it, as the first in the list or in a deep queue. For each runner that takes a job
-    /// wakes one waiter: without the nap the producer would come back for each single slot. If the jobs take longer than
-    /// the last ones did, it comes back late by the length of the nap at most.
-    fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let runners = self.runners.load().active();
+    /// The nap of a thread outside the pool, if there is to be one.
+    fn nap(&self, deadline: Option<Instant>) -> Option<Nap> {
         // With fewer runners than are of use, others may be waiting for jobs already.
-        if runners < self.size().useful { None } else { self.nap_of(runners, deadline) }
+        let served = self.runners.load().active() >= self.size().useful;
+        if served { self.nap_worth(Duration::ZERO, deadline) } else { None }
     }
 
-    /// As [`nap`](Self::nap), for a worker that lends its place: then a runner is active, or about to be. Only where much
-    /// room is several jobs, and where what is known of the jobs is more than a guess.
-    fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let worth = self.share() >= 4 && self.is_coarse();
-        if worth { self.nap_of(self.runners.load().active(), deadline) } else { None }
+    /// The nap of a worker that lends its place, if there is to be one: a runner is active, or about to be. To lend a
+    /// place costs as much as some jobs of a few microseconds.
+    fn nap_inside(&self, deadline: Option<Instant>) -> Option<Nap> {
+        self.nap_worth(Duration::from_micros(50), deadline)
     }
 
-    /// As [`nap`](Self::nap), while `runners` are active; at least one is about to be.
-    fn nap_of(&self, runners: usize, deadline: Option<Instant>) -> Option<Instant> {
-        if self.is_race() {
-            return None;
-        }
-        let share = self.pace.time_for(self.share());
-        let time = (share / (runners.max(1) as u32)).saturating_sub(LATE).min(LONGEST_NAP);
-        if time < SHORTEST_NAP {
+    /// A nap until there is much room, if the jobs that leave it take `worth` together. None in a queue of one place,
+    /// nor where the jobs take so little time that their number says nothing.
+    fn nap_worth(&self, worth: Duration, deadline: Option<Instant>) -> Option<Nap> {
+        let enough = self.much();
+        if enough < 2 || !self.is_coarse() || self.pace.time_for(enough) < worth {
             return None;
         }
         // Under a checker, where no time passes, the nap is over at once.
-        let end = Instant::now() + if MODEL { Duration::ZERO } else { time };
-        Some(deadline.map_or(end, |deadline| deadline.min(end)))
+        let end = Instant::now() + if MODEL { Duration::ZERO } else { LONGEST_NAP };
+        Some(Nap { enough, end: deadline.map_or(end, |deadline| deadline.min(end)) })
+    }
+
+    /// Wakes producers, for a pop that found `flags` in the head.
+    pub(crate) fn note_room(&self, flags: u64) -> Woken {
+        let wakes = flags & BLOCKED != 0 || flags & PATIENT != 0 && self.ring.has_room(self.much());
+        if wakes { self.slot_freed() } else { Woken::default() }
     }
 
     /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer may
@@ -255,16 +258,23 @@ impl<J: Send + 'static> CoreRef<J> {
     #[cold]
     #[inline(never)]
     pub(super) fn wake_producers(&self, flags: u64, worker: &Worker) {
-        let woken = if flags & BLOCKED != 0 { self.slot_freed() } else { Woken::default() };
+        let woken = self.note_room(flags);
         if MODEL || !self.ring.has_room(self.share()) {
             return;
         }
-        // A spare has the core of the worker in whose place it stands.
-        if woken.rested && worker.is_spare() {
+        // A spare has the core of the worker in whose place it stands, which waits for this core in any case. So this one
+        // does not ask how long the last offers took.
+        if (woken.rested || woken.outside) && worker.is_spare() {
             yield_now();
         } else if woken.outside && self.registry.sleep.is_crowded(0, 1) || flags & READY != 0 {
             offer(Duration::ZERO);
         }
+    }
+
+    /// How much room a producer that naps waits for: three quarters of the queue.
+    fn much(&self) -> u64 {
+        let capacity = self.ring.capacity() as u64;
+        capacity - capacity / 4
     }
 
     /// How much room is worth a producer's turn on a core that a runner needs as well: three quarters of the queue,
@@ -292,8 +302,9 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Sleeps until there is room or `deadline` is past. Until the end of the `nap` no runner need wake the thread. A
     /// `deep` worker may run no jobs meanwhile.
-    fn sleep_for_room(&self, nap: Option<Instant>, deadline: Option<Instant>, deep: Option<&Worker>) {
-        let enter = |wake| self.room.enter_thread(self.words(), wake, nap, TO_OUTSIDE);
+    fn sleep_for_room(&self, nap: Option<Nap>, deadline: Option<Instant>, deep: Option<&Worker>) {
+        let end = nap.map(|nap| nap.end);
+        let enter = |wake| Some((self.room.enter_thread(self.words(), wake, nap, TO_OUTSIDE)?, end));
         let must_wait = || self.room.end_nap(self.words(), TO_OUTSIDE);
         let leave = |ticket| self.room.leave_thread(ticket);
         let Some(worker) = deep else {

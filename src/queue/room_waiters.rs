@@ -18,10 +18,9 @@
 //! [`slot_freed`]: RoomWaiters::slot_freed
 //! [`place_freed`]: RoomWaiters::place_freed
 
-use super::pace::DEEP;
 use super::parcel::Note;
 use super::runner_counts::Runners;
-use crate::jobs::ring::{BLOCKED, Ring};
+use crate::jobs::ring::{BLOCKED, PATIENT, Ring};
 use crate::sync::{Arc, StdArc, defect};
 use crate::system::clock::Instant;
 use crate::waiting::latch::{Signal, Ticket, WaitList, Wake};
@@ -35,6 +34,15 @@ pub(super) enum Outlook {
     Cycle(usize),
     /// This signal will wake the worker.
     Wait(Arc<Signal>),
+}
+
+/// A wait that lets several places become free.
+#[derive(Clone, Copy)]
+pub(super) struct Nap {
+    /// How many.
+    pub(super) enough: u64,
+    /// When the waiter looks by itself.
+    pub(super) end: Instant,
 }
 
 /// Whom a thread that made room has woken.
@@ -88,24 +96,25 @@ impl RoomWaiters {
 
     // --- the waiters ---
 
-    /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. `None` if there
-    /// is nothing to wait for. If the thread is the first in the list, no runner need wake it until the end of the `nap`:
-    /// then the thread looks by itself. In a deep queue the same holds for all, as long as none waits without a nap: each
-    /// finds much room at the end of its nap. The result holds the end of the nap if this holds, and `None` otherwise.
+    /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. With a `nap`, until
+    /// there is as much room as the nap waits for, or its end: then the thread looks by itself. `None` if there is nothing
+    /// to wait for.
     pub(super) fn enter_thread<J>(
         &self,
         at: Words<'_, J>,
         wake: Wake,
-        nap: Option<Instant>,
+        nap: Option<Nap>,
         refuse: u64,
-    ) -> Option<(Ticket, Option<Instant>)> {
+    ) -> Option<Ticket> {
         let mut threads = self.threads.lock();
-        let nap = nap.filter(|_| threads.is_empty() || at.ring.capacity() >= DEEP);
         let waits = match nap {
-            Some(_) => at.ring.tail_flags() & refuse == 0,
+            Some(nap) => {
+                at.ring.flag_head(PATIENT);
+                !at.ring.has_room(nap.enough) && at.ring.tail_flags() & refuse == 0
+            }
             None => at.ring.flag_blocked(refuse),
         };
-        waits.then(|| (threads.push(wake), nap))
+        waits.then(|| threads.push(wake))
     }
 
     /// Ends the nap of an entered thread: from now on the runners wake it. `false` if there is nothing to wait for
@@ -168,7 +177,7 @@ impl RoomWaiters {
         let woken = threads.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
         let Taken { workers, rested, some_left } = self.take_workers(at, 1);
         if threads.is_empty() && !some_left || defect("one_waiter_at_most") {
-            at.ring.unflag_head(BLOCKED);
+            at.ring.unflag_head(BLOCKED | PATIENT);
         }
         drop(threads);
         let outside = !woken.is_empty();
@@ -191,7 +200,7 @@ impl RoomWaiters {
         let mut threads = self.threads.lock();
         let woken = threads.take();
         let workers = self.take_workers(at, usize::MAX).workers;
-        at.ring.unflag_head(BLOCKED);
+        at.ring.unflag_head(BLOCKED | PATIENT);
         drop(threads);
         workers.into_iter().chain(woken).for_each(Wake::wake);
     }

@@ -10,6 +10,7 @@
 //! | `DRAINING` | tail | `close_when_idle` | pushes from outside the queue | only the queue's own handlers push |
 //! | `NEEDS_RUNNER` | tail | a consumer that leaves | the next push | no runner looks at the ring: start one |
 //! | `BLOCKED` | head | a producer that found the ring full | the next pop | a producer waits for room |
+//! | `PATIENT` | head | a producer that waits for much room | each pop | wake it once there is much room; a hint |
 //! | `READY` | head | a producer that offers its core | each pop | a producer would go on if it had a core; a hint |
 //!
 //! Invariant: all changes of one word are totally ordered, so there is no store-load race. A push that comes before a
@@ -56,6 +57,7 @@ pub(crate) const DRAINING: u64 = 8;
 /// Bits of the head.
 pub(crate) const BLOCKED: u64 = 1;
 pub(crate) const READY: u64 = 2;
+pub(crate) const PATIENT: u64 = 4;
 
 /// Bit of a stamp, above all positions.
 const NOTED: u64 = 1 << 63;

@@ -32,7 +32,7 @@ mod waits;
 
 pub(crate) use current::{Current, with_current, with_private, with_private_again};
 pub(crate) use host::{can_lend, lend_host, return_host, return_host_of_dropped_pool};
-pub(crate) use until::{Until, UntilSignal};
+pub(crate) use until::{Until, UntilMuchLater, UntilSignal};
 pub use wait_mode::Wait;
 pub(crate) use wait_mode::{Help, Isolation, Nested};
 

@@ -91,6 +91,21 @@ impl Until for UntilSignal<'_> {
     }
 }
 
+/// The end of a wait for a signal, or for a moment in time, that is far enough away to sleep at once.
+pub(crate) struct UntilMuchLater<'s>(pub(crate) UntilSignal<'s>);
+
+impl Until for UntilMuchLater<'_> {
+    fn done(&self, registry: &Registry) -> bool {
+        self.0.done(registry)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    const SEARCH: bool = false;
+}
+
 /// The end of a wait for a moment in time, or for a job in the inbox of `worker`.
 pub(super) struct UntilTime<'w> {
     pub(super) moment: Instant,

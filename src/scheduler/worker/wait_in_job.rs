@@ -1,5 +1,4 @@
-//! A wait inside a job: the worker runs only *related* jobs on top, jobs that the wait needs anyway. Otherwise it
-//! lends its place to a spare.
+//! A wait inside a job: the worker runs only *related* jobs, which the wait needs anyway, or lends its place to a spare.
 //!
 //! | the wait is for | related jobs | found in |
 //! |---|---|---|
@@ -13,8 +12,7 @@
 //! A job that is not related may come to wait for the job beneath it, and then neither goes on. For those jobs a
 //! [spare](crate::scheduler::spares) has the worker's place until the wait is over.
 //!
-//! Before it calls a spare, the worker looks for related jobs for about the price of one wake: most waits are over by
-//! then.
+//! Before it calls a spare, the worker looks for related jobs for about the price of a wake: most waits are over then.
 
 use std::cell::Cell;
 
@@ -36,7 +34,7 @@ use crate::waiting::latch::TaskLatch;
 /// How a sleep inside a job ended, while another thread has the worker's place.
 enum Asleep {
     Done,
-    /// With a job of the isolated call that the worker is in. Nobody has taken it for a while, and no spare is left.
+    /// With a job of the isolated call around it that nobody has taken for a while; no spare is left.
     Left(Job),
     /// Work waits, and a thread that has a worker's place runs no job but its own. It may be the very thread that has
     /// this worker's place.
@@ -98,7 +96,7 @@ impl Worker {
         loop {
             // The jobs that were run meanwhile may have pushed others.
             self.expose_all();
-            let found = look().map_or_else(|| self.search_related(&mut look), Ok);
+            let found = look().map_or_else(|| self.search_related(U::SEARCH, &mut look), Ok);
             let searching = match found {
                 Ok(Next::Done) => return true,
                 Ok(Next::Job(job)) => {
@@ -170,9 +168,11 @@ impl Worker {
         Asleep::Done
     }
 
-    /// Looks again and again for about the price of one wake. `Err` if it found nothing: whether the worker counts as
-    /// searching now.
-    fn search_related(&self, look: &mut impl FnMut() -> Option<Next>) -> Result<Next, bool> {
+    /// Looks for about the price of a wake, if it is to `search`. `Err` if it found nothing: whether it counts as searching.
+    fn search_related(&self, search: bool, look: &mut impl FnMut() -> Option<Next>) -> Result<Next, bool> {
+        if !search {
+            return Err(false);
+        }
         let mut spin = Spin::new(BRIEF);
         while spin.again() {
             if let Some(next) = look() {

@@ -17,8 +17,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput};
+#[cfg(unix)]
 use rustix::time::{ClockId, clock_gettime};
 
+#[cfg(unix)]
 pub mod cores;
 mod go_process;
 pub mod tally;
@@ -155,7 +157,14 @@ impl Meter {
         Spent { wall, processor: Meter::processor().saturating_sub(self.processor) }
     }
 
+    /// Returns the processor time of this process so far. Only Unix tells it here.
+    #[cfg(not(unix))]
+    fn processor() -> Duration {
+        Duration::ZERO
+    }
+
     /// Returns the processor time of this process so far.
+    #[cfg(unix)]
     fn processor() -> Duration {
         let time = clock_gettime(ClockId::ProcessCPUTime);
         Duration::try_from(time).expect("a time that is not negative")

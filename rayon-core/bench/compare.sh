@@ -3,6 +3,7 @@
 #
 #   ./compare.sh                all kinds, 5 turns (about 3 minutes)
 #   ./compare.sh -n 9 fine/     those whose name has `fine/` in it, 9 turns
+#   CARGO_BUILD_TARGET=x86_64-pc-windows-gnu RUNNER=wine ./compare.sh    for another system
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,7 +11,7 @@ turns=5 filter=""
 while [ $# -gt 0 ]; do
     case $1 in
         -n) turns=$2; shift 2 ;;
-        -*) sed -n '2,5s/^# \{0,1\}//p' "${0##*/}"; exit 2 ;;
+        -*) sed -n '2,6s/^# \{0,1\}//p' "${0##*/}"; exit 2 ;;
         *) filter=$1; shift ;;
     esac
 done
@@ -18,18 +19,21 @@ done
 for core in real ours; do
     (cd $core && CARGO_TARGET_DIR=target cargo build --release --quiet)
 done
-real=real/target/release/rayon-bench-real
-ours=ours/target/release/rayon-bench-ours
+suffix=""
+[[ ${CARGO_BUILD_TARGET:-} == *windows* ]] && suffix=.exe
+folder=target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release
+real="${RUNNER:-} real/$folder/rayon-bench-real$suffix"
+ours="${RUNNER:-} ours/$folder/rayon-bench-ours$suffix"
 
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
-mapfile -t kinds < <($real | grep -F -- "$filter")
+mapfile -t kinds < <($real | tr -d '\r' | grep -F -- "$filter")
 for ((turn = 1; turn <= turns; turn++)); do
     for kind in "${kinds[@]}"; do
         # Who goes first changes: the second finds the machine warmer.
         if ((turn % 2)); then order="real ours"; else order="ours real"; fi
         for core in $order; do
-            echo "$kind $core $(${!core} "$kind")" >>"$results"
+            echo "$kind $core $(${!core} "$kind" | tr -d '\r')" >>"$results"
         done
     done
 done

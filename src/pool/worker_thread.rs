@@ -9,7 +9,7 @@ use std::io;
 use crate::scheduler::registry::Registry;
 use crate::scheduler::thread::{Handle, Trace, spawn_thread};
 use crate::scheduler::worker::{Current, Worker, WorkerStart, with_current};
-use crate::sync::Arc;
+use crate::sync::{Arc, defect};
 use crate::system::affinity;
 use crate::system::clock::Instant;
 use crate::system::unwind::AbortOnUnwind;
@@ -158,6 +158,7 @@ impl WorkerThread {
                 worker.note_work();
             }
             registry.hooks.call(|hooks| &hooks.on_start, worker.index);
+            assert!(!defect("worker_faults"), "a fault of the worker");
             worker.main_loop(|| {
                 if in_vain {
                     bind();
@@ -280,5 +281,50 @@ impl Threads {
         for handle in self.handles {
             std::mem::forget(handle);
         }
+    }
+}
+
+#[cfg(all(test, unix, not(any(loom, shuttle))))]
+mod tests {
+    use std::process::Command;
+
+    use crate::Pool;
+
+    const DEFECT: &str = "FILCH_DEFECT";
+
+    /// Runs `test` again in a process in which the code has a defect, and checks that the process is ended with a
+    /// message.
+    fn ends_with(test: &str, defect: &str, message: &str) {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", test, "--nocapture"]).env(DEFECT, defect).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(message), "{}: {stderr}", output.status);
+    }
+
+    /// Whoever waits for a job of a worker that is gone would wait for ever.
+    #[test]
+    fn a_fault_of_a_worker_ends_the_process() {
+        if std::env::var_os(DEFECT).is_some() {
+            let pool = Pool::builder().workers(1).build().unwrap();
+            pool.install(|| ());
+            return;
+        }
+        let name = "pool::worker_thread::tests::a_fault_of_a_worker_ends_the_process";
+        ends_with(name, "worker_faults", "filch: the code of a worker itself panicked; aborting");
+    }
+
+    #[test]
+    fn a_fault_of_a_spare_ends_the_process() {
+        if std::env::var_os(DEFECT).is_some() {
+            let pool = Pool::builder().workers(1).build().unwrap();
+            pool.install(|| {
+                let (tell, told) = std::sync::mpsc::channel();
+                pool.execute(move || tell.send(()).unwrap()).map_err(|refused| refused.reason()).unwrap();
+                crate::blocking(|| told.recv().unwrap());
+            });
+            return;
+        }
+        let name = "pool::worker_thread::tests::a_fault_of_a_spare_ends_the_process";
+        ends_with(name, "spare_faults", "filch: the code of a spare itself panicked; aborting");
     }
 }

@@ -23,7 +23,7 @@
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
 //! runners changes the same word. So its change comes before that look, or it sees the flag. The exception is a *nap*:
 //! where the jobs take long enough, a producer first sleeps until much of the queue is free, with the hint `PATIENT` in
-//! the head, or until half a millisecond has passed. Only then does it do all this. For each pop that sees `BLOCKED`
+//! the head, and looks each half a millisecond. It does all this once jobs do not go on. For each pop that sees `BLOCKED`
 //! wakes a producer, which would come back for each single slot, on a core that a runner needs.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
@@ -36,9 +36,9 @@ use std::time::Duration;
 use super::core::{CoreRef, TO_OUTSIDE, TO_OWN, TO_WORKERS};
 use super::error::Refusal;
 use super::parcel::Parcel;
-use super::room_waiters::{Nap, Outlook, Woken};
+use super::room_waiters::{Outlook, Woken};
 use crate::jobs::ring::{BLOCKED, PATIENT, READY};
-use crate::scheduler::waiter::on_signal_after_nap;
+use crate::scheduler::waiter::{in_naps, on_signal};
 use crate::scheduler::worker::{UntilMuchLater, UntilSignal, Worker, with_current};
 use crate::sync::{Arc, MODEL, yield_now};
 use crate::system::clock::Instant;
@@ -46,7 +46,7 @@ use crate::system::spin::{Spin, offer};
 use crate::waiting::latch::{Signal, Wake};
 use crate::waiting::wait_graph::Wait;
 
-/// The longest nap of a producer, after which it lets the next pop wake it.
+/// The longest nap of a producer, after which it looks.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 
 impl<J: Send + 'static> CoreRef<J> {
@@ -100,13 +100,13 @@ impl<J: Send + 'static> CoreRef<J> {
             if let Some(done) = self.retry(job, Some(worker), deadline) {
                 return done;
             }
-            if let Some(nap) = nap.take() {
+            if let Some(end) = nap.take() {
                 let signal = Signal::new(worker.unparker());
                 let wake = Wake::Thread(Arc::clone(&signal));
-                if let Some(ticket) = self.room.enter_thread(self.words(), wake, Some(nap), TO_WORKERS) {
-                    let until = UntilSignal { signal: &signal, deadline: Some(nap.end) };
+                if let Some(ticket) = self.room.enter_napper(self.words(), wake, self.much(), TO_WORKERS) {
+                    let until = UntilSignal { signal: &signal, deadline: Some(end) };
                     lends = worker.lend_place(&UntilMuchLater(until), || None);
-                    self.room.leave_thread(ticket);
+                    self.room.leave_napper(ticket);
                 }
                 continue;
             }
@@ -175,19 +175,22 @@ impl<J: Send + 'static> CoreRef<J> {
             spin.expecting(2 * self.pace.time_for(self.ring.capacity() as u64))
         };
         let mut awake = spin();
+        // A worker of another pool may serve a queue that in turn waits for this one, so it does not nap.
+        let mut may_nap = worker.is_none();
         loop {
             if let Some(done) = self.retry(job, None, deadline) {
                 return done;
             }
-            let nap = || if worker.is_none() { self.nap(deadline) } else { None };
+            // Whoever has a core for itself, and is to nap, has no need to look around before.
+            let naps = |may_nap| may_nap && self.nap(deadline).is_some();
             let offers = awake.offers();
-            // Whoever has a core for itself and may nap has no need to look around before.
-            let early = if offers { None } else { nap() };
-            if early.is_some() || !self.await_some_room(&mut awake) {
+            let naps_at_once = !offers && naps(may_nap);
+            if naps_at_once || !self.await_some_room(&mut awake) {
                 match worker {
+                    None if naps_at_once || offers && naps(may_nap) => may_nap = self.nap_for_room(deadline),
                     Some((worker, _)) if self.wait_abroad(worker, deadline) => {}
-                    Some((worker, false)) => self.sleep_for_room(None, deadline, Some(worker)),
-                    _ => self.sleep_for_room(if offers { nap() } else { early }, deadline, None),
+                    Some((worker, false)) => self.sleep_for_room(deadline, Some(worker)),
+                    _ => self.sleep_for_room(deadline, None),
                 }
                 awake = spin();
             }
@@ -222,35 +225,56 @@ impl<J: Send + 'static> CoreRef<J> {
         found
     }
 
-    /// The nap of a thread outside the pool, if there is to be one.
-    fn nap(&self, deadline: Option<Instant>) -> Option<Nap> {
+    /// When the nap of a thread outside the pool is to end, if there is to be one.
+    fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         // With fewer runners than are of use, others may be waiting for jobs already.
         let served = self.runners.load().active() >= self.size().useful;
         if served { self.nap_worth(Duration::ZERO, deadline) } else { None }
     }
 
-    /// The nap of a worker that lends its place, if there is to be one: a runner is active, or about to be. To lend a
-    /// place costs as much as some jobs of a few microseconds.
-    fn nap_inside(&self, deadline: Option<Instant>) -> Option<Nap> {
+    /// The same for a worker that lends its place: a runner is active, or about to be. To lend a place costs as much as
+    /// some jobs of a few microseconds.
+    fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
         self.nap_worth(Duration::from_micros(50), deadline)
     }
 
-    /// A nap until there is much room, if the jobs that leave it take `worth` together. None in a queue of one place,
-    /// nor where the jobs take so little time that their number says nothing.
-    fn nap_worth(&self, worth: Duration, deadline: Option<Instant>) -> Option<Nap> {
-        let enough = self.much();
-        if enough < 2 || !self.is_coarse() || self.pace.time_for(enough) < worth {
+    /// When a nap is to end, if the jobs that leave much room take `worth` together. There is none in a queue of one
+    /// place, nor where the jobs take so little time that their number says nothing, or so much that not two of them end
+    /// meanwhile.
+    fn nap_worth(&self, worth: Duration, deadline: Option<Instant>) -> Option<Instant> {
+        let much = self.much();
+        let (some, all) = (self.pace.time_for(2), self.pace.time_for(much));
+        if much < 2 || !self.is_coarse() || all < worth || some > LONGEST_NAP {
             return None;
         }
         // Under a checker, where no time passes, the nap is over at once.
         let end = Instant::now() + if MODEL { Duration::ZERO } else { LONGEST_NAP };
-        Some(Nap { enough, end: deadline.map_or(end, |deadline| deadline.min(end)) })
+        Some(deadline.map_or(end, |deadline| deadline.min(end)))
+    }
+
+    /// Naps until there is much room, or again and again as long as the queue is full and jobs go on. Returns whether the
+    /// thread may nap again after this: not if that would leave it to itself.
+    fn nap_for_room(&self, deadline: Option<Instant>) -> bool {
+        let enter = |wake| self.room.enter_napper(self.words(), wake, self.much(), TO_OUTSIDE);
+        let mut seen = None;
+        let nap_on = || {
+            let moved = seen.replace(self.ring.head_position()) != seen;
+            let waits = moved && !self.ring.has_room(1) && self.ring.tail_flags() & TO_OUTSIDE == 0;
+            let late = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if waits && !late() { self.nap(deadline) } else { None }
+        };
+        in_naps(enter, nap_on, |ticket| self.room.leave_napper(ticket))
     }
 
     /// Wakes producers, for a pop that found `flags` in the head.
     pub(crate) fn note_room(&self, flags: u64) -> Woken {
-        let wakes = flags & BLOCKED != 0 || flags & PATIENT != 0 && self.ring.has_room(self.much());
-        if wakes { self.slot_freed() } else { Woken::default() }
+        if flags & BLOCKED != 0 {
+            self.slot_freed()
+        } else if flags & PATIENT != 0 && self.ring.has_room(self.much()) {
+            self.room.much_freed(self.words())
+        } else {
+            Woken::default()
+        }
     }
 
     /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer may
@@ -264,7 +288,7 @@ impl<J: Send + 'static> CoreRef<J> {
         }
         // A spare has the core of the worker in whose place it stands, which waits for this core in any case. So this one
         // does not ask how long the last offers took.
-        if (woken.rested || woken.outside) && worker.is_spare() {
+        if woken.rested && worker.is_spare() {
             yield_now();
         } else if woken.outside && self.registry.sleep.is_crowded(0, 1) || flags & READY != 0 {
             offer(Duration::ZERO);
@@ -300,19 +324,16 @@ impl<J: Send + 'static> CoreRef<J> {
         }
     }
 
-    /// Sleeps until there is room or `deadline` is past. Until the end of the `nap` no runner need wake the thread. A
-    /// `deep` worker may run no jobs meanwhile.
-    fn sleep_for_room(&self, nap: Option<Nap>, deadline: Option<Instant>, deep: Option<&Worker>) {
-        let end = nap.map(|nap| nap.end);
-        let enter = |wake| Some((self.room.enter_thread(self.words(), wake, nap, TO_OUTSIDE)?, end));
-        let must_wait = || self.room.end_nap(self.words(), TO_OUTSIDE);
+    /// Sleeps until there is room or `deadline` is past. A `deep` worker may run no jobs meanwhile.
+    fn sleep_for_room(&self, deadline: Option<Instant>, deep: Option<&Worker>) {
+        let enter = |wake| self.room.enter_thread(self.words(), wake, TO_OUTSIDE);
         let leave = |ticket| self.room.leave_thread(ticket);
         let Some(worker) = deep else {
-            on_signal_after_nap(deadline, None, enter, must_wait, leave);
+            on_signal(deadline, None, enter, leave);
             return;
         };
         let signal = Signal::new(worker.unparker());
-        if let Some((ticket, _)) = enter(Wake::Thread(Arc::clone(&signal))) {
+        if let Some(ticket) = enter(Wake::Thread(Arc::clone(&signal))) {
             worker.sleep_until(&signal, deadline);
             leave(ticket);
         }

@@ -7,13 +7,16 @@
 //! | waiter | announces itself by | with | is woken by |
 //! |---|---|---|---|
 //! | in the list | `BLOCKED` | [`enter_thread`] | the next pop: [`slot_freed`] |
+//! | a napper | `PATIENT`, a hint | [`enter_napper`] | a pop that leaves much room: [`much_freed`]; the end of its nap |
 //! | in the graph | `BLOCKED`, `room_wanted` | [`enter_worker`] | the next pop; a runner that goes: [`place_freed`] |
 //!
-//! `BLOCKED` is in the ring's head, `room_wanted` in the runners' word. Both are set and cleared under the lock of
-//! the list. No waiter is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
+//! `BLOCKED` and `PATIENT` are in the ring's head, `room_wanted` in the runners' word. Each is set and cleared
+//! under the lock of a list. No waiter is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
 //! a place among the runners, changes the same word. So its change comes before that look, or it sees the flag.
 //!
 //! [`enter_thread`]: RoomWaiters::enter_thread
+//! [`enter_napper`]: RoomWaiters::enter_napper
+//! [`much_freed`]: RoomWaiters::much_freed
 //! [`enter_worker`]: RoomWaiters::enter_worker
 //! [`slot_freed`]: RoomWaiters::slot_freed
 //! [`place_freed`]: RoomWaiters::place_freed
@@ -22,7 +25,6 @@ use super::parcel::Note;
 use super::runner_counts::Runners;
 use crate::jobs::ring::{BLOCKED, PATIENT, Ring};
 use crate::sync::{Arc, StdArc, defect};
-use crate::system::clock::Instant;
 use crate::waiting::latch::{Signal, Ticket, WaitList, Wake};
 use crate::waiting::wait_graph::{Wait, WaitGraph};
 
@@ -36,21 +38,12 @@ pub(super) enum Outlook {
     Wait(Arc<Signal>),
 }
 
-/// A wait that lets several places become free.
-#[derive(Clone, Copy)]
-pub(super) struct Nap {
-    /// How many.
-    pub(super) enough: u64,
-    /// When the waiter looks by itself.
-    pub(super) end: Instant,
-}
-
 /// Whom a thread that made room has woken.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Woken {
-    /// An entry of the queue's own list: a thread from outside, or a worker of another pool.
+    /// An entry of one of the queue's lists: a thread from outside, or a worker of another pool, or a napper.
     pub(super) outside: bool,
-    /// A worker that [rests](Wait::rests): a spare has its place.
+    /// Perhaps a worker that [rests](Wait::rests): a spare has its place.
     pub(super) rested: bool,
 }
 
@@ -85,43 +78,46 @@ pub(super) struct RoomWaiters {
     /// The waiters that are not in the wait-for graph: threads outside any pool, and workers of other pools that have
     /// no spare.
     threads: WaitList,
+    /// The threads outside any pool, and workers of the pool that lend their place, that nap. To lock both lists, lock
+    /// `threads` first.
+    nappers: WaitList,
     /// The wait-for graph, with the waiting workers of all pools.
     workers: StdArc<WaitGraph>,
 }
 
 impl RoomWaiters {
     pub(super) fn new(workers: StdArc<WaitGraph>) -> RoomWaiters {
-        RoomWaiters { threads: WaitList::new(), workers }
+        RoomWaiters { threads: WaitList::new(), nappers: WaitList::new(), workers }
     }
 
     // --- the waiters ---
 
-    /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. With a `nap`, until
-    /// there is as much room as the nap waits for, or its end: then the thread looks by itself. `None` if there is nothing
-    /// to wait for.
-    pub(super) fn enter_thread<J>(
-        &self,
-        at: Words<'_, J>,
-        wake: Wake,
-        nap: Option<Nap>,
-        refuse: u64,
-    ) -> Option<Ticket> {
+    /// Enters a thread into the list, until room is made or the tail has one of the flags `refuse`. `None` if there is
+    /// nothing to wait for.
+    pub(super) fn enter_thread<J>(&self, at: Words<'_, J>, wake: Wake, refuse: u64) -> Option<Ticket> {
         let mut threads = self.threads.lock();
-        let waits = match nap {
-            Some(nap) => {
-                at.ring.flag_head(PATIENT);
-                !at.ring.has_room(nap.enough) && at.ring.tail_flags() & refuse == 0
-            }
-            None => at.ring.flag_blocked(refuse),
-        };
+        let waits = defect("unflagged_after_a_nap") || at.ring.flag_blocked(refuse);
         waits.then(|| threads.push(wake))
     }
 
-    /// Ends the nap of an entered thread: from now on the runners wake it. `false` if there is nothing to wait for
-    /// any more.
-    pub(super) fn end_nap<J>(&self, at: Words<'_, J>, refuse: u64) -> bool {
-        let _threads = self.threads.lock();
-        defect("nap_ends_unflagged") || at.ring.flag_blocked(refuse)
+    /// Enters a thread that naps until there is room for `enough` jobs, or the tail has one of the flags `refuse`. `None`
+    /// if there is nothing to wait for. `PATIENT` is a hint: a napper looks by itself at the end of its nap.
+    pub(super) fn enter_napper<J>(
+        &self,
+        at: Words<'_, J>,
+        wake: Wake,
+        enough: u64,
+        refuse: u64,
+    ) -> Option<Ticket> {
+        let mut nappers = self.nappers.lock();
+        at.ring.flag_head(PATIENT);
+        let waits = !at.ring.has_room(enough) && at.ring.tail_flags() & refuse == 0;
+        waits.then(|| nappers.push(wake))
+    }
+
+    /// Takes a napper off its list. Returns whether it was still there.
+    pub(super) fn leave_napper(&self, ticket: Ticket) -> bool {
+        self.nappers.remove(ticket)
     }
 
     /// Takes a thread off the list. Returns whether it was still there.
@@ -177,12 +173,26 @@ impl RoomWaiters {
         let woken = threads.pop_through(|wake| !matches!(wake, Wake::Worker(_)));
         let Taken { workers, rested, some_left } = self.take_workers(at, 1);
         if threads.is_empty() && !some_left || defect("one_waiter_at_most") {
-            at.ring.unflag_head(BLOCKED | PATIENT);
+            at.ring.unflag_head(BLOCKED);
         }
         drop(threads);
         let outside = !woken.is_empty();
         workers.into_iter().chain(woken).for_each(Wake::wake);
         Woken { outside, rested }
+    }
+
+    /// Wakes the napper that has waited for longest, for a pop that saw `PATIENT` and left much room.
+    #[cold]
+    pub(super) fn much_freed<J>(&self, at: Words<'_, J>) -> Woken {
+        let mut nappers = self.nappers.lock();
+        let woken = nappers.pop_through(|_| true);
+        if nappers.is_empty() {
+            at.ring.unflag_head(PATIENT);
+        }
+        drop(nappers);
+        let outside = !woken.is_empty();
+        woken.into_iter().for_each(Wake::wake);
+        Woken { outside, rested: outside }
     }
 
     /// Wakes the workers that wait for room and do not rest: a place among the runners is free, and one of them may
@@ -198,10 +208,11 @@ impl RoomWaiters {
     /// Wakes all waiters: the queue refuses jobs from now on, at least some.
     pub(super) fn refused<J>(&self, at: Words<'_, J>) {
         let mut threads = self.threads.lock();
-        let woken = threads.take();
+        let mut nappers = self.nappers.lock();
+        let woken = threads.take().chain(nappers.take());
         let workers = self.take_workers(at, usize::MAX).workers;
         at.ring.unflag_head(BLOCKED | PATIENT);
-        drop(threads);
+        drop((threads, nappers));
         workers.into_iter().chain(woken).for_each(Wake::wake);
     }
 

@@ -199,32 +199,35 @@ pub(crate) fn on_signal<T>(
     enter: impl FnOnce(Wake) -> Option<T>,
     leave: impl FnOnce(T) -> bool,
 ) -> bool {
-    on_signal_after_nap(deadline, wait, |wake| Some((enter(wake)?, None)), || true, leave)
-}
-
-/// Does what [`on_signal`] does, but `enter` may also return a moment at which the caller looks by itself. If the
-/// signal has not fired by then, the caller asks `must_wait` whether to wait on.
-pub(crate) fn on_signal_after_nap<T>(
-    deadline: Option<Instant>,
-    wait: Option<Wait>,
-    enter: impl FnOnce(Wake) -> Option<(T, Option<Instant>)>,
-    must_wait: impl FnOnce() -> bool,
-    leave: impl FnOnce(T) -> bool,
-) -> bool {
     Waiter::with(|waiter| {
         let signal = Signal::new(waiter.unparker());
         let wake = match waiter {
             Waiter::Worker(_) => Wake::Worker(Arc::clone(&signal)),
             Waiter::Thread(_) => Wake::Thread(Arc::clone(&signal)),
         };
-        let Some((entered, nap)) = enter(wake) else { return true };
-        if nap.is_some() {
-            waiter.wait_signal(&signal, nap, wait);
-        }
-        if nap.is_none() || !signal.fired() && must_wait() {
-            waiter.wait_signal(&signal, deadline, wait);
-        }
+        let Some(entered) = enter(wake) else { return true };
+        waiter.wait_signal(&signal, deadline, wait);
         // Either it has fired, or another thread took it off the list and is about to fire it.
+        signal.fired() || !leave(entered)
+    })
+}
+
+/// Blocks the calling thread until the signal in the entry that `enter` makes has fired, but only as long as `nap_on`
+/// returns a moment at which the caller looks by itself. It is asked before each nap. Returns whether the signal has
+/// fired. `enter` and `leave` are those of [`on_signal`].
+pub(crate) fn in_naps<T>(
+    enter: impl FnOnce(Wake) -> Option<T>,
+    mut nap_on: impl FnMut() -> Option<Instant>,
+    leave: impl FnOnce(T) -> bool,
+) -> bool {
+    Waiter::with(|waiter| {
+        let signal = Signal::new(waiter.unparker());
+        let Some(entered) = enter(Wake::Thread(Arc::clone(&signal))) else { return true };
+        while !signal.fired()
+            && let Some(end) = nap_on()
+        {
+            waiter.wait_signal(&signal, Some(end), None);
+        }
         signal.fired() || !leave(entered)
     })
 }

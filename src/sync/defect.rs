@@ -1,4 +1,4 @@
-//! Deliberate defects for the checked builds.
+//! Deliberate defects for the checked builds and the unit tests.
 
 /// Whether this run asked for the deliberate defect `name`, by the variable `FILCH_DEFECT`. A defect is a broken
 /// variant of the code. The models must reject it, or they prove nothing.

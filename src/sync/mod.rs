@@ -3,14 +3,14 @@
 //! All other modules name atomics, cells, locks and threads through this module, so that the checkers explore the
 //! code that ships. A checker is chosen by the cfg `loom` (or `shuttle`) *and* the feature of the same name. The cfg
 //! alone would change builds of other crates that use the cfg. The feature alone would break a normal build in which
-//! feature unification turns it on. `cfg(test)` plays no part.
+//! feature unification turns it on. `cfg(test)` plays no part in the choice.
 //!
 //! Orderings do not appear outside this module either. Each access names a [`site`], so that a mutant can weaken one
 //! ordering, and a model must then fail.
 
 #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
 mod blocker;
-#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+#[cfg(any(test, all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 mod defect;
 #[cfg(not(all(loom, feature = "loom")))]
 mod plain;

@@ -119,7 +119,7 @@ models! {
     whole("queue_idle_two", 3, 3, queue::idle_two);
     whole("queue_drain", 2, ALL, queue::drain);
     part("queue_backpressure", 3, 3, queue::backpressure);
-    part("queue_naps", 3, 1, queue::naps);
+    part("queue_naps", 3, 2, queue::naps);
     part("queue_end_to_end", 2, 2, queue::end_to_end);
     part("queue_two_producers", 3, 1, queue::two_producers);
     part("queue_wait_again", 2, 2, queue::wait_again);
@@ -226,7 +226,7 @@ pub(crate) static CANARIES: &[Canary] = &[
     Canary { defect: weaken("RUNNERS_GO=Relaxed"), model: "queue_places" },
     Canary { defect: weaken("RUNNERS_COME=Relaxed"), model: "queue_places" },
     Canary { defect: Defect::Code("one_waiter_at_most"), model: "queue_backpressure" },
-    Canary { defect: Defect::Code("nap_ends_unflagged"), model: "queue_naps" },
+    Canary { defect: Defect::Code("unflagged_after_a_nap"), model: "queue_naps" },
     Canary { defect: Defect::Code("aside_unnoted"), model: "queue_circle" },
     Canary { defect: Defect::Code("aside_unlooked"), model: "queue_aside" },
     Canary { defect: Defect::Code("room_unasked"), model: "queue_worker_waits" },

@@ -89,7 +89,7 @@ pub(super) fn backpressure() {
 
 /// Proves: the same, where each producer naps before it has itself woken, until both slots are free. It is woken by the
 /// pop that frees the second slot, or sees at the end of its nap the room that was made meanwhile, or is woken later.
-/// 3 threads as in [`backpressure`], 1 preemption; 72,748 executions.
+/// 3 threads as in [`backpressure`], 2 preemptions; 585,671 executions.
 pub(super) fn naps() {
     two_through_a_full_ring::<2>(|core| {
         assert!(core.runners.attach(1));

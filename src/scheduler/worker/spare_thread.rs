@@ -8,7 +8,7 @@ use super::{Current, Help, Worker, WorkerStart};
 use crate::scheduler::registry::Registry;
 use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, TAKEN};
 use crate::sync::site::{SPARE_LOOK, SPARE_REST, SPARE_SLOT, SPARE_TAKE};
-use crate::sync::{Arc, MODEL, lock};
+use crate::sync::{Arc, MODEL, defect, lock};
 use crate::system::affinity;
 use crate::system::clock::Instant;
 use crate::system::unwind::AbortOnUnwind;
@@ -41,6 +41,7 @@ pub(super) fn stand_by(start: WorkerStart) {
             let slot = spare.slot.load(SPARE_SLOT.get());
             worker.number.set(slot);
             bind(&mut bound, &registry, slot);
+            assert!(!defect("spare_faults"), "a fault of the spare");
             if hooked.is_none() {
                 hooked = Some(slot);
                 worker.note_work();

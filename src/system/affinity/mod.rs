@@ -27,8 +27,12 @@ mod imp;
 #[path = "linux.rs"]
 mod imp;
 #[cfg(target_os = "windows")]
-#[path = "windows.rs"]
-mod imp;
+use windows as imp;
+
+#[cfg(target_os = "windows")]
+mod cpu_sets;
+#[cfg(target_os = "windows")]
+mod windows;
 
 /// The cores and the threads that the process may use.
 #[derive(Debug)]

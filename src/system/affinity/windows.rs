@@ -3,17 +3,13 @@
 //!
 //! A process has the cores of its mask, if it is in one group; if it is in several, as is the rule since Windows 11,
 //! all cores of these groups. A thread is bound by a mask within one group. Processes that a thread starts do not
-//! inherit its mask.
+//! inherit its mask. Of these cores a pool takes those that the process prefers, by its [CPU sets](super::cpu_sets).
 
-use std::ffi::c_void;
 use std::io;
 use std::process::Command;
 use std::ptr;
 
-/// How many cores a group has at most.
-const GROUP: usize = usize::BITS as usize;
-
-type Handle = *mut c_void;
+use super::cpu_sets::{self, GROUP, Handle};
 
 /// `GROUP_AFFINITY`.
 #[repr(C)]
@@ -57,10 +53,14 @@ pub(super) fn parallelism(cores: &[usize]) -> usize {
 
 /// Returns the cores of the process, ascending. Each call reads them.
 pub(super) fn allowed_cores(_seen: Option<&[usize]>) -> Vec<usize> {
-    match groups()[..] {
+    let cores: Vec<usize> = match groups()[..] {
         [group] => numbered(group, mask_of_process()),
         ref several => several.iter().flat_map(|&group| numbered(group, all_of(group))).collect(),
-    }
+    };
+    let preferred = cpu_sets::preferred();
+    let both: Vec<usize> = cores.iter().copied().filter(|core| preferred.contains(core)).collect();
+    // Where the two contradict each other the mask counts.
+    if both.is_empty() { cores } else { both }
 }
 
 /// Returns the groups that the process has threads in, ascending; at least one.

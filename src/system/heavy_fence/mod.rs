@@ -13,6 +13,7 @@
 //! | Linux, Android | `membarrier(2)`, private and expedited | `linux.rs` |
 //! | Windows | `FlushProcessWriteBuffers` | `windows.rs` |
 //! | FreeBSD 14.1 | `membarrier(2)`, with Linux's numbers | `freebsd.rs` |
+//! | macOS, with the feature `mach-fence` | Mach's registers of each thread | `macos.rs` |
 //! | others | none | `none.rs` |
 //!
 //! Each file has three functions: `prepare` begins the preparation that the system wants before the first call,
@@ -31,7 +32,16 @@ mod imp;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]
 mod imp;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "windows", target_os = "freebsd")))]
+#[cfg(all(target_os = "macos", feature = "mach-fence"))]
+#[path = "macos.rs"]
+mod imp;
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "windows",
+    target_os = "freebsd",
+    all(target_os = "macos", feature = "mach-fence")
+)))]
 #[path = "none.rs"]
 mod imp;
 #[cfg(target_os = "windows")]

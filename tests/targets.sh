@@ -41,7 +41,64 @@ for target in "${all[@]}"; do
     (cd rayon-core && RUSTFLAGS="-D warnings" cargo check --quiet --target "$target")
 done
 
+native=x86_64-unknown-linux-gnu
+if has "tests without membarrier" cc && [ "$(rustc -vV | sed -n 's/^host: //p')" = $native ]; then
+    # Runs a program under a filter that answers membarrier(2) with ENOSYS, as some containers and old kernels do.
+    cc -o "$CARGO_TARGET_DIR/without-membarrier" -x c - <<'C'
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+        perror("seccomp");
+        return 1;
+    }
+    execvp(argv[1], argv + 1);
+    perror(argv[1]);
+    return 1;
+}
+C
+    echo "== tests where membarrier is refused"
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$CARGO_TARGET_DIR/without-membarrier"
+    # In the folder of the ordinary build, which has these tests, or will have them.
+    if [ -n "$quick" ]; then
+        CARGO_TARGET_DIR=$root/target cargo test --quiet --test every_fork --test join --test scope --test queue \
+            --test waits --test stress
+    else
+        CARGO_TARGET_DIR=$root/target cargo test --quiet --no-fail-fast --lib --tests
+        (cd rayon-core && cargo test --quiet --no-fail-fast --lib --tests)
+        echo "== rayon's tests over rayon-core, without membarrier"
+        (cd rayon-core && ./suite.sh --only ours --suite 'unit|integration|package')
+    fi
+    unset CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER
+fi
+
 wasm=wasm32-unknown-unknown
+if [ -z "$quick" ]; then
+    echo "== check aarch64-apple-darwin with the feature mach-fence"
+    RUSTFLAGS="-D warnings" cargo check --quiet --target aarch64-apple-darwin --features mach-fence
+    # The standard library for threads on wasm is not built in advance. The stable compiler builds it if asked to.
+    if rustup component add rust-src >/dev/null 2>&1; then
+        echo "== check $wasm with atomics"
+        RUSTC_BOOTSTRAP=1 RUSTFLAGS="-D warnings -C target-feature=+atomics,+bulk-memory,+mutable-globals" \
+            CARGO_TARGET_DIR="$CARGO_TARGET_DIR/wasm-threads" \
+            cargo check --quiet --target $wasm -Z build-std=std,panic_abort
+    else
+        skipped+=("$wasm with atomics: rustup cannot fetch rust-src")
+    fi
+fi
 if has "wasm" node; then
     echo "== wasm without threads, under node"
     (cd tests/wasm && cargo build --quiet --release --target $wasm)
@@ -97,6 +154,9 @@ if [ -z "$quick" ]; then
         cargo test --quiet --no-fail-fast --target $arm --test every_fork --test join --test scope --test queue \
             --test handles --test count_latch --test waits --test wait_graphs --test broadcast --test queue_state
     fi
+    musl=x86_64-unknown-linux-musl
+    echo "== tests of $musl"
+    cargo test --quiet --no-fail-fast --target $musl --lib --tests
     echo "== AddressSanitizer and LeakSanitizer"
     # The stable toolchain ships their runtimes. Frames are larger, so the test of depth is left out; others count
     # allocations, or limit memory.

@@ -22,6 +22,8 @@ const STEP_LIMIT: &str = "exceeded max_steps";
 /// By default, one of this many executions runs twice to compare. If the `twice` scheduler is asked for, all of them
 /// do.
 const TWICE: usize = 20;
+/// One of this many executions runs once more, on a system that refuses the fence on all cores.
+const REFUSED: usize = 4;
 /// How long a child may take: at the start, and more for each execution.
 const LIMIT: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(500));
 
@@ -35,6 +37,7 @@ struct Options {
     seed: Option<u64>,
     iterations: Option<usize>,
     defect: Option<String>,
+    refused: bool,
 }
 
 impl Options {
@@ -52,6 +55,7 @@ impl Options {
                 "--seed" => options.seed = Some(number(&value()?)?),
                 "--iterations" => options.iterations = Some(number(&value()?)?),
                 "--defect" => options.defect = Some(value()?),
+                "--no-heavy-fence" => options.refused = true,
                 flag if flag.starts_with('-') => return Err(format!("there is no option {flag}")),
                 _ => options.names.push(arg),
             }
@@ -75,6 +79,8 @@ struct Task {
     model: &'static Model,
     plan: Plan,
     defect: Option<String>,
+    /// Whether the checked system refuses the fence on all cores.
+    refused: bool,
     /// Whether the executions are to fail.
     canary: bool,
 }
@@ -108,6 +114,7 @@ pub fn run() -> ExitCode {
         let label = match (&task.defect, task.canary) {
             (Some(defect), true) => format!("  canary {} with {defect}", task.model.name),
             (Some(defect), false) => format!("{} with {defect}", task.model.name),
+            (None, _) if task.refused => format!("{}, no heavy fence", task.model.name),
             (None, _) => task.model.name.to_owned(),
         };
         let Plan { kind, seed, iterations } = task.plan;
@@ -129,7 +136,7 @@ pub fn run() -> ExitCode {
 }
 
 const USAGE: &str = "cargo test --test models -- [PART OF A NAME...] [--exact] [--scheduler random|pct|twice] \
-    [--seed N] [--iterations N] [--defect NAME]";
+    [--seed N] [--iterations N] [--defect NAME] [--no-heavy-fence]";
 
 fn tasks(options: &Options) -> Vec<Task> {
     let seed = options.seed.unwrap_or(SEED);
@@ -140,7 +147,13 @@ fn tasks(options: &Options) -> Vec<Task> {
             let few = kind == Kind::Twice && options.kind.is_none();
             let iterations = if few { iterations.div_ceil(TWICE) } else { iterations };
             let plan = Plan { kind, seed, iterations };
-            tasks.push(Task { model, plan, defect: options.defect.clone(), canary: false });
+            let (defect, refused) = (options.defect.clone(), options.refused);
+            tasks.push(Task { model, plan, defect, refused, canary: false });
+            // Most of a model does not depend on the fence. So a part of the executions will do without.
+            if kind == Kind::Random && options.kind.is_none() {
+                let plan = Plan { iterations: iterations.div_ceil(REFUSED), ..plan };
+                tasks.push(Task { model, plan, defect: options.defect.clone(), refused: true, canary: false });
+            }
         }
     }
     // A request for one scheduler, seed or defect is for a certain execution, so it leaves out the canaries.
@@ -149,7 +162,7 @@ fn tasks(options: &Options) -> Vec<Task> {
             let model = MODELS.iter().find(|model| model.name == canary.model);
             let model = model.unwrap_or_else(|| panic!("a canary names no model: {}", canary.model));
             let plan = Plan { kind: canary.kind, seed, iterations: canary.iterations };
-            tasks.push(Task { model, plan, defect: Some(canary.defect.into()), canary: true });
+            tasks.push(Task { model, plan, defect: Some(canary.defect.into()), refused: false, canary: true });
         }
     }
     tasks
@@ -180,6 +193,9 @@ impl Task {
         if let Some(defect) = &self.defect {
             arguments.extend(["--defect".to_owned(), defect.clone()]);
         }
+        if self.refused {
+            arguments.push("--no-heavy-fence".to_owned());
+        }
         arguments
     }
 
@@ -197,6 +213,7 @@ impl Task {
         if let Some(defect) = &self.defect {
             command.env("FILCH_DEFECT", defect);
         }
+        command.env("FILCH_HEAVY_FENCE", if self.refused { "0" } else { "1" });
         let (finished, output) = run_to_end(command, limit);
         let passed = finished && output.lines().last() == Some(PASSED);
         let failed = output.lines().rev().find_map(|line| line.strip_prefix(FAILED)?.parse().ok());

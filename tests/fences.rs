@@ -138,6 +138,10 @@ mod refused {
     #[test]
     fn later() {
         alone("later", || {
+            if let Err(BuildError::NoAsymmetricFences) = Pool::builder().asymmetric_fences(true).build() {
+                eprintln!("nothing to refuse: this system has no such fence");
+                return;
+            }
             let pools = [1, 2, 4].map(|workers| {
                 let pool = Pool::builder().workers(workers).asymmetric_fences(true).build().unwrap();
                 all_kinds(&pool);

@@ -222,9 +222,9 @@ impl fmt::Display for BuildError {
             BuildError::NameContainsNul { name } => {
                 write!(f, "the name {name:?} was given; a thread's name must not contain NUL")
             }
-            BuildError::ZeroStackSize => {
-                f.write_str("a stack size of 0 bytes was given; at least 1 is needed (the system rounds up)")
-            }
+            BuildError::ZeroStackSize => f.write_str(
+                "a stack size of 0 bytes was given; at least 1 is needed (up to 64 KiB are rounded up)",
+            ),
             BuildError::StackSizeTooLarge { given, max } => {
                 write!(f, "a stack size of {given} bytes was given; at most {max} are allowed")
             }

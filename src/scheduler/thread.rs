@@ -17,6 +17,11 @@ pub(crate) type Handle = JoinHandle<()>;
 /// checker the stacks are small, because each execution starts new threads.
 const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 
+/// The least stack size, in bytes. A worker's loop, and a small job in a debug build, fit into it; into the least size of
+/// some systems (2 KiB in musl's libc) not even the start of a thread does.
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+const LEAST_STACK: usize = 64 << 10;
+
 /// A thread of the pool, for threads that wait for its end.
 ///
 /// A `JoinHandle` is not enough. Only one thread can join it, and the join has no deadline. And
@@ -56,7 +61,7 @@ pub(crate) fn spawn_thread(
     // If `RUST_MIN_STACK` is set, std takes the default size from that variable.
     let default = || std::env::var_os("RUST_MIN_STACK").is_none().then_some(DEFAULT_STACK);
     if let Some(bytes) = stack_size.or_else(default) {
-        builder = builder.stack_size(bytes);
+        builder = builder.stack_size(bytes.max(LEAST_STACK));
     }
     let id = thread_id::next();
     let short = short_name(&name);

@@ -2,7 +2,8 @@
 # Other systems, from a Linux machine: what can be built for each, and what can be run.
 #
 #   tests/targets.sh            all of it, about half an hour
-#   tests/targets.sh --quick    checks for five systems, a third of the tests under Wine, wasm under Node
+#   tests/targets.sh --quick    checks for five systems, a third of the tests under Wine, wasm under Node, some tests
+#                               where membarrier(2) is refused
 #
 # What this machine lacks is skipped with a word, and listed at the end: targets that rustup cannot fetch, wine with a
 # cross compiler (gcc-mingw-w64-x86-64), node, qemu-aarch64 with gcc-aarch64-linux-gnu.

@@ -5,9 +5,9 @@
 
 mod common;
 
-use std::hint::black_box;
+use std::hint::spin_loop;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::within;
 use filch::Pool;
@@ -25,8 +25,9 @@ fn waits() -> i64 {
 
 /// Some tens of microseconds.
 fn work() {
-    for n in 0..2_000_u64 {
-        black_box(n);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_micros(20) {
+        spin_loop();
     }
 }
 

@@ -109,7 +109,7 @@ impl PoolBuilder {
 
     /// Sets the size of each thread's stack, in bytes.
     ///
-    /// If not given, the size is `RUST_MIN_STACK`, or else 8 MiB. Less than 64 KiB is rounded up to that. The part of a stack that is not used costs address
+    /// Less than 64 KiB is rounded up to that. If not given, the size is `RUST_MIN_STACK`, or else 8 MiB. The part of a stack that is not used costs address
     /// space only. Threads of [`spawn_with`](Self::spawn_with) have the stack that their host gives them.
     ///
     /// # Examples

@@ -2,7 +2,7 @@
 //!
 //! A thread outside any pool waits awake for a moment and then sleeps. A worker of the pool must not hold up others
 //! that can go on, nor wait for something that only this worker can do. While there is no room, it does the first of
-//! these that is possible:
+//! these that is possible (where the jobs take long enough, after a nap):
 //!
 //! 1. Run one job of the queue, if the queue may have one more runner.
 //! 2. Run any job of the pool, unless too many of these waits are on its stack already.
@@ -15,7 +15,7 @@
 //! it. The spare takes other jobs, and a runner elsewhere takes those of the queue.
 //!
 //! So the limit of a queue always holds, a job of the overflow runs in its turn, and a queue holds more than its
-//! capacity only where otherwise a whole cycle would wait for ever. No clock plays a part. Jobs of the first kind
+//! capacity only where otherwise a whole cycle would wait for ever. No clock decides that. Jobs of the first kind
 //! nest at most as deep as the concurrency of the queues, jobs of the second kind as deep as
 //! [`Worker::wait_for_room`] allows.
 //!
@@ -48,6 +48,9 @@ use crate::waiting::wait_graph::Wait;
 
 /// The longest nap of a producer, after which it looks.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
+
+/// How many naps follow each other at most.
+const NAPS: u32 = 4;
 
 impl<J: Send + 'static> CoreRef<J> {
     /// Waits for room until `deadline`; returns [`Full`](Refusal::Full) after that.
@@ -102,11 +105,11 @@ impl<J: Send + 'static> CoreRef<J> {
             }
             if let Some(end) = nap.take() {
                 let signal = Signal::new(worker.unparker());
-                let wake = Wake::Thread(Arc::clone(&signal));
+                let wake = Wake::Worker(Arc::clone(&signal));
                 if let Some(ticket) = self.room.enter_napper(self.words(), wake, self.much(), TO_WORKERS) {
                     let until = UntilSignal { signal: &signal, deadline: Some(end) };
                     lends = worker.lend_place(&UntilMuchLater(until), || None);
-                    self.room.leave_napper(ticket);
+                    self.room.leave_napper(self.words(), ticket);
                 }
                 continue;
             }
@@ -252,29 +255,32 @@ impl<J: Send + 'static> CoreRef<J> {
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 
-    /// Naps until there is much room, or again and again as long as the queue is full and jobs go on. Returns whether the
-    /// thread may nap again after this: not if that would leave it to itself.
+    /// Naps until there is much room, or a few times as long as the queue is full and jobs go on. Returns whether the thread
+    /// may nap again after this: not if that would leave it to itself. Others that wait by `BLOCKED`, as the queue's own
+    /// handlers do, may fill each place at once.
     fn nap_for_room(&self, deadline: Option<Instant>) -> bool {
         let enter = |wake| self.room.enter_napper(self.words(), wake, self.much(), TO_OUTSIDE);
-        let mut seen = None;
+        let (mut seen, mut left) = (None, NAPS);
         let nap_on = || {
-            let moved = seen.replace(self.ring.head_position()) != seen;
+            let moved = left > 0 && seen.replace(self.ring.head_position()) != seen;
+            left -= u32::from(moved);
             let waits = moved && !self.ring.has_room(1) && self.ring.tail_flags() & TO_OUTSIDE == 0;
             let late = || deadline.is_some_and(|deadline| deadline <= Instant::now());
             if waits && !late() { self.nap(deadline) } else { None }
         };
-        in_naps(enter, nap_on, |ticket| self.room.leave_napper(ticket))
+        in_naps(enter, nap_on, |ticket| self.room.leave_napper(self.words(), ticket))
     }
 
     /// Wakes producers, for a pop that found `flags` in the head.
     pub(crate) fn note_room(&self, flags: u64) -> Woken {
+        let mut woken = Woken::default();
         if flags & BLOCKED != 0 {
-            self.slot_freed()
-        } else if flags & PATIENT != 0 && self.ring.has_room(self.much()) {
-            self.room.much_freed(self.words())
-        } else {
-            Woken::default()
+            woken = self.slot_freed();
         }
+        if flags & PATIENT != 0 && self.ring.has_room(self.much()) {
+            woken = woken.and(self.room.much_freed(self.words()));
+        }
+        woken
     }
 
     /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer may
@@ -286,7 +292,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if MODEL || !self.ring.has_room(self.share()) {
             return;
         }
-        // A spare has the core of the worker in whose place it stands, which waits for this core in any case. So this one
+        // The woken worker may be the one in whose place this spare stands, and waits for this core in any case. So this
         // does not ask how long the last offers took.
         if woken.rested && worker.is_spare() {
             yield_now();

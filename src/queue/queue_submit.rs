@@ -10,7 +10,8 @@ impl<J: Send + 'static> Queue<J> {
     /// Submits a job, and waits while the queue is full.
     ///
     /// A thread outside any pool sleeps while it waits. Where the jobs take long, it may come back up to half a
-    /// millisecond after the first place is free, and then finds several free places. In a job, a
+    /// millisecond after the first place is free, and then finds several free places, if no other producer has taken them.
+    /// The same holds for a job. In a job, a
     /// [spare](crate::PoolBuilder::spares) has the worker's place meanwhile, so that the queue's runners go on.
     /// Without a spare, the worker runs pending jobs on top of the waiting job: jobs of this queue first, where its
     /// concurrency allows one more; other jobs until 16 waits for room are on its stack.

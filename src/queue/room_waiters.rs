@@ -11,7 +11,7 @@
 //! | in the graph | `BLOCKED`, `room_wanted` | [`enter_worker`] | the next pop; a runner that goes: [`place_freed`] |
 //!
 //! `BLOCKED` and `PATIENT` are in the ring's head, `room_wanted` in the runners' word. Each is set and cleared
-//! under the lock of a list. No waiter is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
+//! under the lock of a list. No waiter but a napper is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
 //! a place among the runners, changes the same word. So its change comes before that look, or it sees the flag.
 //!
 //! [`enter_thread`]: RoomWaiters::enter_thread
@@ -41,10 +41,16 @@ pub(super) enum Outlook {
 /// Whom a thread that made room has woken.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Woken {
-    /// An entry of one of the queue's lists: a thread from outside, or a worker of another pool, or a napper.
+    /// A thread from outside, or a worker of another pool.
     pub(super) outside: bool,
-    /// Perhaps a worker that [rests](Wait::rests): a spare has its place.
+    /// A worker that [rests](Wait::rests) or naps: a spare has its place.
     pub(super) rested: bool,
+}
+
+impl Woken {
+    pub(super) fn and(self, other: Woken) -> Woken {
+        Woken { outside: self.outside | other.outside, rested: self.rested | other.rested }
+    }
 }
 
 /// The waits of workers that were taken out of the graph.
@@ -112,12 +118,21 @@ impl RoomWaiters {
         let mut nappers = self.nappers.lock();
         at.ring.flag_head(PATIENT);
         let waits = !at.ring.has_room(enough) && at.ring.tail_flags() & refuse == 0;
-        waits.then(|| nappers.push(wake))
+        let ticket = waits.then(|| nappers.push(wake));
+        if nappers.is_empty() {
+            at.ring.unflag_head(PATIENT);
+        }
+        ticket
     }
 
     /// Takes a napper off its list. Returns whether it was still there.
-    pub(super) fn leave_napper(&self, ticket: Ticket) -> bool {
-        self.nappers.remove(ticket)
+    pub(super) fn leave_napper<J>(&self, at: Words<'_, J>, ticket: Ticket) -> bool {
+        let was_there = self.nappers.remove(ticket);
+        let nappers = self.nappers.lock();
+        if nappers.is_empty() {
+            at.ring.unflag_head(PATIENT);
+        }
+        was_there
     }
 
     /// Takes a thread off the list. Returns whether it was still there.
@@ -190,9 +205,10 @@ impl RoomWaiters {
             at.ring.unflag_head(PATIENT);
         }
         drop(nappers);
-        let outside = !woken.is_empty();
+        let rested = woken.iter().any(|wake| matches!(wake, Wake::Worker(_)));
+        let outside = !woken.is_empty() && !rested;
         woken.into_iter().for_each(Wake::wake);
-        Woken { outside, rested: outside }
+        Woken { outside, rested }
     }
 
     /// Wakes the workers that wait for room and do not rest: a place among the runners is free, and one of them may

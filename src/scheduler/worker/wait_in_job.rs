@@ -170,11 +170,8 @@ impl Worker {
 
     /// Looks for about the price of a wake, if it is to `search`. `Err` if it found nothing: whether it counts as searching.
     fn search_related(&self, search: bool, look: &mut impl FnMut() -> Option<Next>) -> Result<Next, bool> {
-        if !search {
-            return Err(false);
-        }
         let mut spin = Spin::new(BRIEF);
-        while spin.again() {
+        while search && spin.again() {
             if let Some(next) = look() {
                 return Ok(next);
             }
@@ -182,7 +179,7 @@ impl Worker {
         // Counted as searching from here on: owners expose as many jobs as there are idle workers.
         let history = &self.waits.related;
         history.note_vain_since(None);
-        if MODEL || !self.registry.sleep.start_search() {
+        if MODEL || !search || !self.registry.sleep.start_search() {
             return Err(false);
         }
         // Between counting as idle and the demands of the looks. Partner: `FORK_ANSWER_FENCE`.

@@ -77,11 +77,12 @@ fn information() -> Option<Vec<u8>> {
     let mut length = 0;
     // SAFETY: a buffer of no length is not written to; the place of the length is valid for a write.
     unsafe { call(ptr::null_mut(), 0, &raw mut length, ptr::null_mut(), 0) };
-    let mut buffer = vec![0_u8; length as usize];
+    // Words, because the records hold some.
+    let mut buffer = vec![0_u64; (length as usize).div_ceil(size_of::<u64>())];
     // SAFETY: the buffer has the length that is given, and the place of the length is valid for a write.
     let done = unsafe { call(buffer.as_mut_ptr().cast(), length, &raw mut length, ptr::null_mut(), 0) };
-    buffer.truncate(length as usize);
-    (done != 0).then_some(buffer)
+    let bytes: Vec<u8> = buffer.into_iter().flat_map(u64::to_ne_bytes).take(length as usize).collect();
+    (done != 0).then_some(bytes)
 }
 
 /// Returns the cores of the sets `ids`, ascending, by the system's list of sets.
@@ -90,7 +91,8 @@ fn ids_to_cores(ids: &[u32], mut list: &[u8]) -> Vec<usize> {
     while list.len() >= size_of::<Information>() {
         // SAFETY: the list holds as many bytes, any bytes make a value, and the read asks for no alignment.
         let set = unsafe { list.as_ptr().cast::<Information>().read_unaligned() };
-        if ids.contains(&set.id) {
+        // A 32-bit program sees no cores beyond its groups' size.
+        if ids.contains(&set.id) && usize::from(set.place) < GROUP {
             cores.push(usize::from(set.group) * GROUP + usize::from(set.place));
         }
         let Some(rest) = list.get((set.size as usize).max(size_of::<Information>())..) else { break };

@@ -4,7 +4,7 @@
 //! The call asks for each thread in turn, so its price grows with the number of threads. Nobody has run this file.
 
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::State;
 
@@ -15,6 +15,8 @@ const SUCCESS: Code = 0;
 /// The thread has ended since the kernel listed it, and so has made all its accesses.
 const INVALID_ARGUMENT: Code = 4;
 const TERMINATED: Code = 37;
+/// The same, where the thread's port is gone as well.
+const INVALID_DESTINATION: Code = 0x1000_0003;
 /// The registers were read, and there are more than there is room for.
 const INSUFFICIENT_BUFFER_SIZE: Code = 52;
 
@@ -34,29 +36,35 @@ unsafe extern "C" {
     fn vm_deallocate(task: Port, address: usize, size: usize) -> Code;
 }
 
-/// Whether the calls have worked, and have not failed since.
-static WORKS: AtomicBool = AtomicBool::new(false);
+/// What is known of the calls.
+static STATE: AtomicU32 = AtomicU32::new(UNASKED);
+const UNASKED: u32 = 0;
+const REFUSED: u32 = 1;
+const AVAILABLE: u32 = 2;
 
 pub(super) fn prepare() {
-    if !WORKS.load(Ordering::Relaxed) {
-        WORKS.store(pass_through_all_threads(), Ordering::Relaxed);
+    if STATE.load(Ordering::Relaxed) == UNASKED {
+        STATE.store(if pass_through_all_threads() { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
     }
 }
 
 pub(super) fn state() -> State {
-    if WORKS.load(Ordering::Relaxed) { State::Available } else { State::Missing }
+    match STATE.load(Ordering::Relaxed) {
+        AVAILABLE => State::Available,
+        _ => State::Missing,
+    }
 }
 
 pub(super) fn run() -> bool {
     let fenced = pass_through_all_threads();
     if !fenced {
-        WORKS.store(false, Ordering::Relaxed);
+        STATE.store(REFUSED, Ordering::Relaxed);
     }
     fenced
 }
 
 fn pass_through_all_threads() -> bool {
-    // SAFETY: the system sets this static before the program starts, and nobody writes it.
+    // SAFETY: the system sets this static before the program starts, and again only in a forked child.
     let task = unsafe { mach_task_self_ };
     let (mut threads, mut count) = (ptr::null_mut(), 0);
     // SAFETY: both places are valid for a write. The kernel allocates the list.
@@ -83,5 +91,5 @@ fn passes(thread: Port) -> bool {
     let code = unsafe {
         thread_get_register_pointer_values(thread, &raw mut stack_pointer, &raw mut length, values.as_mut_ptr())
     };
-    matches!(code, SUCCESS | INVALID_ARGUMENT | TERMINATED | INSUFFICIENT_BUFFER_SIZE)
+    matches!(code, SUCCESS | INVALID_ARGUMENT | TERMINATED | INVALID_DESTINATION | INSUFFICIENT_BUFFER_SIZE)
 }

@@ -229,7 +229,7 @@ impl<J: Send + 'static> CoreRef<J> {
     }
 
     /// When the nap of a thread outside the pool is to end, if there is to be one.
-    fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
+    pub(crate) fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         // With fewer runners than are of use, others may be waiting for jobs already.
         let served = self.runners.load().active() >= self.size().useful;
         if served { self.nap_worth(Duration::ZERO, deadline) } else { None }

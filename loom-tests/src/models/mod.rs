@@ -119,7 +119,7 @@ models! {
     whole("queue_idle_two", 3, 3, queue::idle_two);
     whole("queue_drain", 2, ALL, queue::drain);
     part("queue_backpressure", 3, 3, queue::backpressure);
-    part("queue_naps", 3, 2, queue::naps);
+    part("queue_naps", 3, 1, queue::naps);
     part("queue_end_to_end", 2, 2, queue::end_to_end);
     part("queue_two_producers", 3, 1, queue::two_producers);
     part("queue_wait_again", 2, 2, queue::wait_again);

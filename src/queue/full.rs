@@ -23,8 +23,8 @@
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
 //! runners changes the same word. So its change comes before that look, or it sees the flag. The exception is a *nap*:
 //! where the jobs take long enough, a producer first sleeps until much of the queue is free, with the hint `PATIENT` in
-//! the head, and looks each half a millisecond. It does all this once jobs do not go on. For each pop that sees `BLOCKED`
-//! wakes a producer, which would come back for each single slot, on a core that a runner needs.
+//! the head, and looks each half a millisecond. It does all this once jobs do not go on, or after four naps. For each
+//! pop that sees `BLOCKED` wakes a producer, which would come back for each single slot, on a core that a runner needs.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
 //! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
@@ -255,9 +255,9 @@ impl<J: Send + 'static> CoreRef<J> {
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 
-    /// Naps until there is much room, or a few times as long as the queue is full and jobs go on. Returns whether the thread
-    /// may nap again after this: not if that would leave it to itself. Others that wait by `BLOCKED`, as the queue's own
-    /// handlers do, may fill each place at once.
+    /// Naps until there is much room, or a few times as long as the queue is full and jobs go on. Returns whether the
+    /// thread may nap again after this: not if that would leave it to itself. Others that wait by `BLOCKED`, as the
+    /// queue's own handlers do, may fill each place at once.
     fn nap_for_room(&self, deadline: Option<Instant>) -> bool {
         let enter = |wake| self.room.enter_napper(self.words(), wake, self.much(), TO_OUTSIDE);
         let (mut seen, mut left) = (None, NAPS);
@@ -283,8 +283,8 @@ impl<J: Send + 'static> CoreRef<J> {
         woken
     }
 
-    /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer may
-    /// have this core to run on, and no other: if there is room worth its turn, it gets the core before the job runs.
+    /// Wakes producers, for a runner on `worker` that has taken a job and found `flags` in the head. A woken producer
+    /// may have this core to run on, and no other: if there is room worth its turn, it gets the core before the job runs.
     #[cold]
     #[inline(never)]
     pub(super) fn wake_producers(&self, flags: u64, worker: &Worker) {

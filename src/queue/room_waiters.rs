@@ -10,9 +10,10 @@
 //! | a napper | `PATIENT`, a hint | [`enter_napper`] | a pop that leaves much room: [`much_freed`]; the end of its nap |
 //! | in the graph | `BLOCKED`, `room_wanted` | [`enter_worker`] | the next pop; a runner that goes: [`place_freed`] |
 //!
-//! `BLOCKED` and `PATIENT` are in the ring's head, `room_wanted` in the runners' word. Each is set and cleared
-//! under the lock of a list. No waiter but a napper is overlooked: a waiter sets a flag, then looks once more. A thread that makes room, or frees
-//! a place among the runners, changes the same word. So its change comes before that look, or it sees the flag.
+//! `BLOCKED` and `PATIENT` are in the ring's head, `room_wanted` in the runners' word. Each is set and cleared under the
+//! lock of a list. No waiter but a napper is overlooked: a waiter sets a flag, then looks once more. A thread that makes
+//! room, or frees a place among the runners, changes the same word. So its change comes before that look, or it sees the
+//! flag. A napper looks at slots, and may be overlooked until the end of its nap.
 //!
 //! [`enter_thread`]: RoomWaiters::enter_thread
 //! [`enter_napper`]: RoomWaiters::enter_napper
@@ -106,8 +107,8 @@ impl RoomWaiters {
         waits.then(|| threads.push(wake))
     }
 
-    /// Enters a thread that naps until there is room for `enough` jobs, or the tail has one of the flags `refuse`. `None`
-    /// if there is nothing to wait for. `PATIENT` is a hint: a napper looks by itself at the end of its nap.
+    /// Enters a thread that naps until there is room for `enough` jobs, or the tail has one of the flags `refuse`.
+    /// `None` if there is nothing to wait for. `PATIENT` is a hint: a napper looks by itself at the end of its nap.
     pub(super) fn enter_napper<J>(
         &self,
         at: Words<'_, J>,

@@ -36,8 +36,8 @@ sites! {
     /// A thread that waits for room sets `BLOCKED`. Acquire: with the head comes the tail that it follows, so that
     /// the number of values is never counted below zero. Partner: `RING_POP`.
     RING_BLOCK = Acquire;
-    /// `BLOCKED` is cleared, or the hint `READY` or `PATIENT` is set or cleared. Relaxed: `BLOCKED` is set and cleared under the
-    /// lock of the waiters' list, and a hint needs no order.
+    /// `BLOCKED` is cleared, or the hint `READY` or `PATIENT` is set or cleared. Relaxed: `BLOCKED` is set and cleared
+    /// under the lock of the waiters' list, and a hint needs no order.
     RING_UNBLOCK = Relaxed;
     /// A look at the tail, before a look at the head, which is then no older than the tail. Partner: `RING_PUSH`.
     RING_TAIL_LOAD = Acquire;

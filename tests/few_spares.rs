@@ -313,3 +313,31 @@ fn a_handle_that_comes_back() {
         }
     });
 }
+
+/// A job of a scope leaves a job that wants the lock which the scope's caller holds. The scope ends although another worker,
+/// which ran the first job, goes on with the second.
+#[test]
+fn for_a_scope_whose_job_leaves_one_that_wants_the_callers_lock() {
+    everywhere(|pool, wait| {
+        for _ in 0..20 {
+            let lock = Arc::new(Mutex::new(0));
+            let ran = latch(1);
+            pool.install(|| {
+                let mut held = lock.lock().unwrap();
+                pool.scope_with(wait, |scope| {
+                    scope.spawn(|_| {
+                        let (lock, ran) = (Arc::clone(&lock), Arc::clone(&ran));
+                        let wants = move || {
+                            *lock.lock().unwrap() += 1;
+                            ran.count_down();
+                        };
+                        pool.execute(wants).unwrap();
+                    });
+                });
+                *held += 1;
+            });
+            ran.wait();
+            assert_eq!(*lock.lock().unwrap(), 2);
+        }
+    });
+}

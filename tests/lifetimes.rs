@@ -135,6 +135,8 @@ fn the_last_queue_dropped_by_its_own_handler() {
             let handler = move |_state: &mut common::Token, job: usize| {
                 if job == 0 {
                     let slot = slot.upgrade().unwrap();
+                    // The job may begin before the slot is set, which needs the queue.
+                    until(|| slot.get().is_some());
                     let gate: &(Gate, std::sync::Mutex<Option<Queue<usize>>>) = slot.get().unwrap();
                     gate.0.wait();
                     let queue = gate.1.lock().unwrap().take();

@@ -208,7 +208,7 @@ fn a_handler_that_fills_its_own_queue() {
 /// than allowed: so none runs inside another in a serial queue.
 #[test]
 fn a_handler_that_submits_to_its_own_queue_which_others_fill() {
-    const JOBS: usize = 50_000;
+    const JOBS: usize = 20_000;
 
     within(LIMIT, || {
         for (workers, concurrency) in [(1, 1), (2, 1), (2, 2), (4, 2)] {

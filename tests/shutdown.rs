@@ -35,7 +35,9 @@ fn reports_what_each_worker_did() {
         for (index, (worker, before)) in report.workers.iter().zip(&stats.workers).enumerate() {
             assert_eq!(worker.name, format!("reporter-{index}"));
             assert_eq!((worker.run, worker.panicked), (1, 0));
-            assert_eq!((worker.asked, worker.pinned_to), (before.asked, before.pinned_to));
+            assert_eq!(worker.asked, before.asked);
+            // Unless somebody else keeps its core.
+            assert!(worker.pinned_to.is_none() || worker.pinned_to == worker.asked, "{worker:?}");
         }
     });
 }

@@ -33,7 +33,7 @@ where
 {
     // A second copy of the closure, whose address stays here. The address of the copy in `job` gets about: after `a`
     // the compiler would have to read that copy, and the caller's variables that it refers to, back from memory.
-    let own = Twin::of(&b);
+    let twin = Twin::of(&b);
     let job = ForkJob::new(private.newest_fork(), b);
     // SAFETY: the frame was made for the newest fork. `job` stays in place until this function has it back or has
     // seen its latch set; if `a` unwinds, `Joining` sees to that. The pointer comes from a reference to the whole
@@ -46,11 +46,13 @@ where
     }
     let left = a();
     forget(joining);
-    if pop(&job.frame) || has_back(&job) {
+    // SAFETY: the frame is the newest: each fork of the first side was popped before the first side ended.
+    let own = if DEAR_LOCALS { unsafe { private.pop_fork(&job.frame) } } else { pop(&job.frame) };
+    if own || has_back(&job) {
         // SAFETY: the fork did not leave, or came back, so nobody else takes its closure. Only one of the two copies
         // is taken.
-        let own = unsafe { own.take() };
-        let b = match own {
+        let twin = unsafe { twin.take() };
+        let b = match twin {
             Some(b) => b,
             // SAFETY: as above; there is no second copy.
             None => unsafe { job.take_body() },
@@ -59,6 +61,10 @@ where
     }
     (left, result(&job))
 }
+
+/// Whether a look at a thread-local is a call. On this target each one calls `TlsGetValue`, at the price of a whole
+/// fork elsewhere. The compiler's own thread-locals are two loads.
+const DEAR_LOCALS: bool = cfg!(all(windows, target_env = "gnu", not(target_abi = "llvm")));
 
 /// Pops `frame`, which is the newest fork: see [`Private::pop_fork`]. The calling worker's [`Private`] is looked up
 /// once more, which is cheaper than to keep a pointer to it in every frame.

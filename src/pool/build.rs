@@ -176,7 +176,7 @@ impl PoolBuilder {
         let peers = all_parts.iter().enumerate().map(peer).collect();
         let unparkers = all_parts.iter().map(|parts| parts.parker.unparker()).collect();
         let max_spares = spares.unwrap_or_else(|| default_beside(workers));
-        let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers);
+        let sleep = Sleep::new(unparkers, max_spares).with_searchers(searchers).with_lags(cores.are_soft());
         let spares = Spares::new(workers, max_spares, name.clone(), stack_size);
         let threads = workers - usize::from(host);
         if host {

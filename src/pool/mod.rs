@@ -29,6 +29,7 @@ pub use report::{Shutdown, WorkerReport};
 pub use worker_thread::WorkerThread;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::scheduler::registry::Shared;
 use crate::scheduler::stats::{Stats, WorkerStats};
@@ -163,6 +164,8 @@ impl Pool {
                 deque_depth: peer.stealer.len() + peer.private.len(),
                 asked: self.registry.cores.of(index),
                 pinned_to: self.registry.sleep.home(index),
+                let_loose: peer.counters.let_loose.get(),
+                kept_waiting: Duration::from_nanos(peer.counters.kept_waiting.get()),
             })
             .collect();
         let spares = || self.registry.spares.peers().map(|peer| &peer.counters);

@@ -55,7 +55,7 @@ pub struct WorkerReport {
     /// The core that the worker's placement asked for, if any; with [`Placement::Cores`](crate::Placement::Cores), the
     /// core that the worker chose.
     pub asked: Option<usize>,
-    /// The core that the worker was bound to, if any.
+    /// The core that the worker was bound to at the end, if any: see [`Placement::Cores`](crate::Placement::Cores).
     pub pinned_to: Option<usize>,
 }
 

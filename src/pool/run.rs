@@ -194,3 +194,80 @@ impl Pool {
         QueueBuilder::new(&self.registry)
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::Pool;
+    use crate::jobs::private::Fencing;
+    use crate::scheduler::worker::with_current;
+    use crate::system::heavy_fence;
+
+    /// Calls `body` with a pool of one worker, unless the system has no fence for all cores. Panics if that takes long.
+    fn with_one_worker(body: fn(&Pool)) {
+        if !heavy_fence::prepare_and_wait() {
+            println!("skipped: the system has no fence for all cores");
+            return;
+        }
+        let (done, ended) = channel();
+        thread::spawn(move || {
+            body(&Pool::builder().workers(1).build().unwrap());
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(60)).expect("it ends");
+    }
+
+    /// As a worker does that has begun before the system granted its fence.
+    fn fence_from_now_on() {
+        with_current(|worker| {
+            let worker = worker.unwrap();
+            worker.stack.set_fencing(Fencing::Both);
+            worker.registry.run_delays.forget_heavy_told();
+        });
+        assert!(is_fenced());
+    }
+
+    fn is_fenced() -> bool {
+        with_current(|worker| worker.unwrap().stack.shared().is_fenced())
+    }
+
+    #[test]
+    fn a_worker_in_a_long_job_learns_that_the_system_has_granted_its_fence() {
+        with_one_worker(|pool| {
+            if !pool.registry.cores.are_soft() {
+                println!(
+                    "skipped: where the fence is there from the start, only for the sake of cores somebody looks"
+                );
+                return;
+            }
+            let (tell, told) = channel();
+            let job = move || {
+                // Answers the demand that the worker left with itself before it slept.
+                crate::join(|| (), || ());
+                fence_from_now_on();
+                tell.send(()).unwrap();
+                while is_fenced() {
+                    crate::join(|| (), || ());
+                }
+            };
+            pool.execute(job).map_err(|closed| closed.reason()).unwrap();
+            // The only thread that waits for the pool begins to wait when the worker fences.
+            told.recv().unwrap();
+            pool.install(|| ());
+        });
+    }
+
+    #[test]
+    fn a_worker_that_has_rested_learns_that_the_system_has_granted_its_fence() {
+        with_one_worker(|pool| {
+            pool.install(fence_from_now_on);
+            while !pool.registry.all_peers().all(|peer| peer.private.is_at_rest()) {
+                thread::yield_now();
+            }
+            assert!(!pool.install(is_fenced));
+        });
+    }
+}

@@ -10,7 +10,6 @@ use crate::scheduler::registry::Registry;
 use crate::scheduler::thread::{Handle, Trace, spawn_thread};
 use crate::scheduler::worker::{Current, Worker, WorkerStart, with_current};
 use crate::sync::{Arc, defect};
-use crate::system::affinity;
 use crate::system::clock::Instant;
 use crate::system::unwind::AbortOnUnwind;
 use crate::waiting::latch::CountLatch;
@@ -138,20 +137,12 @@ impl WorkerThread {
         let me = &registry.peers[worker.index];
         {
             let _current = Current::set(&worker);
-            let bind = || {
-                let Some(core) = registry.cores.choose(worker.index) else { return };
-                if affinity::pin(core) {
-                    registry.sleep.set_home(worker.index, core);
-                } else {
-                    registry.cores.left(worker.index);
-                }
-            };
             // If the pool was dropped before this thread ran, a move to another core would take longer than all else
             // that the thread does. So the worker of a closed and drained pool goes to its core only if a job turns
             // up.
             let in_vain = registry.closed_and_drained() && !registry.hooks.has_start();
             if !in_vain {
-                bind();
+                worker.bind();
             }
             self.started.count_down();
             if registry.hooks.has_start() {
@@ -161,13 +152,11 @@ impl WorkerThread {
             assert!(!defect("worker_faults"), "a fault of the worker");
             worker.main_loop(|| {
                 if in_vain {
-                    bind();
+                    worker.bind();
                 }
             });
             worker.leave_pool();
-            if registry.sleep.home(worker.index).is_some() {
-                registry.cores.left(worker.index);
-            }
+            worker.leave_core();
             registry.hooks.call(|hooks| &hooks.on_exit, worker.index);
             // While this thread still is the worker: a hook or handler that this drops may call a shutdown, which is
             // refused on a worker and would wait for ever elsewhere.

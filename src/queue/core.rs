@@ -22,6 +22,7 @@ use super::pace::Pace;
 use super::parcel::Note;
 use super::room_waiters::{RoomWaiters, Woken, Words};
 use super::runner_counts::Runners;
+use super::trial::Trials;
 use crate::jobs::ring::{CLOSED, DRAINING, OUTSIDE_CLOSED, Ring};
 use crate::scheduler::registry::Shared;
 use crate::scheduler::worker::Worker;
@@ -74,6 +75,7 @@ pub(crate) struct Core<J> {
     pub(super) name: Option<Box<str>>,
     /// How long jobs take. On a cache line of its own, because runners write it and producers read the rest.
     pub(crate) pace: CachePadded<Pace>,
+    pub(super) trials: CachePadded<Trials>,
 }
 
 /// The given parts of a queue. [`CoreRef::new`] makes the others.
@@ -166,6 +168,7 @@ impl<J> CoreRef<J> {
             tallies,
             name,
             pace: CachePadded::new(Pace::new()),
+            trials: CachePadded::new(Trials::new()),
         }))
     }
 }

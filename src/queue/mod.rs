@@ -24,6 +24,7 @@ mod start;
 mod states;
 mod submit;
 mod time_slice;
+mod trial;
 mod weak;
 
 pub use builder::{QueueBuilder, StatefulQueueBuilder};

@@ -7,6 +7,7 @@
 //! active | polling | the ring is empty and few enough runners poll already
 //! polling | active | there is a job
 //! polling, active | on standby | it waited in vain or is one too many; others are active, and nobody is on standby
+//! active | gone | the jobs are tiny and it is one too many; somebody is on standby
 //! polling, active | gone | otherwise
 //! on standby | active | jobs wait that the other runners do not get to
 //! on standby | gone | nothing moved for some naps: [`super::standby`]
@@ -26,11 +27,22 @@ use super::parcel::Parcel;
 use super::runner_counts::RunnerCounts;
 use super::start::NestedQueue;
 use super::time_slice::TimeSlice;
+use super::trial::Trial;
 
 /// How many jobs a runner lets come after it had to wait for the first one, and for how long it waits for them at
 /// most.
 const GATHERED: u64 = DEEP as u64;
 const GATHER: Duration = Duration::from_micros(1);
+
+/// From this capacity on, a second runner of tiny jobs may be in the way on two cores, too.
+const LARGE: usize = 4096;
+
+/// For so many looks at the clock a runner that has a core to itself lets others go that are one too many as well.
+const BOUND: u32 = 8;
+
+/// How many pauses pass from one look at that job's slot to the next. Each look takes the slot's cache line from the
+/// producer, which is about to write it.
+const GLANCES: u32 = 32;
 
 /// How often one side of a shallow queue looks whether the other side is done with a slot, before it begins to wait.
 /// About half a microsecond where a pause takes 8 ns: the time that a few cache lines take from core to core.
@@ -48,6 +60,8 @@ enum Pause {
     Over,
     /// More runners are active than are of use.
     Surplus,
+    /// The same, and the jobs are tiny.
+    Vain,
 }
 
 impl<J: Send + 'static> CoreRef<J> {
@@ -57,10 +71,13 @@ impl<J: Send + 'static> CoreRef<J> {
         // runner starts the next.
         self.start_if_lacking(self.runners.load(), 1);
         worker.polls().note_over();
-        let mut slice = TimeSlice::begin(self.limit > self.registry.sleep.cores());
+        // Workers that share their core with others go first.
+        let patience = if self.registry.sleep.home(worker.number.get()).is_some() { BOUND } else { 0 };
+        let mut slice = TimeSlice::begin(self.limit > self.registry.sleep.cores(), patience);
         let mut pause = self.has_surplus().then_some(Pause::Surplus);
+        let mut trial = None;
         loop {
-            let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut slice, &mut run)) {
+            let stays = match pause.unwrap_or_else(|| self.work_off(worker, &mut slice, &mut trial, &mut run)) {
                 Pause::Over => {
                     // It goes on as another job.
                     let counts = self.runners.call_back();
@@ -70,8 +87,13 @@ impl<J: Send + 'static> CoreRef<J> {
                     false
                 }
                 // If another worker is on standby already, one more runner does no harm.
-                Pause::Surplus => self.go_on_standby(worker, false).unwrap_or(true),
-                Pause::Empty => self.poll(worker),
+                Pause::Surplus => self.go_on_standby(worker, false, &mut trial).unwrap_or(true),
+                Pause::Vain => self.go_on_standby(worker, false, &mut trial).unwrap_or_else(|| !self.leave()),
+                Pause::Empty => {
+                    trial = None;
+                    self.trials.forget();
+                    self.poll(worker, &mut trial)
+                }
             };
             if !stays {
                 return;
@@ -83,14 +105,23 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Runs jobs until the runner must pause.
     #[inline(always)]
-    fn work_off(&self, worker: &Worker, slice: &mut TimeSlice, run: &mut impl FnMut(&mut Parcel<J>)) -> Pause {
+    fn work_off<'t>(
+        &'t self,
+        worker: &Worker,
+        slice: &mut TimeSlice,
+        trial: &mut Option<Trial<'t>>,
+        run: &mut impl FnMut(&mut Parcel<J>),
+    ) -> Pause {
         loop {
             self.spin_for_slot(|| self.ring.has(1));
-            if !self.pop_and_run(worker, run) {
+            let mut job = Parcel::empty();
+            if !self.pop(worker, &mut job) {
                 return Pause::Empty;
             }
-            if slice.is_due()
-                && let Some(pause) = self.look_at_clock(slice, worker)
+            slice.begin_job();
+            self.run_taken(worker, &mut job, run);
+            if slice.is_due(worker)
+                && let Some(pause) = self.look_at_clock(slice, trial, worker)
             {
                 return pause;
             }
@@ -99,10 +130,34 @@ impl<J: Send + 'static> CoreRef<J> {
 
     #[cold]
     #[inline(never)]
-    fn look_at_clock(&self, slice: &mut TimeSlice, worker: &Worker) -> Option<Pause> {
-        let news = slice.look(&self.pace);
+    fn look_at_clock<'t>(
+        &'t self,
+        slice: &mut TimeSlice,
+        trial: &mut Option<Trial<'t>>,
+        worker: &Worker,
+    ) -> Option<Pause> {
+        if slice.end_job() {
+            return None;
+        }
+        let runners = self.runners.load().active();
+        let news = slice.look(&self.pace, runners);
+        worker.renew_stint(slice.looked());
         if slice.is_over(worker) {
             return Some(Pause::Over);
+        }
+        if slice.is_tiny() {
+            if runners > 1 && self.is_vain(slice, trial, runners) {
+                return Some(Pause::Vain);
+            }
+            if slice.is_in_step() {
+                self.wait_for_batch(GLANCES);
+                slice.leave_out();
+            }
+        }
+        if (runners == 1 || !slice.is_tiny())
+            && trial.as_ref().is_some_and(|trial| trial.is_over(slice.looked()))
+        {
+            *trial = None;
         }
         if !news {
             return None;
@@ -112,29 +167,63 @@ impl<J: Send + 'static> CoreRef<J> {
         self.has_surplus().then_some(Pause::Surplus)
     }
 
+    /// Whether this runner of tiny jobs, one of `runners`, may be in the others' way: its trial is over, or it is one
+    /// too many. But not if it is the only one that takes jobs: the others may be blocked.
+    fn is_vain<'t>(&'t self, slice: &mut TimeSlice, trial: &mut Option<Trial<'t>>, runners: usize) -> bool {
+        let popped = self.ring.totals().1;
+        let others_work = slice.others_took(popped);
+        match trial.take_if(|trial| trial.is_over(slice.looked())) {
+            Some(over) => {
+                if others_work {
+                    over.end(slice.looked(), popped);
+                }
+                others_work
+            }
+            None => {
+                let surplus = self.may_be_vain() && runners > self.size().useful;
+                others_work && surplus && !self.trials.is_running() && slice.note_surplus()
+            }
+        }
+    }
+
     /// Pops a job and runs it. `false` if there is none.
     #[inline]
     pub(crate) fn pop_and_run(&self, worker: &Worker, run: &mut impl FnMut(&mut Parcel<J>)) -> bool {
         let mut job = Parcel::empty();
-        if !self.overflow.take(&mut job, &self.runners) {
-            let Some(flags) = self.ring.pop(&mut job) else { return false };
+        let some = self.pop(worker, &mut job);
+        if some {
+            self.run_taken(worker, &mut job, run);
+        }
+        some
+    }
+
+    #[inline(always)]
+    fn pop(&self, worker: &Worker, job: &mut Parcel<J>) -> bool {
+        if !self.overflow.take(job, &self.runners) {
+            let Some(flags) = self.ring.pop(job) else { return false };
             if flags != 0 {
                 self.wake_producers(flags, worker);
             }
         }
-        self.run_taken(worker, &mut job, run);
         true
+    }
+
+    /// A runner leaves that is one too many, if a worker is on standby. Returns whether it has left.
+    fn leave(&self) -> bool {
+        let counts = self.runners.leave(self.size().useful);
+        counts.map(|counts| self.note_gone(counts)).is_some()
     }
 
     /// Waits for a job: first awake, then in naps as long as other runners are active. `true` with the runner active
     /// if there is a job; `false` if the runner has gone.
     #[cold]
     #[inline(never)]
-    fn poll(&self, worker: &Worker) -> bool {
+    fn poll<'t>(&'t self, worker: &Worker, trial: &mut Option<Trial<'t>>) -> bool {
         let polls = self.runners.start_polling((self.limit / 2).max(1));
         if let Some(counts) = polls {
             self.note_idle(counts);
-            let mut spin = self.spin();
+            // In a race the producer goes on soon. It would have to wake a runner that sleeps.
+            let mut spin = if self.is_race() { Spin::new(WAKE).close() } else { self.spin() };
             if !self.is_race() {
                 spin = worker.polls().shorten(spin);
                 spin = self.registry.sleep.spin_inside(spin, || self.runners.load().polling());
@@ -142,7 +231,7 @@ impl<J: Send + 'static> CoreRef<J> {
             // Where a spin would take a core from the producer, a runner that is not needed leaves it that core.
             if spin.offers()
                 && self.is_empty()
-                && let Some(back) = self.go_on_standby(worker, true)
+                && let Some(back) = self.go_on_standby(worker, true, trial)
             {
                 return back;
             }
@@ -150,7 +239,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 if self.ring.has(1) || self.runners.load().overflow() {
                     worker.polls().note_paid();
                     self.start_if_lacking(self.runners.stop_polling(), 1);
-                    self.wait_for_batch();
+                    self.wait_for_batch(1);
                     return true;
                 }
                 if worker.is_wanted() {
@@ -162,7 +251,7 @@ impl<J: Send + 'static> CoreRef<J> {
                 }
             }
         }
-        if let Some(back) = self.go_on_standby(worker, polls.is_some()) {
+        if let Some(back) = self.go_on_standby(worker, polls.is_some(), trial) {
             return back;
         }
         self.detach(polls.is_some());
@@ -193,6 +282,13 @@ impl<J: Send + 'static> CoreRef<J> {
         self.registry.sleep.is_crowded(0, 1)
     }
 
+    /// Whether a second runner of tiny jobs may only be in the first one's way. On two cores it shares one with the
+    /// producer. If the ring is small besides, each of the three soon waits for another, and they get in each other's
+    /// way less.
+    pub(super) fn may_be_vain(&self) -> bool {
+        self.registry.sleep.cores() > 2 || self.ring.capacity() >= LARGE
+    }
+
     /// Whether the two sides of the queue race each other: on several cores, with jobs of some nanoseconds and much
     /// room between the two sides. The side that is ahead then waits for some microseconds at most, and room for a
     /// single job is no reason to go on.
@@ -213,11 +309,11 @@ impl<J: Send + 'static> CoreRef<J> {
 
     /// Lets the producer of a deep queue get ahead by a few jobs, after a wait for the first one. A consumer that
     /// took each job at once would go in step with the producer, and both would fight for the same few cache lines.
-    fn wait_for_batch(&self) {
+    fn wait_for_batch(&self, pauses: u32) {
         if !MODEL && self.is_race() {
             let start = Instant::now();
             while !self.ring.has(GATHERED) && start.elapsed() < GATHER {
-                spin_loop();
+                (0..pauses).for_each(|_| spin_loop());
             }
         }
     }

@@ -190,6 +190,15 @@ impl Runners {
         })
     }
 
+    /// A runner goes, if at least `useful` other runners are active and a worker on standby watches them. Returns the
+    /// value after.
+    pub(super) fn leave(&self, useful: usize) -> Option<RunnerCounts> {
+        self.change(RUNNERS_GO, |counts| {
+            let after = RunnerCounts(counts.0 - ATTACHED);
+            (after.active() >= useful && counts.standby()).then_some(after.0)
+        })
+    }
+
     /// The worker on standby becomes a runner again, if the limit allows one more. Returns the value after.
     pub(super) fn standby_becomes_runner(&self, limit: usize) -> Option<RunnerCounts> {
         self.change(RUNNERS_COME, |counts| (counts.attached() < limit).then_some(counts.0 - STANDBY + ATTACHED))

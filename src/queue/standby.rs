@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::core::CoreRef;
 use super::runner_counts::Size;
+use super::trial::{Advice, Trial};
 use crate::scheduler::worker::Worker;
 use crate::sync::MODEL;
 use crate::system::clock::Instant;
@@ -21,8 +22,14 @@ const NAP: Duration = Duration::from_micros(100);
 /// to block; and each look costs the runners some microseconds.
 const LONG_NAP: Duration = Duration::from_millis(2);
 
+/// The longest nap where trials say that tiny jobs need no runner more.
+const SATED_NAP: Duration = Duration::from_micros(800);
+
 /// After this many looks without any progress the worker leaves, and the next push starts a runner instead.
 const NAPS: u32 = if MODEL { 1 } else { 10 };
+
+/// So many times a worker on standby takes it from the last trial that one more runner would not help.
+const PATIENCE: u32 = 100;
 
 impl<J: Send + 'static> super::core::Core<J> {
     /// How many runners the queue may have and can use. Jobs of some nanoseconds keep one runner and a producer busy,
@@ -30,7 +37,7 @@ impl<J: Send + 'static> super::core::Core<J> {
     /// no core.
     pub(super) fn size(&self) -> Size {
         let useful = match () {
-            () if !self.is_coarse() => 1,
+            () if !self.is_coarse() => self.trials.useful().min(self.limit),
             () if self.pace.blocks() => self.limit,
             () => self.limit.min(self.registry.sleep.cores()),
         };
@@ -58,16 +65,21 @@ impl<J: Send + 'static> super::core::Core<J> {
 
 impl<J: Send + 'static> CoreRef<J> {
     /// A runner that is not needed now goes on standby, if nobody is. Returns whether it became a runner again
-    /// (`true`) or has gone (`false`). `None` if it remained what it was.
+    /// (`true`), then perhaps on `trial`, or has gone (`false`). `None` if it remained what it was.
     #[cold]
     #[inline(never)]
-    pub(super) fn go_on_standby(&self, worker: &Worker, polls: bool) -> Option<bool> {
+    pub(super) fn go_on_standby<'t>(
+        &'t self,
+        worker: &Worker,
+        polls: bool,
+        trial: &mut Option<Trial<'t>>,
+    ) -> Option<bool> {
         if worker.is_wanted() {
             return None;
         }
         let counts = self.runners.start_standby(polls, self.size().useful)?;
         self.note_gone(counts);
-        Some(self.nap_on_standby(worker))
+        Some(self.nap_on_standby(worker, trial))
     }
 
     /// Looks now and then whether the other runners keep up.
@@ -75,16 +87,18 @@ impl<J: Send + 'static> CoreRef<J> {
     /// Not inlined into the loop that serves: the nap's code there makes each job slower.
     #[cold]
     #[inline(never)]
-    fn nap_on_standby(&self, worker: &Worker) -> bool {
+    fn nap_on_standby<'t>(&'t self, worker: &Worker, trial: &mut Option<Trial<'t>>) -> bool {
         let mut quiet = 0;
-        let mut nap = NAP;
+        let mut patience = PATIENCE;
+        *trial = None;
+        let mut nap = if self.is_sated() { SATED_NAP } else { NAP };
         let mut moved = Instant::now();
         while quiet < NAPS {
-            let (before, begun) = (self.ring.head_position(), Instant::now());
+            let (before, begun) = (self.ring.totals().1, Instant::now());
             if !worker.nap(nap) {
                 break;
             }
-            let taken = self.ring.head_position() - before;
+            let taken = self.ring.totals().1 - before;
             if taken > 0 {
                 (quiet, moved) = (0, Instant::now());
             } else {
@@ -94,19 +108,43 @@ impl<J: Send + 'static> CoreRef<J> {
                 break;
             }
             if self.falls_behind(taken, begun, moved) {
-                match self.runners.standby_becomes_runner(self.limit) {
-                    Some(counts) => {
-                        worker.polls().note_over();
-                        self.start_if_lacking(counts, 1);
-                        return true;
+                let advice = self.advise(taken, begun, &mut patience);
+                if advice != Advice::Stay {
+                    let Some(counts) = self.runners.standby_becomes_runner(self.limit) else { break };
+                    worker.polls().note_over();
+                    if advice == Advice::Try {
+                        *trial = Some(self.trials.begin(self.ring.totals().1));
                     }
-                    None => break,
+                    self.start_if_lacking(counts, 1);
+                    return true;
                 }
             }
-            nap = if !MODEL && self.has_all_cores() { LONG_NAP.min(nap * 2) } else { NAP };
+            // Each nap's end takes some microseconds of a core that the others may need.
+            nap = match () {
+                () if !MODEL && self.has_all_cores() => LONG_NAP.min(nap * 2),
+                () if self.is_sated() && taken > 0 => SATED_NAP,
+                () => NAP,
+            };
         }
         self.start_if_lacking(self.runners.end_standby(), 0);
         false
+    }
+
+    /// Whether to join the runners, which took `taken` jobs since `begun` and leave some. Jobs that are worth a runner
+    /// need no trial. A trial's result counts until it has been of use so often that `patience` is at its end.
+    fn advise(&self, taken: u64, begun: Instant, patience: &mut u32) -> Advice {
+        let runners = self.runners.load().active();
+        if MODEL || self.is_coarse() || !self.may_be_vain() || runners < self.size().useful {
+            return Advice::Join;
+        }
+        let advice = self.trials.advise(runners, taken, begun.elapsed(), *patience == 0);
+        *patience = if advice == Advice::Stay { patience.saturating_sub(1) } else { PATIENCE };
+        advice
+    }
+
+    /// Whether the jobs are short, and trials say that they need no runner more.
+    fn is_sated(&self) -> bool {
+        self.pace.is_short() && self.may_be_vain() && self.trials.are_sated()
     }
 
     /// Whether jobs wait that one more runner would get to. The other runners took `taken` jobs since `begun`, the

@@ -9,6 +9,7 @@ use super::finish::Finishers;
 use super::hooks::{HeldHooks, Hooks};
 use super::panic_at::PanicAt;
 use super::peer::Peer;
+use super::run_delays::RunDelays;
 use super::sources::Sources;
 use super::spares::Spares;
 use crate::jobs::deque::Injector;
@@ -52,6 +53,7 @@ pub(crate) struct Registry {
     /// Threads that stand in for workers that wait.
     pub(crate) spares: Spares,
     pub(crate) cores: CoreChoice,
+    pub(crate) run_delays: RunDelays,
     /// Whether the pool may use the system's fence.
     pub(super) may_use_heavy: bool,
     pub(crate) finishers: Finishers,
@@ -89,6 +91,7 @@ impl Registry {
     ) -> Registry {
         let Settings { hooks, help_stack, cores, may_use_heavy } = settings;
         let lent = threads < peers.len();
+        let watched = if cores.are_soft() { peers.len() } else { 0 };
         Registry {
             peers,
             injector: Injector::new(),
@@ -98,6 +101,7 @@ impl Registry {
             wait_graph: WaitGraph::shared(),
             spares,
             cores,
+            run_delays: RunDelays::new(watched),
             may_use_heavy,
             finishers: Finishers::default(),
             threads: AtomicUsize::new(threads),

@@ -4,6 +4,8 @@
 //! costs no read-modify-write and no sharing. A reader sees each number somewhere between its value when the read
 //! began and its value when the read ends.
 
+use std::time::Duration;
+
 use crate::sync::AtomicU64;
 use crate::sync::site::COUNTER;
 
@@ -44,6 +46,9 @@ pub(crate) struct Counters {
     pub(crate) taken: Counter,
     pub(crate) parked: Counter,
     pub(crate) woken: Counter,
+    pub(crate) let_loose: Counter,
+    /// In nanoseconds.
+    pub(crate) kept_waiting: Counter,
 }
 
 impl Counters {
@@ -56,6 +61,8 @@ impl Counters {
             taken: Counter::new(),
             parked: Counter::new(),
             woken: Counter::new(),
+            let_loose: Counter::new(),
+            kept_waiting: Counter::new(),
         }
     }
 
@@ -102,8 +109,8 @@ pub struct Stats {
     /// thread in [`blocking`](fn@crate::blocking). A pool without spares does not count them.
     pub waits_helped: u64,
     /// Whether thieves may use the system's fence on all cores now: see
-    /// [`PoolBuilder::asymmetric_fences`](crate::PoolBuilder::asymmetric_fences). The system takes some milliseconds to grant
-    /// it to the first pool of a process; until then this is `false`.
+    /// [`PoolBuilder::asymmetric_fences`](crate::PoolBuilder::asymmetric_fences). The system takes some milliseconds
+    /// to grant it to the first pool of a process; until then this is `false`.
     pub asymmetric_fences: bool,
 }
 
@@ -172,6 +179,12 @@ pub struct WorkerStats {
     /// The core that the placement asked for, if any. With [`Placement::Cores`](crate::Placement::Cores), the core that
     /// the worker chose when its thread started.
     pub asked: Option<usize>,
-    /// The core that the worker is bound to. `None` if no core was asked for, or the system refused.
+    /// The core that the worker is bound to. `None` if no core was asked for, or the system refused, or the worker is
+    /// let loose now because somebody else keeps its core: see [`Placement::Cores`](crate::Placement::Cores).
     pub pinned_to: Option<usize>,
+    /// How often the worker was let loose. If another thread did that during a long job, it counts once the job is over.
+    pub let_loose: u64,
+    /// For how long the worker waited for a core while it had something to do. Only long waits count, and only with
+    /// [`Placement::Cores`](crate::Placement::Cores).
+    pub kept_waiting: Duration,
 }

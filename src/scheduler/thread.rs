@@ -1,12 +1,20 @@
 //! Starts the threads of a pool, and lets other threads notice their end.
 
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(
+    all(loom, feature = "loom"),
+    all(shuttle, feature = "shuttle"),
+    all(lab, feature = "lab")
+)))]
 use std::cell::RefCell;
 use std::io;
 
 use crate::sync::{Arc, JoinHandle, MODEL, ThreadBuilder};
 use crate::system::thread_id::ThreadNumber;
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(
+    all(loom, feature = "loom"),
+    all(shuttle, feature = "shuttle"),
+    all(lab, feature = "lab")
+)))]
 use crate::system::{process, thread_id};
 use crate::waiting::latch::CountLatch;
 
@@ -19,7 +27,7 @@ const DEFAULT_STACK: usize = if MODEL { 1 << 20 } else { 8 << 20 };
 
 /// The least stack size, in bytes. A worker's loop, and a small job in a debug build, fit into it; into the least size of
 /// some systems (2 KiB in musl's libc) not even the start of a thread does.
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 const LEAST_STACK: usize = 64 << 10;
 
 /// A thread of the pool, for threads that wait for its end.
@@ -35,7 +43,7 @@ pub(crate) struct Trace {
 }
 
 /// Starts a thread that calls `run`, and returns its handle and its trace.
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,
@@ -77,13 +85,13 @@ pub(crate) fn spawn_thread(
 }
 
 /// The length, in bytes, of the longest thread name that Linux shows.
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 const SHOWN: usize = 15;
 
 /// Returns the name that the system shows instead of a name that is too long: the beginning, and the number from the
 /// last dash on, which tells one worker from another. Returns `None` if the name is short enough, or has no dash, or
 /// if its number is too long.
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 fn short_name(name: &str) -> Option<String> {
     let number = &name[name.rfind('-')?..];
     if name.len() <= SHOWN || number.len() > SHOWN {
@@ -97,7 +105,7 @@ fn short_name(name: &str) -> Option<String> {
 }
 
 /// Starts a thread that calls `run`. Under a checker there is no trace: only the handle tells of the thread's end.
-#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab")))]
 pub(crate) fn spawn_thread(
     name: String,
     stack_size: Option<usize>,

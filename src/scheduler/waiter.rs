@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a worker inside a job | runs what it waits for, or lends its place to a spare; [`Wait`] says what it does without one |
 //! | a lent thread outside any job | runs jobs of its pool |
-//! | any other thread | sleeps |
+//! | any other thread | sleeps, and looks after the workers now and then: see [`super::watch`] |
 //!
 //! The module is here, and not in [`crate::waiting::latch`], because a wait on a worker needs the scheduler.
 
@@ -13,10 +13,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::scheduler::registry::Registry;
+use crate::scheduler::watch::Watch;
 use crate::scheduler::worker::{
     Help, Until, UntilSignal, Wait, Worker, return_host_of_dropped_pool, with_current,
 };
-use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local};
+use crate::sync::{Arc, EXHAUSTIVE, MODEL, defect, thread_local, unseen_local};
 use crate::system::clock::Instant;
 use crate::system::parker::{Parker, Unparker};
 use crate::system::process;
@@ -32,7 +33,7 @@ thread_local! {
 }
 
 // Not the facade's macro: under a checker no thread comes here.
-std::thread_local! {
+unseen_local! {
     /// When this thread last waited for an answer while it was on the core of a worker that was awake.
     static BESIDE: Cell<Option<Instant>> = const { Cell::new(None) };
 
@@ -110,9 +111,12 @@ impl Waiter<'_> {
                     let spin = spin_for_answer(registry);
                     registry.sleep.as_outside_spinner(|| spin_outside(spin, || latch.probe()));
                 }
+                let mut watch = Watch::new(registry);
                 while !latch.probe() {
                     if latch.arm() {
-                        parker.park(None);
+                        if !parker.park(watch.next()) {
+                            watch.look();
+                        }
                         if defect("token_believed") {
                             break;
                         }

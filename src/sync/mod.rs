@@ -1,4 +1,4 @@
-//! The only module that chooses between `std` and the checkers, loom and shuttle.
+//! The only module that chooses between `std`, the checkers loom and shuttle, and the lab's machine (`lab/README.md`).
 //!
 //! All other modules name atomics, cells, locks and threads through this module, so that the checkers explore the
 //! code that ships. A checker is chosen by the cfg `loom` (or `shuttle`) *and* the feature of the same name. The cfg
@@ -8,7 +8,7 @@
 //! Orderings do not appear outside this module either. Each access names a [`site`], so that a mutant can weaken one
 //! ordering, and a model must then fail.
 
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 mod blocker;
 #[cfg(any(test, all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
 mod defect;
@@ -19,17 +19,29 @@ pub(crate) mod site;
 #[cfg(all(loom, feature = "loom", shuttle, feature = "shuttle"))]
 compile_error!("one checker at a time: `--cfg loom` or `--cfg shuttle`");
 
+#[cfg(all(all(lab, feature = "lab"), any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+compile_error!("a checker or the lab, not both");
+
 #[cfg(all(loom, feature = "loom"))]
 #[path = "loom_backend.rs"]
 mod backend;
 #[cfg(all(shuttle, feature = "shuttle", not(all(loom, feature = "loom"))))]
 #[path = "shuttle_backend.rs"]
 mod backend;
-#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+#[cfg(all(lab, feature = "lab"))]
+#[path = "lab_backend.rs"]
+mod backend;
+#[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab"))))]
 #[path = "std_backend.rs"]
 mod backend;
 
 pub(crate) use backend::*;
+
+/// Declares a thread-local that no checker needs to see, because none of its threads comes there.
+#[cfg(all(lab, feature = "lab"))]
+pub(crate) use filch_lab_machine::thread_local as unseen_local;
+#[cfg(not(all(lab, feature = "lab")))]
+pub(crate) use std::thread_local as unseen_local;
 
 /// `std`'s counted pointers in each build: for what is also held weakly, which loom's `Arc` does not offer, and for
 /// what no model is about. A checker sees no happens-before edge in them, so nothing in a model may rely on one.

@@ -3,8 +3,10 @@
 /// `std::cell::UnsafeCell` with access through closures, as loom's cell has it.
 #[derive(Debug)]
 #[repr(transparent)]
+#[cfg_attr(lab, allow(dead_code, reason = "the lab has one that costs time"))]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
+#[cfg_attr(lab, allow(dead_code, reason = "the lab has one that costs time"))]
 impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub(crate) const fn new(value: T) -> Self {

@@ -1,7 +1,10 @@
 //! The clock: std's, where the system has one. wasm without a host interface (`wasm32-unknown-unknown`) has none, and
 //! std panics there. On that system each look moves the time on by a microsecond, so that every wait with a limit ends.
 
-#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+#[cfg(all(lab, feature = "lab"))]
+pub(crate) use crate::sync::Instant;
+
+#[cfg(not(any(all(lab, feature = "lab"), all(target_family = "wasm", target_os = "unknown"))))]
 pub(crate) use std::time::Instant;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

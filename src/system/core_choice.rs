@@ -9,7 +9,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::affinity::current_core;
-use super::process;
+use super::{process, switches};
 
 /// How many workers of this process are bound to each core, by the number of the core.
 static BOUND: Mutex<Vec<usize>> = Mutex::new(Vec::new());
@@ -19,6 +19,8 @@ pub(crate) struct CoreChoice {
     cores: Mutex<Cores>,
     /// The fork generation of the process that built the pool.
     generation: u32,
+    /// Whether a worker may leave its core when somebody else keeps it.
+    soft: bool,
 }
 
 struct Cores {
@@ -53,7 +55,9 @@ fn counts(cores: &[usize]) -> Vec<usize> {
 
 impl CoreChoice {
     fn new(cores: Cores) -> CoreChoice {
-        CoreChoice { cores: Mutex::new(cores), generation: process::generation() }
+        // Without another core there is nowhere to go.
+        let soft = switches::RUN_KNOWN && cores.choosers > 0 && cores.free.len() > 1;
+        CoreChoice { cores: Mutex::new(cores), generation: process::generation(), soft }
     }
 
     /// Takes the lock. Returns `None` in a forked child of the process that built the pool: a thread of the parent may
@@ -110,6 +114,11 @@ impl CoreChoice {
         if let Some(core) = self.of(index) {
             count(core, false);
         }
+    }
+
+    /// Whether a worker may leave its core when somebody else keeps it: unless a list has given it that core.
+    pub(crate) fn are_soft(&self) -> bool {
+        self.soft
     }
 
     /// Whether some worker may be bound.

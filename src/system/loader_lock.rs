@@ -30,27 +30,31 @@ mod windows {
 
     #[link(name = "kernel32")]
     unsafe extern "system" {
-        fn GetCurrentThreadId() -> u32;
+        // No preconditions.
+        safe fn GetCurrentThreadId() -> u32;
     }
 
     #[link(name = "ntdll")]
     unsafe extern "system" {
-        fn RtlDllShutdownInProgress() -> u8;
-        fn RtlGetCurrentPeb() -> *const u8;
+        // No preconditions.
+        safe fn RtlDllShutdownInProgress() -> u8;
+        safe fn RtlGetCurrentPeb() -> *const u8;
     }
 
     pub(super) fn is_held() -> bool {
-        // SAFETY: neither call has preconditions.
-        let (at_end, this) = unsafe { (RtlDllShutdownInProgress() != 0, GetCurrentThreadId()) };
-        // SAFETY: the call has no preconditions, and the block lives as long as the process. It is larger than the
-        // offset, and the address of a lock lies there, aligned.
-        let lock = unsafe { RtlGetCurrentPeb().add(LOADER_LOCK).cast::<*const CriticalSection>().read() };
+        let (at_end, this) = (RtlDllShutdownInProgress() != 0, GetCurrentThreadId());
+        // SAFETY: the block is larger than the offset.
+        let place = unsafe { RtlGetCurrentPeb().add(LOADER_LOCK) };
+        // SAFETY: the block lives as long as the process, and the address of a lock lies there, aligned.
+        let lock = unsafe { place.cast::<*const CriticalSection>().read() };
         if lock.is_null() {
             return at_end;
         }
-        // SAFETY: the loader's lock lives as long as the process. Other threads write the field meanwhile, as a whole
-        // word, and only this thread writes this thread's number there. So the comparison is right whatever they do.
-        let owner = unsafe { (&raw const (*lock).owner).read_volatile() };
+        // SAFETY: the loader's lock lives as long as the process.
+        let owner = unsafe { &raw const (*lock).owner };
+        // SAFETY: as above. Other threads write the field meanwhile, as a whole word, and only this thread writes this
+        // thread's number there. So the comparison is right whatever they do.
+        let owner = unsafe { owner.read_volatile() };
         at_end || owner == this as usize
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod affinity;
 pub(crate) mod clock;
 pub(crate) mod core_choice;
 pub(crate) mod heavy_fence;
+pub(crate) mod huge_pages;
 pub(crate) mod loader_lock;
 pub(crate) mod parker;
 pub(crate) mod process;

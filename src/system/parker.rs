@@ -16,11 +16,11 @@
 use std::cell::Cell;
 
 use crate::sync::site::{PARK_ARM, PARK_TAKE, PARK_TAKE_FAIL, UNPARK};
-use crate::sync::{Arc, AtomicU32, Blocker, MODEL};
+use crate::sync::{Arc, AtomicU32, Blocker, MODEL, unseen_local};
 use crate::system::clock::Instant;
 
 // `std`'s macro and not that of `crate::sync`: under a checker no thread uses this variable.
-std::thread_local! {
+unseen_local! {
     /// Whether this thread has woken another thread since the last call of [`has_woken`].
     static HAS_WOKEN: Cell<bool> = const { Cell::new(false) };
 }

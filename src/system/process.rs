@@ -50,7 +50,7 @@ fn watch() {}
 
 /// Sets the name that the system shows for the calling thread, at most 15 bytes. std's name of the thread stays.
 #[cfg(target_os = "linux")]
-#[cfg_attr(any(loom, shuttle), allow(dead_code, reason = "a checker's threads have no names"))]
+#[cfg_attr(any(loom, shuttle, lab), allow(dead_code, reason = "a checker's threads have no names"))]
 pub(crate) fn name_current_thread(name: &str) {
     if let Ok(name) = std::ffi::CString::new(name) {
         // SAFETY: the name ends in a zero, and the call copies it. If the call fails, the system shows the long name,
@@ -60,11 +60,12 @@ pub(crate) fn name_current_thread(name: &str) {
 }
 
 #[cfg(not(target_os = "linux"))]
-#[cfg_attr(any(loom, shuttle), allow(dead_code, reason = "a checker's threads have no names"))]
+#[cfg_attr(any(loom, shuttle, lab), allow(dead_code, reason = "a checker's threads have no names"))]
 pub(crate) fn name_current_thread(_name: &str) {}
 
 /// Returns the number of this process, which on Linux is also the number of its main thread.
 #[cfg(target_os = "linux")]
+#[cfg_attr(lab, allow(dead_code, reason = "the lab's machine knows its threads"))]
 pub(crate) fn id() -> libc::pid_t {
     // SAFETY: the call takes no arguments and cannot fail.
     unsafe { libc::getpid() }

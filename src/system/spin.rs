@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::affinity;
-use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, yield_now};
+use crate::sync::{EXHAUSTIVE, MODEL, prune, spin_loop, unseen_local, yield_now};
 use crate::system::clock::Instant;
 
 /// About the price of one wake, from the waker's call to the sleeper's first instruction. It is lower on a core that
@@ -51,9 +51,29 @@ const PATIENCE: Duration = Duration::from_micros(100);
 const LEFT_OUT: (u32, u32) = (32, 4096);
 
 // `std`'s macro and not that of `crate::sync`: under a checker no thread uses this variable.
-std::thread_local! {
+unseen_local! {
     /// How many offers this thread still leaves out, and how many it leaves out after the next long offer.
     static LEFT: Cell<(u32, u32)> = const { Cell::new((0, LEFT_OUT.0)) };
+}
+
+unseen_local! {
+    /// For how long this thread was off its core in long offers since somebody last asked.
+    static LOST: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Returns for how long the calling thread was off its core, since the last call, because another kept a core that it
+/// was offered.
+pub(crate) fn take_lost() -> Duration {
+    let lost = LOST.get();
+    LOST.set(Duration::ZERO);
+    lost
+}
+
+/// Notes that the thread was off its core for this long, if that was long.
+fn note_lost(time: Duration) {
+    if time > PATIENCE {
+        LOST.set(LOST.get() + time);
+    }
 }
 
 /// Offers the core to other threads, unless an offer has lately taken much longer than `within`. Returns whether it
@@ -66,11 +86,9 @@ pub(crate) fn offer(within: Duration) -> bool {
     }
     let offered = Instant::now();
     yield_now();
-    LEFT.set(if offered.elapsed() > PATIENCE + within {
-        (next, (2 * next).min(LEFT_OUT.1))
-    } else {
-        (0, LEFT_OUT.0)
-    });
+    let took = offered.elapsed();
+    note_lost(took);
+    LEFT.set(if took > PATIENCE + within { (next, (2 * next).min(LEFT_OUT.1)) } else { (0, LEFT_OUT.0) });
     true
 }
 
@@ -83,6 +101,8 @@ pub(crate) struct Spin {
     round: u32,
     pauses: u32,
     started: Option<Instant>,
+    /// When it offered its core, if nobody has looked at the clock since.
+    offered: Option<Instant>,
     /// In an offering spin: how many offers of the core are left, and how long an offer may take.
     offers: Option<(u32, Duration)>,
 }
@@ -96,12 +116,26 @@ impl Spin {
 
     /// Creates a spin that lasts `budget` at most, whatever the machine.
     pub(super) const fn lasting(budget: Duration) -> Spin {
-        Spin { budget, keep: BRISK, round: ROUND, pauses: 0, started: None, offers: None }
+        Spin { budget, keep: BRISK, round: ROUND, pauses: 0, started: None, offered: None, offers: None }
     }
 
     /// Returns the spin with its time halved `times` times. An offering spin is as it was.
     pub(super) fn halved(self, times: u32) -> Spin {
         Spin { budget: self.budget / (1 << times), ..self }
+    }
+
+    /// Notes for how long the thread was off its core in the last offer, if that was not noted yet.
+    fn note_offer(&mut self, now: Instant) {
+        if let Some(offered) = self.offered.take() {
+            note_lost(now - offered);
+        }
+    }
+
+    /// Ends the spin: what it waited for is there, perhaps since the thread last had its core.
+    pub(crate) fn end(&mut self) {
+        if self.offered.is_some() {
+            self.note_offer(Instant::now());
+        }
     }
 
     /// Returns when the spin first looked at the clock, a moment after it began, if it got that far.
@@ -190,7 +224,9 @@ impl Spin {
         self.pauses = 0;
         let now = Instant::now();
         let spent = now - *self.started.get_or_insert(now);
+        self.note_offer(now);
         if spent >= self.keep && spent < self.budget {
+            self.offered = Some(now);
             yield_now();
         }
         spent < self.budget
@@ -211,6 +247,18 @@ pub(crate) struct Backoff {
 impl Backoff {
     pub(crate) fn new() -> Backoff {
         Backoff { step: 0 }
+    }
+
+    /// Another thread has changed a word first, to `seen`. Threads that come in each other's way again and again
+    /// pause, and longer each time. Returns the word as it is afterwards, which `now` reads.
+    #[cold]
+    pub(crate) fn lost(&mut self, seen: u64, now: impl FnOnce() -> u64) -> u64 {
+        if MODEL {
+            // A lost race is another thread's success, and needs no limit.
+            return seen;
+        }
+        self.pause();
+        now()
     }
 
     #[cold]

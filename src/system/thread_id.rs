@@ -5,12 +5,14 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::unseen_local;
+
 /// The number of a thread of this process. No two threads have the same number, not even one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadNumber(u64);
 
 // The cell has no destructor, so it stays as long as the thread.
-std::thread_local! {
+unseen_local! {
     /// The number, or 0 if the thread has none yet.
     static OWN: Cell<u64> = const { Cell::new(0) };
 }

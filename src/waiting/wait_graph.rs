@@ -104,13 +104,17 @@ pub(crate) struct WaitGraph(Mutex<Waits>);
 impl WaitGraph {
     /// Returns the graph of all pools of the process: queues of several pools may wait for each other. Under a
     /// checker each pool has a graph of its own, and so each execution.
-    #[cfg(not(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"))))]
+    #[cfg(not(any(
+        all(loom, feature = "loom"),
+        all(shuttle, feature = "shuttle"),
+        all(lab, feature = "lab")
+    )))]
     pub(crate) fn shared() -> StdArc<WaitGraph> {
         static ALL: std::sync::OnceLock<StdArc<WaitGraph>> = std::sync::OnceLock::new();
         StdArc::clone(ALL.get_or_init(StdArc::default))
     }
 
-    #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+    #[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab")))]
     pub(crate) fn shared() -> StdArc<WaitGraph> {
         StdArc::default()
     }

@@ -152,6 +152,33 @@ pub(super) fn scope() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
+/// Rows of jobs of two scopes, one in the other, on the same workers, and a job of none between them. The workers keep
+/// the ends of a row's jobs back. Each scope ends, and only after its jobs.
+pub(super) fn row() {
+    const JOBS: usize = 6;
+    let pool = pool();
+    let (outer, inner) = (Leaves::new(JOBS), Leaves::new(JOBS));
+    let (outer_ref, inner_ref, pool_ref) = (&outer, &inner, &pool);
+    pool.in_place_scope(|scope| {
+        scope.spawn(move |scope| {
+            for leaf in 0..JOBS - 1 {
+                scope.spawn(move |_| outer_ref.run(leaf));
+            }
+            pool_ref.execute(|| ()).expect("an open pool");
+            pool_ref.scope(|scope| {
+                scope.spawn(move |scope| {
+                    (1..JOBS).for_each(|leaf| scope.spawn(move |_| inner_ref.run(leaf)));
+                    inner_ref.run(0);
+                });
+            });
+            assert_eq!(inner_ref.runs(), JOBS);
+            outer_ref.run(JOBS - 1);
+        });
+    });
+    assert_eq!(outer.runs(), JOBS);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
 fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

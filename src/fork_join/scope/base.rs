@@ -14,6 +14,9 @@
 //! A job that one thread spawned and another ended leaves one word too high and the other too low. Only the sum means
 //! anything.
 //!
+//! A worker that runs jobs of the scope in a row keeps their ends back and tells them together:
+//! [`Worker::keep_end`]. The count is then too high by jobs that have ended, while one that has not is counted as well.
+//!
 //! # The merge
 //!
 //! Before the merge, `shared` is [`OPEN`] above its value, so no job can take it to zero. When the owner has nothing
@@ -236,12 +239,30 @@ impl Base {
         with_current(|worker| {
             if base.is_local(worker) {
                 base.local.set(base.local.get().wrapping_sub(1));
-            } else if base.shared.fetch_sub(1, SCOPE_DONE.get()) == 1 {
+                return;
+            }
+            // SAFETY: `this` is alive until its count is zero, and this job's end is told here or later, once.
+            let kept = worker.is_some_and(|worker| unsafe { worker.keep_end(this.cast(), Base::tell) });
+            if !kept && base.shared.fetch_sub(1, SCOPE_DONE.get()) == 1 {
                 // SAFETY: the base is freed only after its latch was set, and `end` is the one call that sets it.
                 unsafe { Base::end(this, worker) };
             }
         });
         drop(late);
+    }
+
+    /// Counts jobs as ended whose ends the calling worker has kept back.
+    ///
+    /// # Safety
+    /// `this` is a base whose count is not zero, because of these jobs. The caller does not use it afterwards.
+    unsafe fn tell(this: *const (), ends: usize) {
+        let this = this.cast::<Base>();
+        // SAFETY: alive by the caller's promise. The reference is not used once the count is zero.
+        let base = unsafe { &*this };
+        if base.shared.fetch_sub(ends, SCOPE_DONE.get()) == ends {
+            // SAFETY: the base is freed only after its latch was set, and `end` is the one call that sets it.
+            with_current(|worker| unsafe { Base::end(this, worker) });
+        }
     }
 
     /// Sets the latch on which the owner waits.

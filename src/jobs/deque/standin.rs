@@ -5,6 +5,8 @@
 //! other. A slot is an atomic pointer, because a thief reads the slot before it knows whether it gets the job. The
 //! pointer leads to a checked cell, so the checker reports a race if a job was published without the right ordering.
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::site::*;
 use crate::sync::{Arc, AtomicUsize, EXHAUSTIVE, UnsafeCell, defect, fence};
 use crate::system::spin::Backoff;
@@ -217,8 +219,8 @@ impl<T> Stealer<T> {
 /// The queue for jobs from outside. It never reuses a slot: a model pushes at most [`CAPACITY`] jobs from outside.
 pub(crate) struct Injector<T> {
     nodes: Nodes<T>,
-    head: AtomicUsize,
-    tail: AtomicUsize,
+    head: CachePadded<AtomicUsize>,
+    tail: CachePadded<AtomicUsize>,
     addresses: Slots,
     written: Slots,
 }
@@ -227,8 +229,8 @@ impl<T> Injector<T> {
     pub(crate) fn new() -> Injector<T> {
         Injector {
             nodes: Nodes::new(),
-            head: AtomicUsize::new(0),
-            tail: AtomicUsize::new(0),
+            head: CachePadded::new(AtomicUsize::new(0)),
+            tail: CachePadded::new(AtomicUsize::new(0)),
             addresses: Slots::new(),
             written: Slots::new(),
         }

@@ -47,7 +47,7 @@ use crate::sync::{
     AtomicUsize, MODEL, Mutex, MutexGuard, defect, fence, light_fence, lock, try_lock, yield_now,
 };
 
-/// The number of slots at first. The number of slots is always a power of two. One slot is always free.
+/// The number of slots at first. One slot is always free.
 const SLOTS: usize = if MODEL { 4 } else { 64 };
 
 /// A buffer with more slots than this is given back when it has become empty.
@@ -248,7 +248,7 @@ impl Jobs {
         // The bottom goes down, so the limit must go down with it. A plain store could take a demand back.
         let seen = limit.load(STACK_LIMIT.get());
         if seen != 0 {
-            let lower = at + locked.buffer.len() - 1;
+            let lower = locked.buffer.limit(at..at);
             let _ = limit.compare_exchange(seen, lower, STACK_LIMIT_SET.get(), STACK_LIMIT.get());
         }
         false
@@ -261,32 +261,39 @@ impl Jobs {
     pub(super) unsafe fn open(&self) -> Opened<'_> {
         let mut locked = lock(&self.locked);
         let bottom = self.bottom();
-        self.make_room(&mut locked.buffer, bottom, self.top());
+        // SAFETY: no raid is under way, so the positions from the bottom to the top hold the private jobs.
+        unsafe { self.make_room(&mut locked.buffer, bottom..self.top()) };
         self.own.settled.set(bottom);
         Opened { jobs: self, locked }
     }
 
-    /// Makes sure that the buffer has slots for the jobs up to `top` and for one more; replaces a large, empty
-    /// buffer.
-    fn make_room(&self, buffer: &mut Buffer, bottom: usize, top: usize) {
-        if top - bottom + 1 >= buffer.len() {
-            let slots = buffer.len() * 2;
-            self.move_to(buffer, slots, bottom..top);
-        } else if top == bottom && buffer.len() > KEEP {
-            self.move_to(buffer, SLOTS, bottom..top);
+    /// Makes room in the buffer for one more job; gives a large buffer back if it is empty.
+    ///
+    /// # Safety
+    /// The positions `live` hold the private jobs, and the caller is the owner.
+    unsafe fn make_room(&self, buffer: &mut Buffer, live: Range<usize>) {
+        if live.is_empty() && buffer.len() > KEEP {
+            *buffer = Buffer::new(SLOTS);
+        } else {
+            // SAFETY: by the caller's promise; the lock, of which `buffer` is proof, keeps raiders off.
+            unsafe { buffer.make_room(live) };
         }
+        self.own.view.set(buffer.view());
     }
 
-    fn move_to(&self, buffer: &mut Buffer, slots: usize, live: Range<usize>) {
-        let new = Buffer::new(slots);
-        for at in live {
-            // SAFETY: `at` holds a job, which is moved once: the old slots go, and jobs have no destructor.
-            let job = unsafe { buffer.view().read(at) };
-            // SAFETY: no other thread has the new buffer yet.
-            unsafe { new.view().write(at, job) };
+    /// Gives a large buffer back if there is no job.
+    ///
+    /// # Safety
+    /// The caller must be the owner.
+    pub(super) unsafe fn shrink(&self) {
+        if self.own.view.get().may_exceed(KEEP) {
+            // SAFETY: by the caller's promise.
+            let opened = unsafe { self.open() };
+            if !self.own.view.get().may_exceed(KEEP) {
+                // The limit was the old buffer's. As if a job were wanted, so that a demand that comes now is not lost.
+                opened.unanswered();
+            }
         }
-        *buffer = new;
-        self.own.view.set(buffer.view());
     }
 }
 
@@ -310,7 +317,7 @@ impl Opened<'_> {
 
     /// Notes that no job is wanted any more.
     pub(super) fn answered(&self) {
-        let limit = self.jobs.bottom() + self.locked.buffer.len() - 1;
+        let limit = self.locked.buffer.limit(self.jobs.bottom()..self.jobs.top());
         self.jobs.edge.limit.store(limit, STACK_LIMIT_SET.get());
     }
 

@@ -47,7 +47,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Asks the owner for a job. The caller must count as idle, and must have fenced since then.
+    /// Asks the owner for a job. The caller must count as idle, and must have fenced since then; otherwise the owner only
+    /// looks up who wants one.
     #[inline]
     pub(crate) fn demand(&self) {
         self.jobs.demand();
@@ -73,6 +74,12 @@ impl Shared {
     /// Whether a raider needs no fence of the system's.
     pub(crate) fn is_fenced(&self) -> bool {
         self.forks.is_fenced()
+    }
+
+    /// Whether the owner still fences although the system has granted its fence. It learns that when it next answers a
+    /// demand, or when it has rested.
+    pub(crate) fn is_outdated(&self) -> bool {
+        !MODEL && self.is_fenced() && Fencing::possible(self.may_use_heavy) == Fencing::Raider
     }
 
     /// Whether the owner is at rest, and sees each demand of the caller's before it pushes again. The caller must
@@ -152,12 +159,28 @@ impl Private {
 
     /// Notes that the owner is at rest: it has nothing private, and pushes nothing before [`work`](Self::work).
     pub(crate) fn rest(&self) {
+        // SAFETY: the caller is the owner.
+        unsafe { self.shared.jobs.shrink() };
         self.shared.rest.begin();
     }
 
-    /// Notes that the owner is about to run a job, or anything else that may push.
+    /// Notes that the owner is about to run a job, or anything else that may push. The owner learns whether the system
+    /// has granted its fence since it last learned that: with no other worker to ask for jobs, nothing else would tell.
     pub(crate) fn work(&self) {
         self.shared.rest.end();
+        if self.shared.is_outdated() {
+            self.set_fencing(Fencing::Raider);
+        }
+    }
+
+    /// Has the owner pay for fences from now on, or not. To be called while nothing is private, after a rest.
+    #[cold]
+    pub(crate) fn set_fencing(&self, fencing: Fencing) {
+        // SAFETY: the caller is the owner.
+        let mut jobs = unsafe { self.shared.jobs.open() };
+        jobs.set_fencing(fencing);
+        drop(jobs);
+        self.shared.forks.open().set_fencing(fencing);
     }
 
     /// Whether another worker wants a job.
@@ -224,6 +247,7 @@ impl Private {
     /// Pushes a job. Returns `true` if another worker wants a job, or if there is no room for another job: the caller
     /// must then call [`expose`](Self::expose) before the next push.
     #[inline(always)]
+    #[must_use = "the stack may have no room for the next job"]
     pub(crate) fn push(&self, job: Job) -> bool {
         debug_assert!(MODEL || !self.shared.rest.is_on(), "a job of a worker at rest");
         // SAFETY: the caller is the owner.

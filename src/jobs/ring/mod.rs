@@ -152,7 +152,7 @@ impl<T, N> Ring<T, N> {
                         slot.stamp.store((position + 1) | noted, RING_VALUE_STORE.get());
                         return Ok(tail & FLAGS);
                     }
-                    Err(seen) => tail = seen,
+                    Err(seen) => tail = backoff.lost(seen, || self.tail.load(RING_TAIL_HINT.get())),
                 }
             } else if (stamp & !NOTED) + self.lap == position + 1 {
                 // The value of one lap ago is still there. The ring is full if its consumer has not begun. Only now
@@ -203,7 +203,7 @@ impl<T, N> Ring<T, N> {
                         slot.stamp.store(position + self.lap, RING_FREE_STORE.get());
                         return Some(head & FLAGS);
                     }
-                    Err(seen) => head = seen,
+                    Err(seen) => head = backoff.lost(seen, || self.head.load(RING_HEAD_HINT.get())),
                 }
             } else {
                 if self.tail.load(RING_TAIL_HINT.get()) >> FLAG_BITS == position {

@@ -92,6 +92,8 @@ impl Worker {
                     // Thieves may have taken some of the batch since. So the count may be too low, never too high.
                     let moved = self.deque.len().saturating_sub(before);
                     self.me().counters.taken.add(1 + moved as u64);
+                    self.binding.summoned.set(true);
+                    self.note_find();
                     self.has_loot.set(self.depth.get() > 0 && self.has_loot.get());
                     if moved > 0 {
                         // Nobody saw these jobs while they moved, and their publisher may have relied on a searcher
@@ -178,7 +180,11 @@ impl Worker {
     /// Takes a job from the inbox. A spare also takes one from the inbox of the worker that it stands in for.
     pub(super) fn take_from_inbox(&self) -> Option<Job> {
         let own = &self.me().inbox;
-        own.pop().or_else(|| if self.is_spare() { self.slot().inbox.pop() } else { None })
+        let job = own.pop().or_else(|| if self.is_spare() { self.slot().inbox.pop() } else { None });
+        if job.is_some() {
+            self.binding.summoned.set(true);
+        }
+        job
     }
 
     /// Whether [`take_from_inbox`](Self::take_from_inbox) would find none.
@@ -255,6 +261,7 @@ impl Worker {
     #[cold]
     pub(super) fn out_of_turn(&self) -> Option<Job> {
         let inside = self.depth.get() > 0;
+        self.note_find();
         let oldest =
             if !inside && self.has_own() && self.fairness.is_due() { self.take_oldest() } else { None };
         oldest.or_else(|| self.me().inbox.pop()).or_else(|| self.take_injected())

@@ -67,7 +67,7 @@ impl Worker {
         let until = UntilSignal { signal, deadline };
         self.expose_all();
         while !until.done(&self.registry) {
-            self.parker.park(deadline);
+            self.park(deadline);
         }
     }
 
@@ -118,6 +118,7 @@ impl Worker {
                 return next;
             }
             if !U::IN_JOB {
+                self.tell_ends();
                 self.note_rest();
             }
             if U::SEARCH && U::IN_JOB && !searching {
@@ -140,7 +141,9 @@ impl Worker {
                 let searches = &self.waits.searches;
                 let spin = if crowded { Spin::offering() } else { searches.shorten(Spin::new(WAKE)) };
                 let nap = || if crowded { None } else { self.nap_and_search(until) };
+                self.binding.summoned.set(false);
                 let found = self.search_noted(until, spin, searches);
+                self.note_offers();
                 if let Some(next) = found.or_else(raid).or_else(nap) {
                     self.stop_searching(true);
                     return next;
@@ -176,19 +179,21 @@ impl Worker {
             counters.parked.add(1);
         }
         if keep == Keep::Nothing || keep == Keep::Unsure && self.is_sure_after_nap(until, state) {
+            self.end_stint();
             self.parker.park(until.deadline());
+            self.begin_stint();
         }
         if sleep.get_up(self.index, U::IN_JOB) == Woken::Claimed {
             counters.woken.add(1);
         }
     }
 
-    /// The second look before a sleep, a nap after the first: whether there is nothing to do, for sure. A token that came
-    /// meanwhile is something to do.
+    /// The second look before a sleep, a nap after the first: whether there is nothing to do, for sure. A token that
+    /// came meanwhile is something to do.
     #[cold]
     fn is_sure_after_nap<U: Until>(&self, until: &U, state: Snapshot) -> bool {
         let nap = Instant::now() + NAP;
-        let token = self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
+        let token = self.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
         !token
             && !until.done(&self.registry)
             && !self.registry.has_work()
@@ -266,6 +271,7 @@ impl Worker {
         while spin.again() {
             let next = self.look(until, || self.find_elsewhere(until.hint()));
             if next.is_some() {
+                spin.end();
                 history.note_paid();
                 return next;
             }
@@ -295,7 +301,7 @@ impl Worker {
                 break;
             }
             let nap = Instant::now() + NAP;
-            self.parker.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
+            self.park(Some(until.deadline().map_or(nap, |deadline| deadline.min(nap))));
         }
         sleep.stop_napping();
         match found {

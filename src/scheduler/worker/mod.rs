@@ -13,14 +13,19 @@
 //! nobody ([`fairness`]). A worker that finds nothing searches for about the price of one wake, and then sleeps; see
 //! [`crate::waiting::sleep`].
 
+mod binding;
 mod current;
+mod ends;
 mod fairness;
 mod find;
 mod host;
 mod idle;
 mod nesting;
+mod rebind;
 mod run;
+mod search_related;
 mod share;
+mod soft_pinning;
 mod spare_thread;
 pub(super) mod standin;
 mod steal_backoff;
@@ -50,6 +55,8 @@ use crate::sync::{Arc, EXHAUSTIVE, Mutex};
 use crate::system::parker::{Parker, Unparker};
 use crate::system::spin_history::SpinHistory;
 use crate::waiting::latch::TaskOwner;
+use binding::Binding;
+use ends::Ends;
 use fairness::Fairness;
 use steal_backoff::StealBackoff;
 use waits::Waits;
@@ -85,6 +92,7 @@ pub(crate) struct Worker {
     /// Neither thefts nor batches from the injector change it: only differences within one job matter.
     height: Cell<isize>,
     parker: Parker,
+    binding: Binding,
     rng: Rng,
     tick: Cell<u32>,
     /// Of a spare: whether the job that it took last from elsewhere is one of an isolated call.
@@ -94,6 +102,8 @@ pub(crate) struct Worker {
     waits: Waits,
     /// The number of jobs of this pool that are on this thread's stack.
     depth: Cell<usize>,
+    /// Ends of jobs of a scope that it has not told yet.
+    ends: Ends,
     steal_backoff: StealBackoff,
     /// Whether this is a lent thread. It has no main loop.
     lent: bool,
@@ -143,6 +153,7 @@ impl Worker {
             deque,
             height: Cell::new(0),
             parker,
+            binding: Binding::default(),
             // Any seed does, but neighbours should start differently.
             rng: Rng::new((index as u64 + 1).wrapping_mul(0xA076_1D64_78BD_642F)),
             tick: Cell::new(0),
@@ -150,6 +161,7 @@ impl Worker {
             fairness: Fairness::default(),
             waits: Waits::default(),
             depth: Cell::new(0),
+            ends: Ends::default(),
             steal_backoff: StealBackoff::default(),
             lent,
             outside: Cell::new(lent),
@@ -172,6 +184,7 @@ impl Worker {
     }
 
     /// This worker as the other workers see it.
+    #[inline]
     pub(crate) fn me(&self) -> &Peer {
         self.registry.peer(self.index)
     }

@@ -3,12 +3,13 @@
 //! The invariant: `depth` counts the jobs of the pool that are on this thread's stack, also while a panic handler
 //! runs. A lent thread may fork only while it counts at least one.
 
+use super::ends::Tell;
 use super::idle::Next;
 use super::until::UntilEnd;
 use super::{Help, Worker, current};
-use crate::jobs::job::Job;
+use crate::jobs::job::{Home, Job};
 use crate::scheduler::panic_at::PanicAt;
-use crate::sync::defect;
+use crate::sync::{EXHAUSTIVE, defect};
 use crate::system::clock::Instant;
 use crate::system::unwind::{self, Payload};
 
@@ -23,6 +24,60 @@ impl Worker {
     #[inline]
     pub(crate) fn run(&self, job: Job) {
         self.counted(|| job.run());
+    }
+
+    /// Runs a job that the main loop has found, and keeps its end back if it can: see [`super::ends`].
+    #[inline]
+    pub(super) fn run_in_row(&self, job: Job) {
+        if EXHAUSTIVE {
+            return self.run(job);
+        }
+        let base = match job.home() {
+            (Home::Scope, base) => base,
+            _ => 0,
+        };
+        if self.ends.are_of_another(base) {
+            self.tell_ends();
+        }
+        self.ends.set_running(base);
+        self.run(job);
+        self.ends.set_running(0);
+        if self.ends.are_kept() && !self.has_own() {
+            self.tell_ends();
+        }
+    }
+
+    /// Keeps the end of a job of the scope at `base` back, if it can. Returns whether it does.
+    ///
+    /// # Safety
+    /// `base` is alive until its count is zero, and counts the job, whose end nobody else tells. `tell` may be called
+    /// with it and any number of such ends.
+    #[inline]
+    pub(crate) unsafe fn keep_end(&self, base: *const (), tell: Tell) -> bool {
+        // A job of an isolated call is followed by all that it has left, which may wait for that call's caller.
+        let keeps = self.ends.running() == base.addr() && self.depth.get() == 1 && !self.is_isolated();
+        if keeps {
+            self.ends.keep(base, tell);
+        }
+        keeps
+    }
+
+    /// Tells the scope of the ends that were kept back.
+    #[inline]
+    pub(super) fn tell_ends(&self) {
+        if self.ends.are_kept() && !defect("ends_untold") {
+            self.tell_kept();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_kept(&self) {
+        if let Some((base, tell, kept)) = self.ends.take() {
+            // SAFETY: the base and its function were kept together, and these ends with them. `take` has left none, so
+            // they are told once.
+            unsafe { tell(base, kept) };
+        }
     }
 
     /// Runs `f` and counts it as one job of this worker. Passes a panic's payload to the panic handler.
@@ -122,9 +177,10 @@ impl Worker {
             begins();
         }
         while let Next::Job(job) = next {
-            self.run(job);
+            self.run_in_row(job);
             next = self.next(&UntilEnd, Help::Any);
         }
+        self.tell_ends();
     }
 
     /// Runs the jobs that it finds: for a lent thread, once its pool is closed. Begins no job after `deadline`.

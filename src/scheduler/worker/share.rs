@@ -85,8 +85,10 @@ impl Worker {
 
     /// Pushes a job and exposes it, so that other workers find it whatever this thread does next.
     pub(crate) fn push_shown(&self, job: Job) {
-        self.stack.push(job);
-        self.expose_all();
+        // Also if a raider has taken the job already: the stack may want attention before the next push.
+        if self.stack.push(job) || !self.stack.is_empty() {
+            self.expose_private();
+        }
     }
 
     /// Exposes all private jobs and forks. The worker does so before it sleeps on something other than jobs, and
@@ -97,9 +99,13 @@ impl Worker {
     /// for its own.
     pub(in crate::scheduler) fn expose_all(&self) {
         if !self.stack.is_empty() {
-            self.stack.expose(|available| available.len, |jobs| self.push_each(jobs));
-            self.registry.sleep.published();
+            self.expose_private();
         }
+    }
+
+    fn expose_private(&self) {
+        self.stack.expose(|available| available.len, |jobs| self.push_each(jobs));
+        self.registry.sleep.published();
     }
 
     /// Pushes each of `jobs` onto the deque.

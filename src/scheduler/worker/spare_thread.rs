@@ -40,7 +40,7 @@ pub(super) fn stand_by(start: WorkerStart) {
             }
             let slot = spare.slot.load(SPARE_SLOT.get());
             worker.number.set(slot);
-            bind(&mut bound, &registry, slot);
+            bind(&mut bound, &registry, worker.index, slot);
             assert!(!defect("spare_faults"), "a fault of the spare");
             if hooked.is_none() {
                 hooked = Some(slot);
@@ -70,14 +70,15 @@ fn retire(registry: &Registry, number: usize) -> bool {
     place.map(|place| resting.swap_remove(place)).is_some()
 }
 
-/// Binds the calling thread to the core of the worker `slot`, for which it stands in, or to none. Does nothing if
-/// `bound` says that it is so already, or if the pool binds no thread.
-fn bind(bound: &mut Option<Option<usize>>, registry: &Registry, slot: usize) {
+/// Binds the calling thread, the spare `index`, to the core of the worker `slot`, for which it stands in, or to none. Does
+/// nothing if `bound` says that it is so already, or if the pool binds no thread.
+fn bind(bound: &mut Option<Option<usize>>, registry: &Registry, index: usize, slot: usize) {
     let core = registry.sleep.home(slot);
     if *bound == Some(core) || MODEL || !registry.cores.binds() {
         return;
     }
     *bound = Some(core);
+    registry.sleep.lodge(index, core);
     match core {
         Some(core) => _ = affinity::pin(core),
         // The thread inherits its binding from the thread that started it, which may have been bound.
@@ -106,9 +107,10 @@ impl Worker {
         let until = UntilRelieved(relieved);
         let mut next = self.next_from(&until, Help::Any, true);
         while let Next::Job(job) = next {
-            self.run(job);
+            self.run_in_row(job);
             next = self.next(&until, Help::Any);
         }
+        self.tell_ends();
         if self.has_loot.take() {
             while self.run_own() {}
         }

@@ -16,7 +16,7 @@
 
 use std::cell::Cell;
 
-use super::idle::{BRIEF, Next};
+use super::idle::Next;
 use super::standin::{Call, Standin};
 use super::until::Until;
 use super::wait_apart::poll_until;
@@ -24,11 +24,8 @@ use super::{Help, Worker};
 use crate::jobs::job::{Home, Job};
 use crate::jobs::private;
 use crate::scheduler::registry::Registry;
-use crate::sync::site::FORK_DEMAND_FENCE;
-use crate::sync::{MODEL, fence};
 use crate::system::clock::Instant;
 use crate::system::loader_lock;
-use crate::system::spin::{Spin, WAKE};
 use crate::waiting::latch::TaskLatch;
 
 /// How a sleep inside a job ended, while another thread has the worker's place.
@@ -44,7 +41,7 @@ enum Asleep {
 impl Worker {
     /// Parks the thread until it gets a token, or until `deadline`. Returns whether there was a token.
     pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
-        self.parker.park(deadline)
+        self.noting_pause(|| self.parker.park(deadline))
     }
 
     /// Whether a wait lends this worker's place to a spare: if the worker is inside its pool, and the pool may have
@@ -166,41 +163,6 @@ impl Worker {
             }
         }
         Asleep::Done
-    }
-
-    /// Looks for about the price of a wake, if it is to `search`. `Err` if it found nothing: whether it counts as searching.
-    fn search_related(&self, search: bool, look: &mut impl FnMut() -> Option<Next>) -> Result<Next, bool> {
-        let mut spin = Spin::new(BRIEF);
-        while search && spin.again() {
-            if let Some(next) = look() {
-                return Ok(next);
-            }
-        }
-        // Counted as searching from here on: owners expose as many jobs as there are idle workers.
-        let history = &self.waits.related;
-        history.note_vain_since(None);
-        if MODEL || !search || !self.registry.sleep.start_search() {
-            return Err(false);
-        }
-        // Between counting as idle and the demands of the looks. Partner: `FORK_ANSWER_FENCE`.
-        fence(FORK_DEMAND_FENCE);
-        let mut spin = self.registry.sleep.spin_to_search(history.shorten(Spin::new(WAKE)));
-        // Publishers may rely on this searcher, which takes only related jobs. So it stops when there is any job.
-        let found = loop {
-            if !spin.again() || self.registry.has_work() {
-                break look();
-            }
-            if let Some(next) = look() {
-                break Some(next);
-            }
-        };
-        let Some(next) = found else {
-            history.note_vain(&spin);
-            return Err(true);
-        };
-        self.stop_searching(true);
-        history.note_paid();
-        Ok(next)
     }
 
     /// Runs `f`, which blocks the thread, while a spare has this worker's place, if there is one.

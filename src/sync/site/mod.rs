@@ -109,7 +109,7 @@ macro_rules! sites {
     };
 }
 
-#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab")))]
 mod deque;
 mod latch;
 mod parker;
@@ -120,7 +120,7 @@ mod scheduler;
 mod scope;
 mod sleep;
 
-#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle")))]
+#[cfg(any(all(loom, feature = "loom"), all(shuttle, feature = "shuttle"), all(lab, feature = "lab")))]
 pub(crate) use deque::*;
 pub(crate) use latch::*;
 pub(crate) use parker::*;

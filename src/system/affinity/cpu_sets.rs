@@ -27,7 +27,8 @@ type GetInformation = unsafe extern "system" fn(*mut c_void, u32, *mut u32, Hand
 
 #[link(name = "kernel32")]
 unsafe extern "system" {
-    fn GetCurrentProcess() -> Handle;
+    // No preconditions.
+    safe fn GetCurrentProcess() -> Handle;
     fn GetModuleHandleA(name: *const i8) -> Handle;
     fn GetProcAddress(module: Handle, name: *const i8) -> Handle;
 }
@@ -58,8 +59,7 @@ fn default_sets() -> Option<Vec<u32>> {
     let call = unsafe { std::mem::transmute::<Handle, GetDefaultSets>(address) };
     let mut ids = vec![0; 4096];
     let mut count = 0;
-    // SAFETY: the call has no preconditions.
-    let process = unsafe { GetCurrentProcess() };
+    let process = GetCurrentProcess();
     // SAFETY: the handle is this process's, the array has room for as many numbers as it says, and the last place is
     // valid for a write.
     let done = unsafe { call(process, ids.as_mut_ptr(), ids.len() as u32, &raw mut count) };

@@ -1,4 +1,5 @@
-//! Systems without code of their own: what `core_affinity` knows of them. macOS binds no thread, so it has no cores here.
+//! Systems without code of their own: what `core_affinity` knows of them. macOS binds no thread, so it has no cores
+//! here.
 
 use std::io;
 use std::process::Command;
@@ -34,6 +35,20 @@ pub(super) fn unpin(_cores: &[usize]) -> io::Result<()> {
 
 pub(super) fn unpin_child(_cores: &[usize], _command: &mut Command) {}
 
+/// Nobody asks.
+pub(super) fn is_on(_: &[usize]) -> bool {
+    true
+}
+
 pub(super) fn current_core() -> Option<usize> {
     None
+}
+
+/// Nobody asks.
+pub(super) fn is_other_on(_: u32, _: &[usize]) -> bool {
+    false
+}
+
+pub(super) fn unpin_other(_: u32, _: &[usize]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use core_affinity::CoreId;
 
 use crate::sync::MODEL;
-use crate::system::process;
+use crate::system::{process, switches};
 
 /// The mask that the main thread had before a pool bound it.
 static BEFORE: std::sync::OnceLock<Mask> = std::sync::OnceLock::new();
@@ -37,9 +37,7 @@ pub(super) fn allowed_cores(seen: Option<&[usize]>) -> Vec<usize> {
 
 /// Notes the calling thread's mask if this is the main thread, which is about to be bound.
 fn before_binding() {
-    // SAFETY: the call takes no arguments and cannot fail.
-    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
-    if thread == libc::c_long::from(process::id())
+    if switches::thread_number() == u32::try_from(process::id()).ok()
         && let Some(mask) = Mask::read(0)
     {
         let _ = BEFORE.set(mask);
@@ -61,6 +59,27 @@ pub(super) fn unpin_child(cores: &[usize], command: &mut Command) {
     if let Some(mask) = Mask::of(cores) {
         mask.give_to(command);
     }
+}
+
+/// Lets another thread of this process run on each of `cores`.
+pub(super) fn unpin_other(thread: u32, cores: &[usize]) -> io::Result<()> {
+    let thread = number(thread).ok_or(io::ErrorKind::InvalidInput)?;
+    Mask::of(cores).map_or(Err(io::ErrorKind::Unsupported.into()), |mask| mask.apply_to(thread))
+}
+
+/// Whether the calling thread may run on just these cores.
+pub(super) fn is_on(cores: &[usize]) -> bool {
+    Mask::read(0).is_some_and(|mask| mask.cores() == cores)
+}
+
+/// Whether another thread of this process may run on just these cores.
+pub(super) fn is_other_on(thread: u32, cores: &[usize]) -> bool {
+    number(thread).and_then(Mask::read).is_some_and(|mask| mask.cores() == cores)
+}
+
+/// The number of another thread as the system's calls take it. There, 0 is the calling thread.
+fn number(thread: u32) -> Option<libc::pid_t> {
+    libc::pid_t::try_from(thread).ok().filter(|&thread| thread > 0)
 }
 
 pub(super) fn current_core() -> Option<usize> {
@@ -109,9 +128,13 @@ impl Mask {
 
     /// Sets the mask of the calling thread.
     fn apply(&self) -> io::Result<()> {
-        // SAFETY: the pointer and the size describe the array, which the call only reads. Thread 0 is the calling
-        // thread.
-        let code = unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), self.0.as_ptr().cast()) };
+        self.apply_to(0)
+    }
+
+    /// Sets the mask of a thread. 0 is the calling thread.
+    fn apply_to(&self, thread: libc::pid_t) -> io::Result<()> {
+        // SAFETY: the pointer and the size describe the array, which the call only reads.
+        let code = unsafe { libc::sched_setaffinity(thread, size_of_val(&self.0), self.0.as_ptr().cast()) };
         if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 

@@ -20,13 +20,16 @@ use crate::sync::StdArc;
 use crate::sync::site::SINGLE_CORE;
 use crate::system::process;
 
-#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+#[cfg(all(lab, feature = "lab"))]
+#[path = "lab.rs"]
+mod imp;
+#[cfg(not(any(target_os = "linux", target_os = "windows", all(lab, feature = "lab"))))]
 #[path = "elsewhere.rs"]
 mod imp;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(all(lab, feature = "lab"))))]
 #[path = "linux.rs"]
 mod imp;
-#[cfg(target_os = "windows")]
+#[cfg(all(target_os = "windows", not(all(lab, feature = "lab"))))]
 use windows as imp;
 
 #[cfg(target_os = "windows")]
@@ -69,8 +72,8 @@ impl Snapshot {
     }
 }
 
-/// Whether only one thread of the process can run at once, as the last look has it. Relaxed: it decides nothing but whether
-/// a thread spins.
+/// Whether only one thread of the process can run at once, as the last look has it. Relaxed: it decides nothing but
+/// whether a thread spins.
 static SINGLE: AtomicBool = AtomicBool::new(false);
 
 /// Whether only one thread of the process can run at once, as far as some pool of the process has found.
@@ -120,6 +123,37 @@ pub(crate) fn refresh() -> StdArc<Snapshot> {
 /// Binds the calling thread to `core`, which must come from the [`snapshot`]. Returns whether the system agreed.
 pub(crate) fn pin(core: usize) -> bool {
     imp::pin(core)
+}
+
+/// Whether the calling thread may run on just these cores now. Somebody outside the process may have changed that.
+pub(crate) fn is_on(cores: &[usize]) -> bool {
+    imp::is_on(cores)
+}
+
+/// Whether the calling thread may run on every core that the process may use, and no other.
+pub(crate) fn is_on_all() -> bool {
+    is_on(&snapshot().cores)
+}
+
+/// Lets the calling thread run on every core that the process may use, and moves it away from `core` if there is
+/// another.
+pub(crate) fn leave(core: usize) -> io::Result<()> {
+    let cores = &snapshot().cores;
+    let others: Vec<usize> = cores.iter().copied().filter(|&other| other != core).collect();
+    if !others.is_empty() {
+        // A thread that may stay where it is does so until it sleeps.
+        imp::unpin(&others)?;
+    }
+    imp::unpin(cores)
+}
+
+/// As [`leave`], for another thread of this process, if it may run on just `core` now. Returns whether it is done.
+pub(crate) fn make_leave(thread: u32, core: usize) -> bool {
+    let cores = &snapshot().cores;
+    let others: Vec<usize> = cores.iter().copied().filter(|&other| other != core).collect();
+    imp::is_other_on(thread, &[core])
+        && (others.is_empty() || imp::unpin_other(thread, &others).is_ok())
+        && imp::unpin_other(thread, cores).is_ok()
 }
 
 /// Returns the core that the calling thread is on now, or `None` if the system has no cheap way to tell.

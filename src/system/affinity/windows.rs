@@ -31,10 +31,11 @@ struct ProcessorNumber {
 
 #[link(name = "kernel32")]
 unsafe extern "system" {
-    fn GetActiveProcessorCount(group: u16) -> u32;
-    fn GetCurrentProcess() -> Handle;
+    // Those that are safe have no preconditions.
+    safe fn GetActiveProcessorCount(group: u16) -> u32;
+    safe fn GetCurrentProcess() -> Handle;
     fn GetCurrentProcessorNumberEx(number: *mut ProcessorNumber);
-    fn GetCurrentThread() -> Handle;
+    safe fn GetCurrentThread() -> Handle;
     fn GetProcessAffinityMask(process: Handle, of_process: *mut usize, of_system: *mut usize) -> i32;
     fn GetProcessGroupAffinity(process: Handle, count: *mut u16, groups: *mut u16) -> i32;
     fn GetThreadGroupAffinity(thread: Handle, affinity: *mut GroupAffinity) -> i32;
@@ -93,8 +94,8 @@ fn mask_of_process() -> usize {
 }
 
 fn all_of(group: u16) -> usize {
-    // SAFETY: the call has no preconditions; for a group that does not exist it returns 0.
-    let count = unsafe { GetActiveProcessorCount(group) } as usize;
+    // For a group that does not exist it returns 0.
+    let count = GetActiveProcessorCount(group) as usize;
     if count >= GROUP { usize::MAX } else { (1 << count) - 1 }
 }
 
@@ -130,6 +131,20 @@ pub(super) fn unpin(cores: &[usize]) -> io::Result<()> {
 }
 
 pub(super) fn unpin_child(_cores: &[usize], _command: &mut Command) {}
+
+/// Nobody asks.
+pub(super) fn is_on(_: &[usize]) -> bool {
+    true
+}
+
+/// Nobody asks.
+pub(super) fn is_other_on(_: u32, _: &[usize]) -> bool {
+    false
+}
+
+pub(super) fn unpin_other(_: u32, _: &[usize]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 pub(super) fn current_core() -> Option<usize> {
     let mut number = ProcessorNumber::default();

@@ -3,6 +3,7 @@
 //! A process must register for the call, once. In a process with more than one thread the kernel takes milliseconds
 //! for that. No pool waits for it: a separate thread registers.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -41,10 +42,27 @@ pub(super) fn prepare() {
         let works = membarrier(REGISTER) && membarrier(EXPEDITED);
         STATE.store(generation | if works { AVAILABLE } else { REFUSED }, Ordering::Relaxed);
     };
+    let builder = thread::Builder::new().name("filch-fence".into()).stack_size(64 << 10);
     // If the system starts no thread, the caller registers, and waits for the kernel.
-    if thread::Builder::new().name("filch-fence".into()).stack_size(64 << 10).spawn(register).is_err() {
+    if without_signals(|| builder.spawn(register)).is_err() {
         register();
     }
+}
+
+/// Calls `f` while the calling thread takes no signals. A thread that `f` starts never takes any: a host's handler may
+/// need more stack than that thread has.
+fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: the place is valid for the write of a set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the call above cannot fail, and has filled the first set; the second place is valid for the write of one.
+    let code = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let result = f();
+    if code == 0 {
+        // SAFETY: the call above has succeeded, and so has written the set.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    }
+    result
 }
 
 /// Relaxed is enough: the answer only decides which kind of fence an owner and a raider use next.

@@ -74,7 +74,9 @@ fn pass_through_all_threads() -> bool {
     let mut fenced = true;
     for index in 0..count as usize {
         // SAFETY: the kernel has listed `count` ports.
-        let thread = unsafe { *threads.add(index) };
+        let thread = unsafe { threads.add(index) };
+        // SAFETY: as above.
+        let thread = unsafe { thread.read() };
         fenced &= passes(thread);
         // SAFETY: the list holds a reference to the port, which nobody uses any more. A failure leaks it.
         unsafe { mach_port_deallocate(task, thread) };

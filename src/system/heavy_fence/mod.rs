@@ -26,13 +26,16 @@
 use crate::sync::site::FORK_HEAVY;
 use crate::sync::{MODEL, fence, has_heavy_fence};
 
-#[cfg(target_os = "freebsd")]
+#[cfg(all(lab, feature = "lab"))]
+#[path = "lab.rs"]
+mod imp;
+#[cfg(all(target_os = "freebsd", not(all(lab, feature = "lab"))))]
 #[path = "freebsd.rs"]
 mod imp;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(all(lab, feature = "lab"))))]
 #[path = "linux.rs"]
 mod imp;
-#[cfg(all(target_os = "macos", feature = "mach-fence"))]
+#[cfg(all(target_os = "macos", feature = "mach-fence", not(all(lab, feature = "lab"))))]
 #[path = "macos.rs"]
 mod imp;
 #[cfg(not(any(
@@ -40,11 +43,12 @@ mod imp;
     target_os = "android",
     target_os = "windows",
     target_os = "freebsd",
-    all(target_os = "macos", feature = "mach-fence")
+    all(target_os = "macos", feature = "mach-fence"),
+    all(lab, feature = "lab")
 )))]
 #[path = "none.rs"]
 mod imp;
-#[cfg(target_os = "windows")]
+#[cfg(all(target_os = "windows", not(all(lab, feature = "lab"))))]
 #[path = "windows.rs"]
 mod imp;
 

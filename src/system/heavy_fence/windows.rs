@@ -4,7 +4,8 @@ use super::State;
 
 #[link(name = "kernel32")]
 unsafe extern "system" {
-    fn FlushProcessWriteBuffers();
+    // No arguments and no preconditions.
+    safe fn FlushProcessWriteBuffers();
 }
 
 pub(super) fn prepare() {}
@@ -14,7 +15,6 @@ pub(super) fn state() -> State {
 }
 
 pub(super) fn run() -> bool {
-    // SAFETY: the call takes no arguments and has no preconditions.
-    unsafe { FlushProcessWriteBuffers() };
+    FlushProcessWriteBuffers();
     true
 }

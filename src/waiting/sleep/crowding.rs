@@ -92,6 +92,22 @@ impl Sleep {
         cores == 1 || self.busy().saturating_sub(waiting) + more > cores
     }
 
+    /// Returns whether the worker is awake.
+    pub(crate) fn is_awake(&self, index: usize) -> bool {
+        !self.is_set(index)
+    }
+
+    /// Returns whether there is surely a core on which no other worker of the pool is awake. A worker that looks for a
+    /// core elsewhere would otherwise be in their way.
+    pub(crate) fn finds_another_core(&self) -> bool {
+        self.awake() <= 1 && self.cores() > 1 || self.awake() < self.cores() / 2
+    }
+
+    /// Returns how many workers do not sleep.
+    pub(crate) fn awake(&self) -> usize {
+        self.workers.saturating_sub(self.word.peek().asleep())
+    }
+
     /// Returns how many workers have something to do. A worker whose place a spare has counts if the spare has
     /// something to do.
     pub(crate) fn busy(&self) -> usize {

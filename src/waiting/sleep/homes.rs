@@ -6,7 +6,7 @@ use crate::system::affinity::{self, current_core};
 
 /// The cores of the workers, and the workers of the cores. Written when workers are bound, and read as a hint.
 pub(super) struct Homes {
-    /// The core that each worker is bound to, plus one; 0 for none.
+    /// The core that each worker, or spare, is bound to, plus one; 0 for none.
     homes: Box<[AtomicUsize]>,
     /// The worker that is bound to each core, plus one; 0 for none. Of several workers on a core, the last that was
     /// bound.
@@ -28,6 +28,22 @@ impl Homes {
         if let Some(resident) = self.residents.get(core) {
             resident.store(index + 1, PLACED.get());
         }
+    }
+
+    /// Notes that a worker is not bound to `core` any more.
+    pub(super) fn unset(&self, index: usize, core: usize) {
+        self.homes[index].store(0, PLACED.get());
+        if let Some(resident) = self.residents.get(core)
+            && resident.load(PLACED.get()) == index + 1
+        {
+            resident.store(0, PLACED.get());
+        }
+    }
+
+    /// Notes that a spare is bound to the core of the worker for which it stands in, or to none. That worker stays the
+    /// core's.
+    pub(super) fn lodge(&self, index: usize, core: Option<usize>) {
+        self.homes[index].store(core.map_or(0, |core| core + 1), PLACED.get());
     }
 
     /// Returns the core that a worker is bound to.

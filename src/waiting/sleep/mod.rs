@@ -2,6 +2,7 @@
 
 mod crowding;
 mod homes;
+mod lags;
 mod wake;
 mod word;
 
@@ -9,6 +10,7 @@ pub use word::MAX_WORKERS;
 pub(crate) use word::Snapshot;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
@@ -21,6 +23,7 @@ use crate::system::affinity;
 use crate::system::parker::Unparker;
 use crate::system::spin::Backoff;
 use homes::Homes;
+use lags::Lags;
 use word::Word;
 
 /// Records which workers sleep and search, and decides whom to wake. The module's text has the protocol.
@@ -34,6 +37,8 @@ pub(crate) struct Sleep {
     /// How many workers the pool has, spares not counted.
     workers: usize,
     homes: Homes,
+    /// When the workers were woken, in a pool whose workers may leave their cores.
+    lags: Option<Lags>,
     /// The number of the napping searcher, if there is one.
     napper: AtomicUsize,
     /// How many workers may search at once.
@@ -69,6 +74,7 @@ impl Sleep {
             unparkers: unparkers.into_iter().map(OnceLock::from).chain(later).collect(),
             workers,
             homes: Homes::new(all),
+            lags: None,
             napper: AtomicUsize::new(0),
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
@@ -81,6 +87,12 @@ impl Sleep {
     /// Lets `searchers` workers search at once, if a number is given.
     pub(crate) fn with_searchers(mut self, searchers: Option<usize>) -> Sleep {
         self.cap = searchers.unwrap_or(self.cap).clamp(1, self.workers);
+        self
+    }
+
+    /// Notes when workers are woken, if `timed`.
+    pub(crate) fn with_lags(mut self, timed: bool) -> Sleep {
+        self.lags = timed.then(|| Lags::new(self.workers));
         self
     }
 
@@ -277,7 +289,7 @@ impl Sleep {
 
     /// Leaves a token with every worker and spare, without claiming any. They look at the word and at their queues.
     pub(crate) fn nudge_all(&self) {
-        self.unparkers.iter().filter_map(OnceLock::get).for_each(Unparker::unpark);
+        (0..self.unparkers.len()).for_each(|index| self.nudge(index));
     }
 
     // --- where workers are ---
@@ -287,7 +299,22 @@ impl Sleep {
         self.homes.set(index, core);
     }
 
-    /// Returns the core that a worker is bound to.
+    /// Notes that a worker is not bound to `core` any more.
+    pub(crate) fn unset_home(&self, index: usize, core: usize) {
+        self.homes.unset(index, core);
+    }
+
+    /// Returns how long ago a worker was woken. Zero if nobody notes it.
+    pub(crate) fn since_woken(&self, index: usize) -> Duration {
+        self.lags.as_ref().map_or(Duration::ZERO, |lags| lags.since_woken(index))
+    }
+
+    /// Notes that a spare is bound to `core`, or to none.
+    pub(crate) fn lodge(&self, index: usize, core: Option<usize>) {
+        self.homes.lodge(index, core);
+    }
+
+    /// Returns the core that a worker, or a spare, is bound to.
     pub(crate) fn home(&self, index: usize) -> Option<usize> {
         self.homes.of(index)
     }

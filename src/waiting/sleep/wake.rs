@@ -11,6 +11,9 @@ impl Sleep {
     /// Leaves a token with one worker, which then looks at what it waits for.
     pub(crate) fn nudge(&self, index: usize) {
         if let Some(unparker) = self.unparkers[index].get() {
+            if let Some(lags) = &self.lags {
+                lags.note_woken(index);
+            }
             unparker.unpark();
         }
     }
@@ -24,7 +27,10 @@ impl Sleep {
     /// Leaves a token with the napping searcher. Its number may be stale: see the module's text.
     #[cold]
     pub(super) fn nudge_napper(&self) {
-        self.nudge(self.napper.load(SLEEP_WATCHER.get()));
+        // Without a note of when: a nap is no sleep, and publishers come here often.
+        if let Some(unparker) = self.unparkers[self.napper.load(SLEEP_WATCHER.get())].get() {
+            unparker.unpark();
+        }
     }
 
     /// Returns whether a waker has claimed the sleep that the calling thread announced for a spare.
@@ -44,7 +50,8 @@ impl Sleep {
     }
 
     /// Wakes a sleeper: that with the lowest number, so that the same workers stay warm. It prefers sleepers that are
-    /// not bound to this thread's core, where they could not run before this thread makes way.
+    /// not bound to this thread's core, where they could not run before this thread makes way. If the pool has more
+    /// workers than there are cores, it takes those that are bound to no core last: they would run beside others.
     #[cold]
     pub(super) fn wake_one(&self) {
         self.wake(false);
@@ -70,7 +77,12 @@ impl Sleep {
                 self.word.unreserve();
                 return true;
             }
-            if self.wake_where(|index| self.home(index) != here) || self.wake_where(|_| true) {
+            let shares = self.workers > self.cores();
+            let elsewhere = |index| self.home(index).map_or(!shares, |home| Some(home) != here);
+            if self.wake_where(elsewhere)
+                || shares && self.wake_where(|index| self.home(index).is_some())
+                || self.wake_where(|_| true)
+            {
                 return false;
             }
             // A bit goes up before its count. So the bit of a pool's only worker is there; of several sleepers
@@ -97,5 +109,56 @@ impl Sleep {
             }
         }
         false
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::system::affinity;
+    use crate::system::parker::Parker;
+    use crate::waiting::sleep::Woken;
+
+    /// Wakes three of `workers` sleepers, of which the second is bound to this thread's core and the third to another.
+    /// Returns whom it woke.
+    fn woken(workers: usize) -> Option<[usize; 3]> {
+        // Bound, so that this thread's core stays the same. Where that is not possible all sleepers are alike.
+        let core = *affinity::snapshot().cores.first()?;
+        let run = move || {
+            if !affinity::pin(core) || current_core() != Some(core) {
+                return None;
+            }
+            let parkers: Vec<_> = (0..workers).map(|_| Parker::new()).collect();
+            let sleep = Sleep::new(parkers.iter().map(Parker::unparker).collect(), 0);
+            sleep.set_home(1, core);
+            sleep.set_home(2, core + 1);
+            for index in 0..workers {
+                assert_eq!(sleep.fall_asleep(index, false, false).idle(), index + 1);
+            }
+            let mut asleep: Vec<_> = (0..workers).collect();
+            Some([(); 3].map(|()| {
+                sleep.wake_one();
+                let place = asleep.iter().position(|&index| !sleep.is_set(index)).expect("one is woken");
+                let woken = asleep.remove(place);
+                assert_eq!(sleep.get_up(woken, false), Woken::Claimed);
+                sleep.end_search(|_| false);
+                woken
+            }))
+        };
+        std::thread::spawn(run).join().expect("the sleepers are woken one by one")
+    }
+
+    #[test]
+    fn a_sleeper_of_this_core_is_woken_last() {
+        let cores = affinity::snapshot().parallelism();
+        if cores >= 3 {
+            assert!(woken(3).is_none_or(|woken| woken == [0, 2, 1]));
+        }
+        // With more workers than cores those that have none come last.
+        assert!(
+            woken(3.max(cores + 1)).is_none_or(|woken| woken == [2, 1, 0]),
+            "{:?}",
+            woken(3.max(cores + 1))
+        );
     }
 }

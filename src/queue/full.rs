@@ -49,6 +49,9 @@ use crate::waiting::wait_graph::Wait;
 /// The longest nap of a producer, after which it looks.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
 
+/// The same for a worker that lends its place.
+const LONGEST_NAP_INSIDE: Duration = Duration::from_millis(10);
+
 /// How many naps follow each other at most.
 const NAPS: u32 = 4;
 
@@ -232,26 +235,27 @@ impl<J: Send + 'static> CoreRef<J> {
     pub(crate) fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         // With fewer runners than are of use, others may be waiting for jobs already.
         let served = self.runners.load().active() >= self.size().useful;
-        if served { self.nap_worth(Duration::ZERO, deadline) } else { None }
+        if served { self.nap_worth(Duration::ZERO, LONGEST_NAP, deadline) } else { None }
     }
 
     /// The same for a worker that lends its place: a runner is active, or about to be. To lend a place costs as much as
     /// some jobs of a few microseconds.
     fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
-        self.nap_worth(Duration::from_micros(50), deadline)
+        let longest = self.pace.time_for(self.much()).clamp(LONGEST_NAP, LONGEST_NAP_INSIDE);
+        self.nap_worth(Duration::from_micros(50), longest, deadline)
     }
 
     /// When a nap is to end, if the jobs that leave much room take `worth` together. There is none in a queue of one
     /// place, nor where the jobs take so little time that their number says nothing, or so much that not two of them end
     /// meanwhile.
-    fn nap_worth(&self, worth: Duration, deadline: Option<Instant>) -> Option<Instant> {
+    fn nap_worth(&self, worth: Duration, longest: Duration, deadline: Option<Instant>) -> Option<Instant> {
         let much = self.much();
         let (some, all) = (self.pace.time_for(2), self.pace.time_for(much));
-        if much < 2 || !self.is_coarse() || all < worth || some > LONGEST_NAP {
+        if much < 2 || !self.is_coarse() || all < worth || some > longest {
             return None;
         }
         // Under a checker, where no time passes, the nap is over at once.
-        let end = Instant::now() + if MODEL { Duration::ZERO } else { LONGEST_NAP };
+        let end = Instant::now() + if MODEL { Duration::ZERO } else { longest };
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 

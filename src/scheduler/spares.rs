@@ -34,8 +34,17 @@ pub(super) struct Spare {
     pub(super) role: AtomicU32,
     /// The number of the worker that it stands in for.
     pub(super) slot: AtomicUsize,
-    /// The spare that it has called, while it waits itself.
-    pub(super) standin: Mutex<Option<usize>>,
+    /// While it waits itself: whether it does, and the spare that it has called.
+    pub(super) wait: Mutex<SpareWait>,
+}
+
+/// The wait of a spare.
+#[derive(Default)]
+pub(super) struct SpareWait {
+    /// Whether it waits, so that it is not to be recalled: nobody would be active in the place.
+    pub(super) waits: bool,
+    /// The spare that it has called.
+    pub(super) standin: Option<usize>,
 }
 
 /// The spares of a pool. Their peers' numbers follow those of the workers.

@@ -249,8 +249,8 @@ fn write_stage(pool: &Pool, shared: &Arc<Shared>) -> Result<Queue<Piece>, Failur
             Piece::Chunks { document, places, vectors } => {
                 let file =
                     *document.number.get_or_init(|| update.add_file(document.file.clone(), document.replaced));
-                let written = filch::blocking(|| update.add_chunks(file, &places, &vectors));
-                if let Err(failure) = written {
+                // Into buffers and the system's cache: no time to lend a worker.
+                if let Err(failure) = update.add_chunks(file, &places, &vectors) {
                     shared.fail(failure);
                 }
             }

@@ -118,6 +118,8 @@ pub(crate) struct Worker {
     blocked: Cell<bool>,
     /// Whether a spare has this worker's place for the length of that call.
     place_lent: Cell<bool>,
+    /// The spare that this thread has relieved last, if it has not looked for it since.
+    last_standin: Cell<Option<usize>>,
     /// The isolated call that this thread is in, if any. It restricts which jobs may run on top.
     isolation: Cell<Option<Isolation>>,
     /// What its forks' latches say about their owner: this worker's `index`, and whether `isolation` is set.
@@ -169,6 +171,7 @@ impl Worker {
             at_rest,
             blocked: Cell::new(false),
             place_lent: Cell::new(false),
+            last_standin: Cell::new(None),
             isolation: Cell::new(None),
             as_owner: Cell::new(owner),
             nested: RefCell::default(),

@@ -47,8 +47,21 @@ pub(super) fn stand_by(start: WorkerStart) {
                 worker.note_work();
                 registry.hooks.call(|hooks| &hooks.on_start, slot);
             }
-            worker.stand_in(&|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);
-            spare.role.swap(RESTING, SPARE_REST.get());
+            worker.stand_in(true, &|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);
+            loop {
+                let rests = spare.role.compare_exchange(RELIEVED, RESTING, SPARE_REST.get(), SPARE_LOOK.get());
+                if rests.is_ok() {
+                    registry.sleep.note_left();
+                    break;
+                }
+                if registry.sleep.snapshot().ended() {
+                    // Nobody relieves it any more.
+                    spare.role.swap(RESTING, SPARE_REST.get());
+                    break;
+                }
+                // Recalled on the way to its rest.
+                worker.stand_in(false, &|| spare.role.load(SPARE_LOOK.get()) == RELIEVED);
+            }
             registry.rests(number);
             since = Instant::now();
         }
@@ -98,14 +111,16 @@ impl Until for UntilRelieved<'_> {
 }
 
 impl Worker {
-    /// Stands in for a worker: runs the main loop from the moment at which this spare was woken, until it is
-    /// `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector. But what a job of
+    /// Stands in for a worker: runs the main loop, if it is `woken` from the moment at which this spare was woken, until
+    /// it is `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector. But what a job of
     /// an isolated call has left it runs itself: in the injector that might come after jobs that are blocked on what
     /// the call's caller holds.
-    fn stand_in(&self, relieved: &dyn Fn() -> bool) {
-        let _ = self.registry.sleep.get_up(self.index, false);
+    fn stand_in(&self, woken: bool, relieved: &dyn Fn() -> bool) {
+        if woken {
+            let _ = self.registry.sleep.get_up(self.index, false);
+        }
         let until = UntilRelieved(relieved);
-        let mut next = self.next_from(&until, Help::Any, true);
+        let mut next = self.next_from(&until, Help::Any, woken);
         while let Next::Job(job) = next {
             self.run_in_row(job);
             next = self.next(&until, Help::Any);

@@ -68,7 +68,7 @@ use super::{Worker, WorkerStart, with_current};
 use crate::jobs::job::Job;
 use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
-use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare};
+use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, SpareWait, TAKEN};
 use crate::scheduler::thread::{Trace, spawn_thread};
 use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT, SPARES_MADE};
 use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, defect, lock};
@@ -81,6 +81,8 @@ pub(crate) struct Standin {
     number: usize,
     /// The spare that called it, if it was one.
     caller: Option<usize>,
+    /// Whether it was recalled in the midst of a job.
+    pub(super) recalled: bool,
 }
 
 /// What a call for a spare brought.
@@ -104,22 +106,35 @@ impl Call {
 impl Registry {
     /// Calls a spare that stands in for the worker `slot`. The caller, number `caller`, is about to wait in that
     /// worker's place: it is the worker, or a spare of the worker. `searching`: whether it counts as searching. It
-    /// does not any more if a spare was called. `anyway`: calls one even for a spare that was relieved.
-    pub(crate) fn call_spare(this: &Shared, caller: usize, slot: usize, searching: bool, anyway: bool) -> Call {
+    /// does not any more if a spare was called, but not if one was recalled. `anyway`: calls one even for a spare that
+    /// was relieved. `last`: the spare that it has relieved last.
+    pub(crate) fn call_spare(
+        this: &Shared,
+        caller: usize,
+        slot: usize,
+        searching: bool,
+        anyway: bool,
+        last: Option<usize>,
+    ) -> Call {
         let caller = caller.checked_sub(this.spares.first);
         // Until the call is complete: who relieves the caller meanwhile finds the spare that it called.
-        let mut below = caller.map(|caller| lock(&this.spares.spare(caller).standin));
+        let mut wait = caller.map(|caller| lock(&this.spares.spare(caller).wait));
         let relieved = |caller: usize| this.spares.spare(caller).role.load(SPARE_LOOK.get()) == RELIEVED;
         if !anyway && caller.is_some_and(relieved) {
+            if let Some(wait) = &mut wait {
+                wait.waits = true;
+            }
             return Call::Relieved;
         }
-        let Some(number) = Registry::engage(this, slot, true) else { return Call::Refused };
+        let last = last.filter(|&last| this.recall(last, slot));
+        let recalled = last.is_some();
+        let Some(number) = last.or_else(|| Registry::engage(this, slot, true)) else { return Call::Refused };
         let index = this.spares.first + number;
-        let state = this.let_stand_in(number, searching);
-        if let Some(below) = &mut below {
-            **below = Some(number);
+        let state = if recalled { this.sleep.snapshot() } else { this.let_stand_in(number, searching) };
+        if let Some(wait) = &mut wait {
+            **wait = SpareWait { waits: true, standin: Some(number) };
         }
-        drop(below);
+        drop(wait);
         let left = this.has_work_for(slot) || this.others_have_jobs(index, state.idle());
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
@@ -128,7 +143,21 @@ impl Registry {
                 this.sleep.nudge(index);
             }
         }
-        Call::Standin(Standin { number, caller })
+        Call::Standin(Standin { number, caller, recalled })
+    }
+
+    /// Takes back that the spare `number` was relieved, if it stands in for the worker `slot` and is still in its last
+    /// job. A spare that waits is not recalled: nobody would be active in the place.
+    fn recall(&self, number: usize, slot: usize) -> bool {
+        let spare = self.spares.spare(number);
+        let wait = lock(&spare.wait);
+        let recalled = !wait.waits
+            && spare.slot.load(SPARE_SLOT.get()) == slot
+            && spare.role.compare_exchange(RELIEVED, TAKEN, SPARE_CALL.get(), SPARE_LOOK.get()).is_ok();
+        if recalled {
+            self.sleep.note_left();
+        }
+        recalled
     }
 
     /// Gives a job to one worker. If that worker is a lent thread that was returned, gives the job to a spare in its
@@ -153,6 +182,7 @@ impl Registry {
             // after jobs that are blocked on what the waiter holds.
             with_current(|worker| while worker.is_some_and(Worker::run_own) {});
             // The errand itself relieves the spare: there is no wait whose end would do that.
+            shared.sleep.note_leaving();
             shared.spares.spare(number).role.swap(RELIEVED, SPARE_RELIEVE.get());
             if let Err(payload) = result {
                 unwind::resume(payload);
@@ -183,19 +213,30 @@ impl Registry {
     }
 
     /// Relieves a spare: the wait that it was called for is over. If that spare waits itself, relieves the spare that
-    /// it has called instead, and so on: the worker that is back has its place alone.
-    pub(crate) fn relieve(&self, standin: Standin) {
+    /// it has called instead, and so on: the worker that is back has its place alone. Returns the number of the spare
+    /// that was called.
+    pub(crate) fn relieve(&self, standin: Standin) -> Option<usize> {
         if self.forked() {
             // The spare is the parent's, and a thread of the parent may have held a lock of its at the fork.
-            return;
+            return None;
         }
-        let Standin { number, caller } = standin;
-        let taken = caller.map(|caller| lock(&self.spares.spare(caller).standin).take());
+        let Standin { number, caller, .. } = standin;
+        let taken = caller.map(|caller| std::mem::take(&mut *lock(&self.spares.spare(caller).wait)).standin);
         if taken == Some(None) {
             // The caller was relieved during its wait, and its spare with it. That spare may serve another by now.
-            return;
+            return None;
         }
         self.relieve_number(number);
+        Some(number)
+    }
+
+    /// Notes that `caller`, a spare, waits no longer. It had called none, because it was relieved.
+    pub(crate) fn wait_is_over(&self, caller: usize) {
+        if let Some(caller) = caller.checked_sub(self.spares.first)
+            && !self.forked()
+        {
+            lock(&self.spares.spare(caller).wait).waits = false;
+        }
     }
 
     fn relieve_number(&self, number: usize) {
@@ -206,19 +247,20 @@ impl Registry {
             self.sleep.end_search(|state| self.has_work() || self.others_have_jobs(index, state.idle() + 1));
             self.rests(number);
         } else {
-            let standin = &self.spares.spare(number).standin;
+            let wait = &self.spares.spare(number).wait;
             // In one step, as the spare sees it. From the exchange on, the spare may rest and be called by another, and
             // what it then calls is not to be relieved here.
             let below = {
-                let mut below = lock(standin);
+                let mut below = lock(wait);
+                self.sleep.note_leaving();
                 role.swap(RELIEVED, SPARE_RELIEVE.get());
                 if defect("relief_in_two_steps") {
                     drop(below);
                     self.sleep.nudge(index);
                     (0..1000).for_each(|_| crate::sync::yield_now());
-                    below = lock(standin);
+                    below = lock(wait);
                 }
-                if defect("standins_left") { None } else { below.take() }
+                if defect("standins_left") { None } else { below.standin.take() }
             };
             self.sleep.nudge(index);
             if let Some(below) = below {
@@ -264,7 +306,7 @@ impl Registry {
                 let name = format!("{}-spare-{number}", spares.name);
                 let peer = CachePadded::new(Peer::new(&parts, name, false));
                 let (role, slot) = (AtomicU32::new(RESTING), AtomicUsize::new(0));
-                let spare = Spare { peer, role, slot, standin: Mutex::default() };
+                let spare = Spare { peer, role, slot, wait: Mutex::default() };
                 this.sleep.add_spare(spares.first + number, parts.parker.unparker());
                 let set = spares.all[number].set(Box::new(spare));
                 debug_assert!(set.is_ok(), "made once, with the lock");

@@ -112,11 +112,16 @@ impl Worker {
                 Call::Relieved => None,
                 Call::Refused => return false,
             };
-            let asleep = self.sleep_in_job(until, standin.is_some());
-            self.waits.related.note_over();
-            if let Some(standin) = standin {
-                self.registry.relieve(standin);
+            let leaving = standin.is_none() && self.is_relieved();
+            if leaving {
+                self.registry.sleep.note_left();
             }
+            let asleep = self.sleep_in_job(until, standin.is_some());
+            if leaving {
+                self.registry.sleep.note_leaving();
+            }
+            self.waits.related.note_over();
+            self.end_lending(standin);
             match asleep {
                 Asleep::Done => return true,
                 Asleep::Left(job) => self.run_on_top(job),
@@ -125,17 +130,27 @@ impl Worker {
         }
     }
 
-    /// Calls a spare, unless one has this worker's place already.
+    /// Calls a spare, unless one has this worker's place already. The one that was relieved last, if it is still there.
     fn call_spare(&self, searching: bool, anyway: bool) -> Call {
         let call = if self.place_lent.get() {
             Call::Relieved
         } else {
-            Registry::call_spare(&self.registry, self.index, self.number.get(), searching, anyway)
+            let (slot, last) = (self.number.get(), self.last_standin.take());
+            Registry::call_spare(&self.registry, self.index, slot, searching, anyway, last)
         };
-        if !matches!(call, Call::Standin(_)) {
+        if !matches!(&call, Call::Standin(standin) if !standin.recalled) {
             self.stop_searching(searching);
         }
         call
+    }
+
+    /// Ends what [`call_spare`](Self::call_spare) has begun.
+    fn end_lending(&self, standin: Option<Standin>) {
+        match standin {
+            Some(standin) => self.last_standin.set(self.registry.relieve(standin)),
+            None if !self.place_lent.get() => self.registry.wait_is_over(self.index),
+            None => {}
+        }
     }
 
     /// Sleeps until `until` is done, while another thread has this worker's place: a spare of its own, if it
@@ -172,9 +187,7 @@ impl Worker {
             fn drop(&mut self) {
                 self.0.blocked.set(false);
                 self.0.place_lent.set(false);
-                if let Some(standin) = self.1.take() {
-                    self.0.registry.relieve(standin);
-                }
+                self.0.end_lending(self.1.take());
             }
         }
         if self.blocked.get() || !self.may_lend_place() {

@@ -70,6 +70,8 @@ sites! {
     SLEEP_WATCH_FENCE = SeqCst;
     /// The number of outside threads that wait awake. Relaxed: an estimate, on which nothing relies.
     GUESTS = Relaxed;
+    /// The number of relieved spares that still run a job. Relaxed: an estimate, on which nothing relies.
+    LEAVING = Relaxed;
     /// Whether only one thread of the process can run at once. Relaxed: it decides nothing but whether a thread spins.
     SINGLE_CORE = Relaxed;
     /// The core that a worker is bound to. Relaxed: a hint.

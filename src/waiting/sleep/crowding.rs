@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Sleep;
 use crate::sync::MODEL;
-use crate::sync::site::GUESTS;
+use crate::sync::site::{GUESTS, LEAVING};
 use crate::system::process;
 use crate::system::spin::Spin;
 
@@ -108,9 +108,24 @@ impl Sleep {
         self.workers.saturating_sub(self.word.peek().asleep())
     }
 
-    /// Returns how many workers have something to do. A worker whose place a spare has counts if the spare has
-    /// something to do.
+    /// Returns how many threads of the pool have something to do. A worker whose place a spare has counts if the spare
+    /// has something to do, and a spare that was relieved counts until it has left.
     pub(crate) fn busy(&self) -> usize {
-        self.workers.saturating_sub(self.word.peek().idle())
+        let leaving = if MODEL { 0 } else { self.leaving.load(LEAVING.get()) };
+        self.workers.saturating_sub(self.word.peek().idle()) + leaving
+    }
+
+    /// Notes that a spare was relieved, and ends its job beside the worker that is back.
+    pub(crate) fn note_leaving(&self) {
+        if !MODEL {
+            self.leaving.fetch_add(1, LEAVING.get());
+        }
+    }
+
+    /// Notes that a spare that was relieved has ended its job, or sleeps in it.
+    pub(crate) fn note_left(&self) {
+        if !MODEL {
+            self.leaving.fetch_sub(1, LEAVING.get());
+        }
     }
 }

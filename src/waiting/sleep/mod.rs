@@ -47,6 +47,8 @@ pub(crate) struct Sleep {
     machine: Option<StdArc<affinity::Snapshot>>,
     /// How many outside threads wait awake for an answer.
     outside_spinners: CachePadded<AtomicUsize>,
+    /// How many spares run their last job beside the worker that is back in its place.
+    leaving: CachePadded<AtomicUsize>,
     /// Held by the thread that decides whether a closed pool is at its end.
     ending: Mutex<()>,
 }
@@ -79,6 +81,7 @@ impl Sleep {
             cap: (workers / 2).max(1),
             // Under a checker a spin takes no time.
             outside_spinners: CachePadded::new(AtomicUsize::new(0)),
+            leaving: CachePadded::new(AtomicUsize::new(0)),
             machine: if MODEL { None } else { Some(affinity::snapshot()) },
             ending: Mutex::new(()),
         }

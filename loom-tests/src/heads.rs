@@ -41,6 +41,7 @@ const PLAN: &[(&str, usize, usize)] = &[
     ("lent_lets_go", 2, 3),
     ("pool_lets_go", 3, 2),
     ("spare_relieved", 2, 3),
+    ("spare_recalled", 2, 3),
     ("spare_runs", 3, 2),
     ("spare_again", 2, 3),
     ("spare_shutdown", 3, 2),

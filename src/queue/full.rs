@@ -23,8 +23,9 @@
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
 //! runners changes the same word. So its change comes before that look, or it sees the flag. The exception is a *nap*:
 //! where the jobs take long enough, a producer first sleeps until much of the queue is free, with the hint `PATIENT` in
-//! the head, and looks each half a millisecond. It does all this once jobs do not go on, or after four naps. For each
-//! pop that sees `BLOCKED` wakes a producer, which would come back for each single slot, on a core that a runner needs.
+//! the head, and looks each half a millisecond (a worker that lends its place after up to ten). It does all this once jobs
+//! do not go on, or after four naps. For each pop that sees `BLOCKED` wakes a producer, which would come back for each
+//! single slot, on a core that a runner needs.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
 //! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
@@ -48,8 +49,7 @@ use crate::waiting::wait_graph::Wait;
 
 /// The longest nap of a producer, after which it looks.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
-
-/// The same for a worker that lends its place.
+/// The longest nap of a worker that lends its place, where jobs take long.
 const LONGEST_NAP_INSIDE: Duration = Duration::from_millis(10);
 
 /// How many naps follow each other at most.
@@ -238,8 +238,7 @@ impl<J: Send + 'static> CoreRef<J> {
         if served { self.nap_worth(Duration::ZERO, LONGEST_NAP, deadline) } else { None }
     }
 
-    /// The same for a worker that lends its place: a runner is active, or about to be. To lend a place costs as much as
-    /// some jobs of a few microseconds.
+    /// The same for a worker that lends its place, which costs as much as some jobs of a few microseconds.
     fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
         let longest = self.pace.time_for(self.much()).clamp(LONGEST_NAP, LONGEST_NAP_INSIDE);
         self.nap_worth(Duration::from_micros(50), longest, deadline)

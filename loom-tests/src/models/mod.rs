@@ -110,6 +110,7 @@ models! {
     whole("lent_lets_go", 2, 3, lent::lets_go);
     part("pool_lets_go", 3, 2, pool::lets_go);
     whole("spare_relieved", 2, 5, spares::relieved);
+    whole("spare_recalled", 2, 4, spares::recalled);
     whole("spare_runs", 3, 2, spares::runs);
     part("spare_again", 2, 3, spares::again);
     part("spare_shutdown", 3, 2, spares::shutdown);

@@ -162,6 +162,80 @@ pub(super) fn back() {
     pool.shutdown().expect("a shutdown from outside");
 }
 
+/// A job waits again and again for what others do, so that its worker finds the spare that it has just relieved in its
+/// last job, waiting in that job, or on its way to rest. Somebody is always active in the place.
+pub(super) fn recall() {
+    const WAITS: usize = 4;
+    let pool = Arc::new(Pool::builder().workers(1).spares(WAITS + 1).build().expect("a pool"));
+    let shared = Arc::clone(&pool);
+    let job = pool.spawn(move || {
+        let end = Arc::new(CountLatch::new(1));
+        for _ in 0..WAITS {
+            let step = Arc::new(CountLatch::new(1));
+            let (told, waits, gate) = (Arc::clone(&step), below(2) == 0, Arc::clone(&end));
+            let run = move || {
+                told.count_down();
+                if waits {
+                    gate.wait();
+                }
+            };
+            shared.execute(run).expect("an open pool");
+            step.wait();
+        }
+        end.count_down();
+    });
+    job.join().expect("a result");
+    // The job may still have a handle of the pool for a moment.
+    while Arc::strong_count(&pool) > 1 {
+        thread::yield_now();
+    }
+    Arc::into_inner(pool).expect("the last handle").shutdown().expect("a shutdown from outside");
+}
+
+/// A worker comes back from a wait while its spare ends a job, rests, and is called by another worker, in whose place it
+/// waits in turn. The first worker then blocks without a word, so the spare of the spare must be active.
+pub(super) fn relief() {
+    let pool = Pool::builder().workers(2).spares(4).build().expect("a pool");
+    let [opened, passed, ended] = [(); 3].map(|()| Arc::new(CountLatch::new(1)));
+    let begun = Arc::new(CountLatch::new(2));
+    let (send, receive) = shuttle::sync::mpsc::channel();
+    let (release, hold) = shuttle::sync::mpsc::channel();
+    let told = Arc::clone(&begun);
+    // Occupies the other worker until the spare has begun.
+    let held = pool.spawn(move || {
+        told.count_down();
+        hold.recv().expect("a sender");
+    });
+    let (gate, told) = (Arc::clone(&opened), Arc::clone(&begun));
+    let first = pool.spawn(move || {
+        told.count_down();
+        gate.wait();
+        receive.recv().expect("a sender");
+    });
+    begun.wait();
+    let gate = Arc::clone(&opened);
+    let opener = pool.spawn(move || gate.count_down());
+    opened.wait();
+    release.send(()).expect("a receiver");
+    let gate = Arc::clone(&passed);
+    let second = pool.spawn(move || gate.wait());
+    let (gate, pass) = (Arc::clone(&ended), Arc::clone(&passed));
+    let third = pool.spawn(move || {
+        gate.wait();
+        pass.count_down();
+    });
+    // Long enough for a relief in two steps to end: longer than the pause between them.
+    (0..2000).for_each(|_| thread::yield_now());
+    let fourth = pool.spawn(move || {
+        ended.count_down();
+        send.send(()).expect("a receiver");
+    });
+    for job in [held, first, opener, second, third, fourth] {
+        job.join().expect("a result");
+    }
+    pool.shutdown().expect("a shutdown from outside");
+}
+
 /// Jobs that block until they meet, some that receive and some that send, on one or two workers with a spare for each
 /// of them. Whichever thread is chosen to run, all of them meet.
 pub(super) fn meeting() {

@@ -26,6 +26,7 @@ mod run;
 mod search_related;
 mod share;
 mod soft_pinning;
+mod spare_supply;
 mod spare_thread;
 pub(super) mod standin;
 mod steal_backoff;

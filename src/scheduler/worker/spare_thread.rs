@@ -54,7 +54,7 @@ pub(super) fn stand_by(start: WorkerStart) {
                     registry.sleep.note_left();
                     break;
                 }
-                if registry.sleep.snapshot().ended() {
+                if registry.sleep.snapshot().ended() || defect("recall_unheard") {
                     // Nobody relieves it any more.
                     spare.role.swap(RESTING, SPARE_REST.get());
                     break;

@@ -11,7 +11,7 @@
 //! | `RESTING` | no worker needs it; its thread sleeps | – | `CALLED` by the waiter |
 //! | `CALLED` | it stands in; its thread sleeps | asleep; entered | `TAKEN` by its thread; `RESTING` by the waiter |
 //! | `TAKEN` | its thread runs the main loop | what its thread does now; entered | `RELIEVED` by the waiter |
-//! | `RELIEVED` | the wait is over; the spare rests after its current job | as `TAKEN` | `RESTING` by its thread |
+//! | `RELIEVED` | the wait is over; the spare rests after its current job | as `TAKEN` | `RESTING` by its thread; `TAKEN` by the waiter |
 //!
 //! *Entered*: as an outside thread that is about to submit. The *waiter* is the worker whose place the spare has: it
 //! calls the spare before its wait and relieves it afterwards. A spare that was called to run one job, in
@@ -56,23 +56,32 @@
 //! A spare that was relieved and waits again calls none: the worker is back in its place. It only looks, once a
 //! millisecond, whether work waits while some worker runs none but its own jobs.
 //!
+//! # The recall
+//!
+//! A job that waits again and again, as one does that fills a queue, often finds the spare that it has just relieved in
+//! its last job. It *recalls* that spare, and so does without another thread on the same core. The place is then as if the
+//! first wait had gone on. Both sides change the role by one exchange:
+//!
+//! * The waiter is first, `RELIEVED` to `TAKEN`. The spare goes on with its main loop, which it may have left already:
+//!   it then finds that it cannot rest, and enters the loop once more.
+//! * The thread is first, `RELIEVED` to `RESTING`. The waiter calls a spare.
+//!
+//! A spare that waits in its last job is not recalled, because it has called no spare, and nobody would be active in the
+//! place. It notes the wait under the lock under which the waiter asks (models `recall`; its canaries
+//! `waiting_spare_recalled` and `recall_unheard`). A spare that was recalled is awake, so no look for work is due.
+//!
 //! # The end of a pool
 //!
 //! From the call until it rests, a spare counts as entered. So a closed pool does not end before the spare rests. The
 //! threads of spares leave when the pool has ended, or after 10 s without a call.
 
-use crossbeam_utils::CachePadded;
-
-use super::spare_thread::stand_by;
-use super::{Worker, WorkerStart, with_current};
+use super::{Worker, with_current};
 use crate::jobs::job::Job;
-use crate::scheduler::peer::{Peer, WorkerParts};
 use crate::scheduler::registry::{Registry, Shared};
-use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, Spare, SpareWait, TAKEN};
-use crate::scheduler::thread::{Trace, spawn_thread};
-use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT, SPARES_MADE};
-use crate::sync::{Arc, AtomicU32, AtomicUsize, Mutex, defect, lock};
-use crate::system::{loader_lock, unwind};
+use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, SpareWait, TAKEN};
+use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT};
+use crate::sync::{Arc, defect, lock};
+use crate::system::unwind;
 use crate::waiting::sleep::Snapshot;
 
 /// A spare that stands in for a worker.
@@ -151,7 +160,7 @@ impl Registry {
     fn recall(&self, number: usize, slot: usize) -> bool {
         let spare = self.spares.spare(number);
         let wait = lock(&spare.wait);
-        let recalled = !wait.waits
+        let recalled = (!wait.waits || defect("waiting_spare_recalled"))
             && spare.slot.load(SPARE_SLOT.get()) == slot
             && spare.role.compare_exchange(RELIEVED, TAKEN, SPARE_CALL.get(), SPARE_LOOK.get()).is_ok();
         if recalled {
@@ -267,90 +276,6 @@ impl Registry {
                 self.relieve_number(below);
             }
         }
-    }
-
-    /// Takes a resting spare, or starts one, for a call on behalf of the worker `slot`. Returns its number. Only a call for
-    /// a wait is counted in the pool's statistics.
-    fn engage(this: &Shared, slot: usize, is_wait: bool) -> Option<usize> {
-        // Under the loader's lock the spare's thread could not start.
-        if this.forked() || loader_lock::is_held() {
-            return None;
-        }
-        let number = Registry::take_spare(this, is_wait)?;
-        // The spare counts as entered from here on, so that the pool does not end while the spare is in no list.
-        // `rests` ends that.
-        std::mem::forget(this.hold());
-        let spare = this.spares.spare(number);
-        spare.slot.store(slot, SPARE_SLOT.get());
-        Some(number)
-    }
-
-    /// Takes a spare off the list of those that rest, or makes one and starts its thread. Counts calls
-    /// and refusals of waits.
-    fn take_spare(this: &Shared, is_wait: bool) -> Option<usize> {
-        let spares = &this.spares;
-        let mut threads = lock(&spares.threads);
-        if let Some(number) = threads.resting.pop() {
-            threads.called += u64::from(is_wait);
-            return Some(number);
-        }
-        let (number, parts) = match threads.vacant.pop() {
-            Some(vacant) => vacant,
-            None => {
-                let number = spares.made();
-                if number == spares.all.len() {
-                    threads.refused += u64::from(is_wait);
-                    return None;
-                }
-                let parts = WorkerParts::new(this.may_use_heavy);
-                let name = format!("{}-spare-{number}", spares.name);
-                let peer = CachePadded::new(Peer::new(&parts, name, false));
-                let (role, slot) = (AtomicU32::new(RESTING), AtomicUsize::new(0));
-                let spare = Spare { peer, role, slot, wait: Mutex::default() };
-                this.sleep.add_spare(spares.first + number, parts.parker.unparker());
-                let set = spares.all[number].set(Box::new(spare));
-                debug_assert!(set.is_ok(), "made once, with the lock");
-                spares.made.store(number + 1, SPARES_MADE.get());
-                (number, parts)
-            }
-        };
-        let shared = Arc::clone(this);
-        let name = spares.spare(number).peer.name.clone();
-        // The parts go through a shared slot, so that this thread gets them back if the new thread does not start.
-        let start =
-            Arc::new(Mutex::new(Some(WorkerStart { index: spares.first + number, registry: shared, parts })));
-        let taken = Arc::clone(&start);
-        let started = spawn_thread(name, spares.stack_size, move || {
-            let start = lock(&taken).take();
-            drop(taken);
-            if let Some(start) = start {
-                stand_by(start);
-            }
-        });
-        match started {
-            Ok(started) => {
-                this.spare_stays();
-                threads.called += u64::from(is_wait);
-                // The handles of threads that have ended are not needed any more.
-                let runs = |trace: &Trace| trace.gone.count() > 0;
-                threads.handles.retain(|(_, trace)| trace.as_ref().is_none_or(runs));
-                threads.handles.push(started);
-                Some(number)
-            }
-            Err(_) => {
-                threads.refused += u64::from(is_wait);
-                if let Some(WorkerStart { parts, .. }) = lock(&start).take() {
-                    threads.vacant.push((number, parts));
-                }
-                None
-            }
-        }
-    }
-
-    /// Puts a spare whose role is `RESTING` on the list of those that may be called.
-    pub(super) fn rests(&self, number: usize) {
-        lock(&self.spares.threads).resting.push(number);
-        self.end_hold();
     }
 
     /// Whether some queue holds a job that the worker `slot` may run.

@@ -65,22 +65,50 @@ fn scan(index: &Index, query: &[f32], top: usize, range: Range<usize>) -> Vec<Ne
         }
         return left;
     }
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has both.
+        return unsafe { leaf_avx2(index, query, top, range) };
+    }
+    leaf(index, query, top, range)
+}
+
+/// [`leaf`] for processors with wider registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn leaf_avx2(index: &Index, query: &[f32], top: usize, range: Range<usize>) -> Vec<Near> {
+    leaf(index, query, top, range)
+}
+
+/// Compares the query with each vector of the range.
+#[inline(always)]
+fn leaf(index: &Index, query: &[f32], top: usize, range: Range<usize>) -> Vec<Near> {
     // The worst of the best lies on top.
-    let mut best = BinaryHeap::with_capacity(top.min(RANGE) + 1);
+    let mut best: BinaryHeap<Reverse<Near>> = BinaryHeap::with_capacity(top.min(RANGE) + 1);
+    let mut least = f32::NEG_INFINITY;
     for chunk in range {
         let vector = index.vector(index.chunk(chunk).vector);
-        let near = Near { score: dot(query, vector), chunk };
+        let score = dot(query, vector);
+        // Most are no better than the worst of the best. One that is as good may still come first in the index.
+        if score < least {
+            continue;
+        }
+        let near = Near { score, chunk };
+        if best.len() == top && best.peek().is_some_and(|worst| near > worst.0) {
+            best.pop();
+        }
         if best.len() < top {
             best.push(Reverse(near));
-        } else if best.peek().is_some_and(|worst| near > worst.0) {
-            best.pop();
-            best.push(Reverse(near));
+        }
+        if best.len() == top {
+            least = best.peek().map_or(least, |worst| worst.0.score);
         }
     }
     best.into_iter().map(|Reverse(near)| near).collect()
 }
 
-/// The dot product.
+/// The dot product. Inlined, so that the compiler uses the registers of the caller.
+#[inline(always)]
 fn dot(left: &[f32], right: &[f32]) -> f32 {
     // Independent sums, which the compiler keeps in vector registers; one sum would have to wait for itself.
     const LANES: usize = 16;

@@ -165,3 +165,24 @@ fn questions_find_their_answers() {
 
 /// Some fewer than were found when this was written, because the repository changes.
 const RECALL: u32 = 10;
+
+/// The model's file is mapped. A program that reads it behind its end would be killed without a word.
+#[cfg(unix)]
+#[test]
+fn a_model_that_becomes_shorter_is_told() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let folder = Folder::new();
+    small(&folder);
+    let mut child = common::spawn(&mut embed(&["vectors", "--model", text(&folder.join("m"))]));
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut answers = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    writeln!(input, "bark").expect("the program reads");
+    assert_eq!(answers.next().expect("an answer").expect("UTF-8"), "[0.0,1.0]");
+    fs::write(folder.join("m/model.safetensors"), "").expect("writable");
+    writeln!(input, "bark").expect("the program reads");
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{said}");
+    assert!(said.contains("became shorter while it was read"), "{said}");
+}

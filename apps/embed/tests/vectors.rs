@@ -24,7 +24,7 @@ fn each_line_has_its_vector_in_order() {
     assert_eq!(together.len(), 5000);
     for (number, vector) in together.iter().enumerate().step_by(997) {
         let alone = lines_of(&feed(&mut embed(&["vectors", "--workers", "1"]), words(number).as_bytes()));
-        assert_eq!(alone, [vector.clone()]);
+        assert_eq!(alone, std::slice::from_ref(vector));
         let length: f32 = vector.iter().map(|value| value * value).sum();
         assert!((length - 1.0).abs() < 1e-4, "{length}");
     }

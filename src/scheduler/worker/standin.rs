@@ -139,12 +139,14 @@ impl Registry {
         let recalled = last.is_some();
         let Some(number) = last.or_else(|| Registry::engage(this, slot, true)) else { return Call::Refused };
         let index = this.spares.first + number;
-        let state = if recalled { this.sleep.snapshot() } else { this.let_stand_in(number, searching) };
+        let state = (!recalled).then(|| this.let_stand_in(number, searching));
         if let Some(wait) = &mut wait {
             **wait = SpareWait { waits: true, standin: Some(number) };
         }
         drop(wait);
-        let left = this.has_work_for(slot) || this.others_have_jobs(index, state.idle());
+        // A spare that was recalled is awake, and looks before it sleeps.
+        let left =
+            state.is_some_and(|state| this.has_work_for(slot) || this.others_have_jobs(index, state.idle()));
         if left && !defect("spare_called_unlooked") {
             this.sleep.published();
             if !this.peers[slot].inbox.is_empty() {
@@ -165,6 +167,7 @@ impl Registry {
             && spare.role.compare_exchange(RELIEVED, TAKEN, SPARE_CALL.get(), SPARE_LOOK.get()).is_ok();
         if recalled {
             self.sleep.note_left();
+            lock(&self.spares.threads).called += 1;
         }
         recalled
     }

@@ -45,7 +45,7 @@ fn measure(pool: &Pool, vectors: usize, folder: &std::path::Path) -> Result<(), 
     // The first round brings the file into memory.
     for round in 0..=ROUNDS {
         let begun = Instant::now();
-        let sum = pool.install(|| read(&index, dimensions, 0..vectors));
+        let sum = pool.install(|| read(&index, 0..vectors));
         let read = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let best = nearest(pool, &index, &query, 10);
@@ -68,13 +68,10 @@ fn measure(pool: &Pool, vectors: usize, folder: &std::path::Path) -> Result<(), 
 }
 
 /// The sum of the vectors' bytes, eight at a time.
-fn read(index: &Index, dimensions: usize, range: Range<usize>) -> u64 {
+fn read(index: &Index, range: Range<usize>) -> u64 {
     if range.len() > 2048 {
         let middle = range.start + range.len() / 2;
-        let (left, right) = filch::join(
-            || read(index, dimensions, range.start..middle),
-            || read(index, dimensions, middle..range.end),
-        );
+        let (left, right) = filch::join(|| read(index, range.start..middle), || read(index, middle..range.end));
         return left.wrapping_add(right);
     }
     let mut sums = [0_u64; 8];

@@ -23,9 +23,8 @@
 //! the runners' word, and then looks once more before it sleeps. A thread that makes room or frees a place among the
 //! runners changes the same word. So its change comes before that look, or it sees the flag. The exception is a *nap*:
 //! where the jobs take long enough, a producer first sleeps until much of the queue is free, with the hint `PATIENT` in
-//! the head, and looks each half a millisecond (a worker that lends its place after up to ten). It does all this once jobs
-//! do not go on, or after four naps. For each pop that sees `BLOCKED` wakes a producer, which would come back for each
-//! single slot, on a core that a runner needs.
+//! the head, and looks each half a millisecond. It does all this once jobs do not go on, or after four naps. For each
+//! pop that sees `BLOCKED` wakes a producer, which would come back for each single slot, on a core that a runner needs.
 //!
 //! *Rejected*: to run a job of the cycle's queue inside the handler that waits. That breaks the order of a serial
 //! queue and its promise of one job at a time, meets locks that the handler holds, and nests without bound where
@@ -49,8 +48,6 @@ use crate::waiting::wait_graph::Wait;
 
 /// The longest nap of a producer, after which it looks.
 const LONGEST_NAP: Duration = Duration::from_micros(500);
-/// The longest nap of a worker that lends its place, where jobs take long.
-const LONGEST_NAP_INSIDE: Duration = Duration::from_millis(10);
 
 /// How many naps follow each other at most.
 const NAPS: u32 = 4;
@@ -235,26 +232,26 @@ impl<J: Send + 'static> CoreRef<J> {
     pub(crate) fn nap(&self, deadline: Option<Instant>) -> Option<Instant> {
         // With fewer runners than are of use, others may be waiting for jobs already.
         let served = self.runners.load().active() >= self.size().useful;
-        if served { self.nap_worth(Duration::ZERO, LONGEST_NAP, deadline) } else { None }
+        if served { self.nap_worth(Duration::ZERO, deadline) } else { None }
     }
 
-    /// The same for a worker that lends its place, which costs as much as some jobs of a few microseconds.
+    /// The same for a worker that lends its place: a runner is active, or about to be. To lend a place costs as much as
+    /// some jobs of a few microseconds.
     fn nap_inside(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let longest = self.pace.time_for(self.much()).clamp(LONGEST_NAP, LONGEST_NAP_INSIDE);
-        self.nap_worth(Duration::from_micros(50), longest, deadline)
+        self.nap_worth(Duration::from_micros(50), deadline)
     }
 
     /// When a nap is to end, if the jobs that leave much room take `worth` together. There is none in a queue of one
     /// place, nor where the jobs take so little time that their number says nothing, or so much that not two of them end
     /// meanwhile.
-    fn nap_worth(&self, worth: Duration, longest: Duration, deadline: Option<Instant>) -> Option<Instant> {
+    fn nap_worth(&self, worth: Duration, deadline: Option<Instant>) -> Option<Instant> {
         let much = self.much();
         let (some, all) = (self.pace.time_for(2), self.pace.time_for(much));
-        if much < 2 || !self.is_coarse() || all < worth || some > longest {
+        if much < 2 || !self.is_coarse() || all < worth || some > LONGEST_NAP {
             return None;
         }
         // Under a checker, where no time passes, the nap is over at once.
-        let end = Instant::now() + if MODEL { Duration::ZERO } else { longest };
+        let end = Instant::now() + if MODEL { Duration::ZERO } else { LONGEST_NAP };
         Some(deadline.map_or(end, |deadline| deadline.min(end)))
     }
 

@@ -34,15 +34,16 @@ pub(super) struct Spare {
     pub(super) role: AtomicU32,
     /// The number of the worker that it stands in for.
     pub(super) slot: AtomicUsize,
-    /// While it waits itself: whether it does, and the spare that it has called.
+    /// Its waits. Each change of its role to `RELIEVED` is made under this lock.
     pub(super) wait: Mutex<SpareWait>,
 }
 
-/// The wait of a spare.
+/// The waits of a spare in its current job.
 #[derive(Default)]
 pub(super) struct SpareWait {
-    /// Whether it waits, so that it is not to be recalled: nobody would be active in the place.
-    pub(super) waits: bool,
+    /// How many there are, one within the other. A spare that waits is not to be recalled, because nobody would be
+    /// active in the place.
+    pub(super) waits: u32,
     /// The spare that it has called.
     pub(super) standin: Option<usize>,
 }

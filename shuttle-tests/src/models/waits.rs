@@ -192,6 +192,101 @@ pub(super) fn recall() {
     Arc::into_inner(pool).expect("the last handle").shutdown().expect("a shutdown from outside");
 }
 
+/// Two spares have relieved each other, and then both begin a wait at the same time.
+pub(super) fn each_other() {
+    let pool = Pool::builder().workers(2).spares(4).build().expect("a pool");
+    let latch = || Arc::new(CountLatch::new(1));
+    let waits = |gate: &Arc<CountLatch>| {
+        let gate = Arc::clone(gate);
+        pool.spawn(move || gate.wait())
+    };
+    let join = |job: JoinHandle<()>| job.join().expect("a result");
+    // A job that holds its worker until the returned sender is dropped.
+    let hold = || {
+        let (release, held) = shuttle::sync::mpsc::channel::<()>();
+        let begun = latch();
+        let told = Arc::clone(&begun);
+        let job = pool.spawn(move || {
+            told.count_down();
+            let _ = held.recv();
+        });
+        begun.wait();
+        (release, job)
+    };
+    let (release, held) = hold();
+    // A spare waits, and relieves the second one.
+    let (first, second) = (latch(), latch());
+    let (beneath, above) = (waits(&first), waits(&second));
+    pool.execute(move || second.count_down()).expect("an open pool");
+    join(above);
+    first.count_down();
+    join(beneath);
+    idle();
+    // The second one is called in the place of the other worker, waits, and relieves the first one.
+    let (first, second, third) = (latch(), latch(), latch());
+    let beneath = waits(&first);
+    idle();
+    drop(release);
+    join(held);
+    let beside = waits(&second);
+    idle();
+    first.count_down();
+    join(beneath);
+    let (release, held) = hold();
+    let above = waits(&third);
+    idle();
+    third.count_down();
+    join(above);
+    drop(release);
+    join(held);
+    second.count_down();
+    join(beside);
+    idle();
+    // Both stand in, and wait.
+    let gates = [(); 4].map(|()| latch());
+    let jobs = [0, 1, 2, 3].map(|job| waits(&gates[job]));
+    idle();
+    gates.iter().for_each(|gate| gate.count_down());
+    jobs.into_iter().for_each(join);
+    pool.shutdown().expect("a shutdown from outside");
+}
+
+/// A worker comes back from a wait, and its spare is in a job that waits within a call of `blocking`, and then blocks in
+/// that call without a word. The worker's next wait is for a job that ends the call.
+pub(super) fn block_again() {
+    let pool = Arc::new(Pool::builder().workers(1).spares(3).build().expect("a pool"));
+    let (send, receive) = shuttle::sync::mpsc::channel();
+    let [begun, inner] = [(); 2].map(|()| Arc::new(CountLatch::new(1)));
+    let shared = Arc::clone(&pool);
+    let job = pool.spawn(move || {
+        let (told, gate) = (Arc::clone(&begun), Arc::clone(&inner));
+        let blocks = move || {
+            told.count_down();
+            filch::blocking(|| {
+                gate.wait();
+                receive.recv().expect("a sender");
+            });
+        };
+        shared.execute(blocks).expect("an open pool");
+        begun.wait();
+        inner.count_down();
+        idle();
+        let sent = Arc::new(CountLatch::new(1));
+        let told = Arc::clone(&sent);
+        let sends = move || {
+            send.send(()).expect("a receiver");
+            told.count_down();
+        };
+        shared.execute(sends).expect("an open pool");
+        sent.wait();
+    });
+    job.join().expect("a result");
+    while Arc::strong_count(&pool) > 1 {
+        thread::yield_now();
+    }
+    Arc::into_inner(pool).expect("the last handle").shutdown().expect("a shutdown from outside");
+}
+
 /// A worker comes back from a wait while its spare ends a job, rests, and is called by another worker, in whose place it
 /// waits in turn. The first worker then blocks without a word, so the spare of the spare must be active.
 pub(super) fn relief() {

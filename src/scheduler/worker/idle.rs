@@ -66,9 +66,11 @@ impl Worker {
     pub(crate) fn sleep_until(&self, signal: &Signal, deadline: Option<Instant>) {
         let until = UntilSignal { signal, deadline };
         self.expose_all();
-        while !until.done(&self.registry) {
-            self.park(deadline);
-        }
+        self.registry.as_waiting(self.index, || {
+            while !until.done(&self.registry) {
+                self.park(deadline);
+            }
+        });
     }
 
     /// Sleeps for `time`, but only until there is a job for this worker. Returns `false` if there is one: it then

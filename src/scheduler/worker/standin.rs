@@ -66,9 +66,11 @@
 //!   it then finds that it cannot rest, and enters the loop once more.
 //! * The thread is first, `RELIEVED` to `RESTING`. The waiter calls a spare.
 //!
-//! A spare that waits in its last job is not recalled, because it has called no spare, and nobody would be active in the
-//! place. It notes the wait under the lock under which the waiter asks (models `recall`; its canaries
-//! `waiting_spare_recalled` and `recall_unheard`). A spare that was recalled is awake, so no look for work is due.
+//! A spare that waits in its last job, or blocks in it, is not recalled: nobody would be active in the place. It notes
+//! each wait under the lock under which the waiter asks (models `recall`; its canaries `waiting_spare_recalled` and
+//! `recall_unheard`). The waiter only tries that lock: two spares may have relieved each other, and each would wait for the
+//! other's (model `each_other`). No look for work is due: the spare has announced a sleep and looked, or will look, as any
+//! worker in its main loop.
 //!
 //! # The end of a pool
 //!
@@ -79,8 +81,8 @@ use super::{Worker, with_current};
 use crate::jobs::job::Job;
 use crate::scheduler::registry::{Registry, Shared};
 use crate::scheduler::spares::{CALLED, RELIEVED, RESTING, SpareWait, TAKEN};
-use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RELIEVE, SPARE_SLOT};
-use crate::sync::{Arc, defect, lock};
+use crate::sync::site::{SPARE_CALL, SPARE_LOOK, SPARE_RECALL, SPARE_RELIEVE, SPARE_SLOT};
+use crate::sync::{Arc, defect, lock, try_lock};
 use crate::system::unwind;
 use crate::waiting::sleep::Snapshot;
 
@@ -116,7 +118,7 @@ impl Registry {
     /// Calls a spare that stands in for the worker `slot`. The caller, number `caller`, is about to wait in that
     /// worker's place: it is the worker, or a spare of the worker. `searching`: whether it counts as searching. It
     /// does not any more if a spare was called, but not if one was recalled. `anyway`: calls one even for a spare that
-    /// was relieved. `last`: the spare that it has relieved last.
+    /// was relieved. `last`: the spare that it has relieved last. `blocks`: it waits even if the call is refused.
     pub(crate) fn call_spare(
         this: &Shared,
         caller: usize,
@@ -124,24 +126,27 @@ impl Registry {
         searching: bool,
         anyway: bool,
         last: Option<usize>,
+        blocks: bool,
     ) -> Call {
         let caller = caller.checked_sub(this.spares.first);
         // Until the call is complete: who relieves the caller meanwhile finds the spare that it called.
         let mut wait = caller.map(|caller| lock(&this.spares.spare(caller).wait));
-        let relieved = |caller: usize| this.spares.spare(caller).role.load(SPARE_LOOK.get()) == RELIEVED;
-        if !anyway && caller.is_some_and(relieved) {
-            if let Some(wait) = &mut wait {
-                wait.waits = true;
-            }
+        let begins = |wait: &mut SpareWait| this.begin_wait(wait, caller);
+        if !anyway && this.leaves(caller) {
+            wait.as_deref_mut().map(begins);
             return Call::Relieved;
         }
         let last = last.filter(|&last| this.recall(last, slot));
         let recalled = last.is_some();
-        let Some(number) = last.or_else(|| Registry::engage(this, slot, true)) else { return Call::Refused };
+        let Some(number) = last.or_else(|| Registry::engage(this, slot, true)) else {
+            wait.as_deref_mut().filter(|_| blocks).map(begins);
+            return Call::Refused;
+        };
         let index = this.spares.first + number;
         let state = (!recalled).then(|| this.let_stand_in(number, searching));
-        if let Some(wait) = &mut wait {
-            **wait = SpareWait { waits: true, standin: Some(number) };
+        if let Some(wait) = wait.as_deref_mut() {
+            begins(wait);
+            wait.standin = Some(number);
         }
         drop(wait);
         // A spare that was recalled is awake, and looks before it sleeps.
@@ -158,18 +163,59 @@ impl Registry {
     }
 
     /// Takes back that the spare `number` was relieved, if it stands in for the worker `slot` and is still in its last
-    /// job. A spare that waits is not recalled: nobody would be active in the place.
+    /// job. Not one whose lock is held: it begins a wait, or is relieved. To wait for that lock could take for ever,
+    /// because two spares may recall each other.
     fn recall(&self, number: usize, slot: usize) -> bool {
+        if self.forked() {
+            return false;
+        }
         let spare = self.spares.spare(number);
-        let wait = lock(&spare.wait);
-        let recalled = (!wait.waits || defect("waiting_spare_recalled"))
+        let tried = if defect("recall_waits") { Some(lock(&spare.wait)) } else { try_lock(&spare.wait) };
+        let Some(wait) = tried else { return false };
+        let recalled = (wait.waits == 0 || defect("waiting_spare_recalled"))
             && spare.slot.load(SPARE_SLOT.get()) == slot
-            && spare.role.compare_exchange(RELIEVED, TAKEN, SPARE_CALL.get(), SPARE_LOOK.get()).is_ok();
+            && spare.role.compare_exchange(RELIEVED, TAKEN, SPARE_RECALL.get(), SPARE_LOOK.get()).is_ok();
+        drop(wait);
         if recalled {
             self.sleep.note_left();
             lock(&self.spares.threads).called += 1;
         }
         recalled
+    }
+
+    /// Notes a wait of the spare `caller`, whose lock the calling thread, its own, holds.
+    fn begin_wait(&self, wait: &mut SpareWait, caller: Option<usize>) {
+        if wait.waits == 0 && self.leaves(caller) {
+            self.sleep.note_left();
+        }
+        wait.waits += 1;
+    }
+
+    /// Ends what [`begin_wait`](Self::begin_wait) has begun.
+    fn end_wait(&self, wait: &mut SpareWait, caller: Option<usize>) {
+        wait.waits = if defect("inner_wait_ends_all") { 0 } else { wait.waits - 1 };
+        if wait.waits == 0 && self.leaves(caller) {
+            self.sleep.note_leaving();
+        }
+    }
+
+    /// Whether the spare `caller` was relieved.
+    fn leaves(&self, caller: Option<usize>) -> bool {
+        caller.is_some_and(|caller| self.spares.spare(caller).role.load(SPARE_LOOK.get()) == RELIEVED)
+    }
+
+    /// Calls `f`, in which the thread number `caller` sleeps without a spare in its place.
+    pub(super) fn as_waiting<R>(&self, caller: usize, f: impl FnOnce() -> R) -> R {
+        let Some(caller) = caller.checked_sub(self.spares.first).filter(|_| !self.forked()) else { return f() };
+        struct Over<'r>(&'r Registry, usize);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.end_wait(&mut lock(&self.0.spares.spare(self.1).wait), Some(self.1));
+            }
+        }
+        self.begin_wait(&mut lock(&self.spares.spare(caller).wait), Some(caller));
+        let _over = Over(self, caller);
+        f()
     }
 
     /// Gives a job to one worker. If that worker is a lent thread that was returned, gives the job to a spare in its
@@ -194,8 +240,11 @@ impl Registry {
             // after jobs that are blocked on what the waiter holds.
             with_current(|worker| while worker.is_some_and(Worker::run_own) {});
             // The errand itself relieves the spare: there is no wait whose end would do that.
+            let spare = shared.spares.spare(number);
+            let wait = lock(&spare.wait);
             shared.sleep.note_leaving();
-            shared.spares.spare(number).role.swap(RELIEVED, SPARE_RELIEVE.get());
+            spare.role.swap(RELIEVED, SPARE_RELIEVE.get());
+            drop(wait);
             if let Err(payload) = result {
                 unwind::resume(payload);
             }
@@ -233,7 +282,11 @@ impl Registry {
             return None;
         }
         let Standin { number, caller, .. } = standin;
-        let taken = caller.map(|caller| std::mem::take(&mut *lock(&self.spares.spare(caller).wait)).standin);
+        let taken = caller.map(|number| {
+            let wait = &mut *lock(&self.spares.spare(number).wait);
+            self.end_wait(wait, caller);
+            wait.standin.take()
+        });
         if taken == Some(None) {
             // The caller was relieved during its wait, and its spare with it. That spare may serve another by now.
             return None;
@@ -242,12 +295,11 @@ impl Registry {
         Some(number)
     }
 
-    /// Notes that `caller`, a spare, waits no longer. It had called none, because it was relieved.
+    /// Notes that `caller` waits no longer, if it is a spare. It had called none.
     pub(crate) fn wait_is_over(&self, caller: usize) {
-        if let Some(caller) = caller.checked_sub(self.spares.first)
-            && !self.forked()
-        {
-            lock(&self.spares.spare(caller).wait).waits = false;
+        let caller = caller.checked_sub(self.spares.first).filter(|_| !self.forked());
+        if let Some(number) = caller {
+            self.end_wait(&mut lock(&self.spares.spare(number).wait), caller);
         }
     }
 
@@ -264,7 +316,9 @@ impl Registry {
             // what it then calls is not to be relieved here.
             let below = {
                 let mut below = lock(wait);
-                self.sleep.note_leaving();
+                if below.waits == 0 {
+                    self.sleep.note_leaving();
+                }
                 role.swap(RELIEVED, SPARE_RELIEVE.get());
                 if defect("relief_in_two_steps") {
                     drop(below);

@@ -107,19 +107,12 @@ impl Worker {
                 self.stop_searching(searching);
                 continue;
             }
-            let standin = match self.call_spare(searching, anyway) {
+            let standin = match self.call_spare(searching, anyway, false) {
                 Call::Standin(standin) => Some(standin),
                 Call::Relieved => None,
                 Call::Refused => return false,
             };
-            let leaving = standin.is_none() && self.is_relieved();
-            if leaving {
-                self.registry.sleep.note_left();
-            }
             let asleep = self.sleep_in_job(until, standin.is_some());
-            if leaving {
-                self.registry.sleep.note_leaving();
-            }
             self.waits.related.note_over();
             self.end_lending(standin);
             match asleep {
@@ -131,12 +124,12 @@ impl Worker {
     }
 
     /// Calls a spare, unless one has this worker's place already. The one that was relieved last, if it is still there.
-    fn call_spare(&self, searching: bool, anyway: bool) -> Call {
+    fn call_spare(&self, searching: bool, anyway: bool, blocks: bool) -> Call {
         let call = if self.place_lent.get() {
             Call::Relieved
         } else {
             let (slot, last) = (self.number.get(), self.last_standin.take());
-            Registry::call_spare(&self.registry, self.index, slot, searching, anyway, last)
+            Registry::call_spare(&self.registry, self.index, slot, searching, anyway, last, blocks)
         };
         if !matches!(&call, Call::Standin(standin) if !standin.recalled) {
             self.stop_searching(searching);
@@ -190,12 +183,15 @@ impl Worker {
                 self.0.end_lending(self.1.take());
             }
         }
-        if self.blocked.get() || !self.may_lend_place() {
+        if self.blocked.get() {
             return f();
+        }
+        if !self.may_lend_place() {
+            return self.registry.as_waiting(self.index, f);
         }
         self.expose_all();
         self.blocked.set(true);
-        let standin = self.call_spare(false, false).standin();
+        let standin = self.call_spare(false, false, true).standin();
         self.place_lent.set(standin.is_some());
         let _relieve = Relieve(self, standin);
         f()

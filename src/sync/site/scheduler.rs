@@ -25,6 +25,9 @@ sites! {
     SPARE_LOOK = Relaxed;
     /// The wait is over, and the spare is relieved. Relaxed: counts and lists have orderings for their own changes.
     SPARE_RELIEVE = Relaxed;
+    /// A spare that was relieved is taken back. Relaxed: neither side needs anything from the other, and the lock of the
+    /// spare's waits orders the worker's number.
+    SPARE_RECALL = Relaxed;
     /// The spare rests. Relaxed: the spare next takes the lock of the list, which orders this store before the next
     /// call.
     SPARE_REST = Relaxed;

@@ -112,17 +112,19 @@ impl Sleep {
     /// has something to do, and a spare that was relieved counts until it has left.
     pub(crate) fn busy(&self) -> usize {
         let leaving = if MODEL { 0 } else { self.leaving.load(LEAVING.get()) };
+        // A spare may have left before the note that it leaves is seen.
+        let leaving = leaving.cast_signed().max(0).cast_unsigned();
         self.workers.saturating_sub(self.word.peek().idle()) + leaving
     }
 
-    /// Notes that a spare was relieved, and ends its job beside the worker that is back.
+    /// Notes that a spare that was relieved runs its last job beside the worker that is back.
     pub(crate) fn note_leaving(&self) {
         if !MODEL {
             self.leaving.fetch_add(1, LEAVING.get());
         }
     }
 
-    /// Notes that a spare that was relieved has ended its job, or sleeps in it.
+    /// Notes that a spare that was relieved has ended its job, or waits in it, or was recalled.
     pub(crate) fn note_left(&self) {
         if !MODEL {
             self.leaving.fetch_sub(1, LEAVING.get());

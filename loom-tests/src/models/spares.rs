@@ -27,7 +27,8 @@ pub(super) fn relieved() {
     let [start] = staff::starts_beside::<1>(1);
     let registry = Arc::clone(&start.registry);
     staff::work(start, |_| {
-        let standin = Registry::call_spare(&registry, 0, 0, false, false, None, false).standin().expect("a spare");
+        let standin =
+            Registry::call_spare(&registry, 0, 0, false, false, None, false).standin().expect("a spare");
         registry.relieve(standin);
     });
     end(&registry);
@@ -41,7 +42,8 @@ pub(super) fn recalled() {
     let [start] = staff::starts_beside::<1>(1);
     let registry = Arc::clone(&start.registry);
     staff::work(start, |_| {
-        let first = Registry::call_spare(&registry, 0, 0, false, false, None, false).standin().expect("a spare");
+        let first =
+            Registry::call_spare(&registry, 0, 0, false, false, None, false).standin().expect("a spare");
         let last = registry.relieve(first);
         if let Some(second) = Registry::call_spare(&registry, 0, 0, false, false, last, false).standin() {
             registry.relieve(second);

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 /// Turns text into vectors on all cores, keeps them in an index, and finds text by meaning.
 ///
 /// Exit codes: 0; 1 if something broke; 2 for a wrong command line; 3 if a model or an index cannot be used, or they do
-/// not fit each other; 130 after Ctrl-C.
+/// not fit each other; 130 after Ctrl-C during `index`.
 #[derive(Parser, Debug)]
 #[command(name = "embed", version, max_term_width = 100)]
 pub struct Args {

@@ -121,12 +121,15 @@ pub enum Outcome {
     Binary,
     /// The file could not be read, with the reason.
     Unreadable(Skipped),
+    /// There is no such file any more.
+    Gone,
 }
 
 /// Reads and cuts one file of at most `most` bytes, unless the index knows its content.
 pub fn read(path: ShownPath, known: Option<Known>, most: u64) -> Outcome {
     let content = match content(&path, known, most) {
         Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Outcome::Gone,
         Err(error) => return Outcome::Unreadable(Skipped { path: path.shown(), reason: error.to_string() }),
     };
     let file = |modified, size, hash| NewFile { path, size, modified, hash };
@@ -147,6 +150,20 @@ pub fn read(path: ShownPath, known: Option<Known>, most: u64) -> Outcome {
     Outcome::Text(Arc::new(Document { file, replaced, number: OnceLock::new(), text, chunks }))
 }
 
+/// Opens a regular file. A pipe in its place would wait for a writer.
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
 enum Content {
     AsKnown(Known),
     NoText,
@@ -154,8 +171,7 @@ enum Content {
 }
 
 fn content(path: &ShownPath, known: Option<Known>, most: u64) -> io::Result<Content> {
-    let mut file = File::open(&path.path)?;
-    let before = file.metadata()?;
+    let (mut file, before) = open(&path.path)?;
     let (now, length) = (SystemTime::now(), before.len());
     let modified = Modified::new(before.modified().ok(), now);
     if let Some(known) = known
@@ -176,7 +192,7 @@ fn content(path: &ShownPath, known: Option<Known>, most: u64) -> io::Result<Cont
     }
     // A file that becomes shorter meanwhile ends earlier, and one that becomes longer is read as far as it was.
     let rest = length.saturating_sub(bytes.len() as u64);
-    bytes.reserve_exact(usize::try_from(rest).unwrap_or(0));
+    bytes.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX)).map_err(io::Error::other)?;
     (&mut file).take(rest).read_to_end(&mut bytes)?;
     let same = |after: Metadata| after.len() == length && after.modified().ok() == before.modified().ok();
     let settled = bytes.len() as u64 == length && same(file.metadata()?);

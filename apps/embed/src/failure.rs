@@ -11,6 +11,8 @@ pub enum Failure {
     Usage(String),
     /// The model or the index cannot be used, or they do not fit each other: exit code 3.
     Unfit(String),
+    /// Another program writes the index: exit code 1.
+    Busy(String),
     /// The output cannot be written: exit code 1, or 0 if its reader has gone.
     Output(io::Error),
     /// Somebody pressed Ctrl-C or sent SIGTERM: exit code 130.
@@ -29,7 +31,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            Failure::Output(_) | Failure::Other(_) => 1,
+            Failure::Output(_) | Failure::Busy(_) | Failure::Other(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Unfit(_) => 3,
             Failure::Interrupted(_) => 130,
@@ -43,6 +45,7 @@ impl Display for Failure {
             Failure::Output(error) => write!(f, "cannot write the output: {error}"),
             Failure::Usage(message)
             | Failure::Unfit(message)
+            | Failure::Busy(message)
             | Failure::Interrupted(message)
             | Failure::Other(message) => f.write_str(message),
         }

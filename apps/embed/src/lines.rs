@@ -19,6 +19,9 @@ use crate::model::{Model, Scratch};
 const LINES: usize = 32;
 const BYTES: usize = 16 * 1024;
 
+/// The longest line in bytes.
+const LONGEST: u64 = 16_000_000;
+
 /// Batches that may be under way.
 const AHEAD: usize = 64;
 
@@ -150,8 +153,12 @@ impl Batch {
     /// Reads a line; `false` at the end of the input.
     fn read_line(&mut self, input: &mut impl BufRead) -> io::Result<bool> {
         let start = self.bytes.len();
-        if input.read_until(b'\n', &mut self.bytes)? == 0 {
+        if input.take(LONGEST + 1).read_until(b'\n', &mut self.bytes)? == 0 {
             return Ok(false);
+        }
+        if (self.bytes.len() - start) as u64 > LONGEST {
+            let message = format!("a line has more than {LONGEST} bytes: give shorter texts");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let line = &self.bytes[start..];
         let line = line.strip_suffix(b"\n").unwrap_or(line);

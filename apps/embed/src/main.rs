@@ -3,6 +3,7 @@
 mod args;
 mod report;
 
+use std::fmt::Display;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,9 +36,14 @@ fn main() -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
     let code = failure.exit_code();
     if code != 0 {
-        eprintln!("embed: {failure}");
+        complain(&failure);
     }
     ExitCode::from(code)
+}
+
+/// Says something beside the output. An error is ignored: there is nobody to tell.
+fn complain(what: &dyn Display) {
+    let _ = writeln!(io::stderr(), "embed: {what}");
 }
 
 fn pool(workers: Option<usize>) -> Result<Pool, Failure> {
@@ -65,7 +71,7 @@ fn run_index(args: &IndexArgs) -> Result<(), Failure> {
     let interrupt = Interrupt::listen(|| {})?;
     let model = model_for(&args.index, args.model.as_deref())?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", model.notice())?;
+    writeln!(out, "embed: {}", model.notice())?;
     let pool = pool(args.workers)?;
     let roots = Roots::new(&args.paths, &args.index)?;
     let report = index(&pool, &model, &roots, args, &interrupt)?;
@@ -104,16 +110,20 @@ fn run_watch(args: &IndexArgs) -> Result<(), Failure> {
     })?;
     let model = model_for(&args.index, args.model.as_deref())?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", model.notice())?;
+    writeln!(out, "embed: {}", model.notice())?;
     let pool = pool(args.workers)?;
     let roots = Roots::new(&args.paths, &args.index)?;
     // Before the first run: what changes during it is seen by the next one.
     let watch = Watch::new(&roots, (sender, receiver))?;
     loop {
-        let report = index(&pool, &model, &roots, args, &interrupt)?;
-        report::index(&mut out, &report)?;
+        match index(&pool, &model, &roots, args, &interrupt) {
+            Ok(report) => report::index(&mut out, &report)?,
+            // The change is seen by that program, or by the next run.
+            Err(busy @ Failure::Busy(_)) => complain(&busy),
+            Err(failure) => return Err(failure),
+        }
         out.flush()?;
-        if report.met.interrupted || !watch.wait()? {
+        if interrupt.came() || !watch.wait()? {
             return Ok(());
         }
     }
@@ -130,15 +140,15 @@ fn run_search(args: &SearchArgs) -> Result<(), Failure> {
     let best = nearest(&pool, &index, &query, args.top);
     let hits: Vec<_> = best.into_iter().map(|near| hit(&index, near)).collect();
     for why in hits.iter().filter_map(|hit| hit.missing.as_ref()) {
-        eprintln!("embed: {why}");
+        complain(why);
     }
     let mut out = BufWriter::new(io::stdout().lock());
     if args.json {
-        eprintln!("{}", model.notice());
+        complain(&model.notice());
         serde_json::to_writer(&mut out, &hits).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        writeln!(out, "{}", model.notice())?;
+        writeln!(out, "embed: {}", model.notice())?;
         report::hits(&mut out, &hits)?;
     }
     Ok(out.flush()?)
@@ -146,7 +156,7 @@ fn run_search(args: &SearchArgs) -> Result<(), Failure> {
 
 fn run_vectors(args: &VectorsArgs) -> Result<(), Failure> {
     let model = Arc::new(Model::find(args.model.as_deref())?);
-    eprintln!("{}", model.notice());
+    complain(&model.notice());
     let pool = pool(args.workers)?;
     let mut input = BufReader::with_capacity(1 << 16, io::stdin().lock());
     let counts = lines::vectors(&pool, &model, &mut input, io::stdout())?;

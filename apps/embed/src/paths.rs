@@ -16,9 +16,12 @@ pub struct ShownPath {
 impl ShownPath {
     /// The path that a user named as `given` in the current folder.
     pub fn new(given: &Path) -> io::Result<ShownPath> {
+        if given.is_absolute() {
+            return Ok(ShownPath { path: tidy(given), hidden: 0 });
+        }
         let here = std::env::current_dir()?;
         let path = tidy(&here.join(given));
-        let below = given.is_relative() && path.starts_with(&here) && path != here;
+        let below = path.starts_with(&here) && path != here;
         let hidden = if below { here.as_os_str().len() + usize::from(here.parent().is_some()) } else { 0 };
         Ok(ShownPath { path, hidden })
     }

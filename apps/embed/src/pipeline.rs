@@ -106,7 +106,7 @@ pub fn run(
     });
     let pieces = write_stage(pool, &shared)?;
     let segments = embed_stage(pool, model, &pieces, &shared, counters)?;
-    let files = read_stage(pool, &pieces, &segments, &shared, limits, counters)?;
+    let files = read_stage(pool, &pieces, &segments, &shared, limits, counters, interrupt)?;
 
     let walked = roots.walk(|path, _| {
         let number = known.get(path.path.as_os_str().as_encoded_bytes()).copied();
@@ -154,11 +154,13 @@ fn read_stage(
     shared: &Arc<Shared>,
     limits: Limits,
     counters: &Arc<Counters>,
+    interrupt: &Interrupt,
 ) -> Result<Queue<FileJob>, Failure> {
     let (pieces, segments) = (pieces.clone(), segments.clone());
-    let (shared, counters) = (Arc::clone(shared), Arc::clone(counters));
+    let (shared, counters, interrupt) = (Arc::clone(shared), Arc::clone(counters), interrupt.clone());
     let read = move |FileJob { path, known }: FileJob| {
-        if shared.has_failed() {
+        // After an interrupt the index keeps what it has of files that nobody has looked at.
+        if shared.has_failed() || interrupt.came() {
             return;
         }
         let gone = |known: Option<Known>| {
@@ -176,10 +178,12 @@ fn read_stage(
                 lock(&shared.met).binary += 1;
                 gone(known)
             }
+            // What the index has of it stays.
             Outcome::Unreadable(skipped) => {
                 lock(&shared.met).unreadable.push(skipped);
-                gone(known)
+                true
             }
+            Outcome::Gone => gone(known),
         };
         if !passed_on {
             shared.fail(Failure::Other("a stage has ended early".to_owned()));

@@ -67,15 +67,19 @@ pub fn hits(out: &mut impl Write, hits: &[Hit]) -> io::Result<()> {
 /// What was odd about the lines.
 pub fn lines(counts: Counts) {
     if counts.without_tokens > 0 {
-        eprintln!(
+        let _ = writeln!(
+            io::stderr(),
             "embed: {} of {} texts have no token: their vectors are zeros",
-            counts.without_tokens, counts.lines
+            counts.without_tokens,
+            counts.lines
         );
     }
     if counts.not_utf8 > 0 {
-        eprintln!(
+        let _ = writeln!(
+            io::stderr(),
             "embed: {} of {} texts are no UTF-8: U+FFFD stands for what is not",
-            counts.not_utf8, counts.lines
+            counts.not_utf8,
+            counts.lines
         );
     }
 }

@@ -4,14 +4,13 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use filch::Pool;
 use serde::Serialize;
 
-use crate::document::text_hash;
+use crate::document::{open, text_hash};
 use crate::index::reader::Index;
 use crate::index::records::ChunkRecord;
 use crate::paths::ShownPath;
@@ -171,7 +170,7 @@ pub fn hit(index: &Index, near: Near) -> Hit {
 
 /// The chunk's text, or `None` if another text is there now.
 fn text(path: &ShownPath, chunk: &ChunkRecord) -> io::Result<Option<String>> {
-    let mut file = File::open(&path.path)?;
+    let (mut file, _) = open(&path.path)?;
     file.seek(SeekFrom::Start(chunk.start))?;
     let mut bytes = Vec::new();
     file.take(chunk.end - chunk.start).read_to_end(&mut bytes)?;

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::index::writer::{Changes, Update};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
+use crate::paths::ShownPath;
 use crate::pipeline::{self, Limits, Met};
 use crate::progress::{Counters, Progress};
 use crate::walk::Roots;
@@ -51,7 +52,12 @@ pub fn update(
         let _ = counter.spawn(move || count(&roots, &counters, &interrupt));
     }
     let (mut update, met) = pipeline::run(pool, model, roots, update, limits, &counters, interrupt)?;
-    update.settle_rest(|path| met.interrupted || !roots.contain(path));
+    // What could not be examined may still be there: a folder without permission, a disk that is not mounted.
+    let unseen: Vec<_> =
+        met.unreadable.iter().filter_map(|skipped| ShownPath::new(&skipped.path).ok()).collect();
+    update.settle_rest(|path| {
+        met.interrupted || !roots.contain(path) || unseen.iter().any(|unseen| path.starts_with(&unseen.path))
+    });
     let changes = update.commit()?;
     drop(progress);
     Ok(Report {

@@ -1,17 +1,19 @@
 //! Indexes again when files change: `embed watch`. The system tells which paths change. A run then looks at the sizes
 //! and times of all files, and reads and embeds those that differ.
 
-use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::failure::Failure;
 use crate::walk::Roots;
 
 /// Changes come in bursts. A run begins when there was none for this long.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// A run begins after this long even if changes go on.
+const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// What wakes the loop.
 #[derive(Debug)]
@@ -38,13 +40,13 @@ pub fn channel() -> (Sender<Event>, Receiver<Event>) {
 impl Watch {
     /// Begins to watch what is below `roots`.
     pub fn new(roots: &Roots, (sender, events): (Sender<Event>, Receiver<Event>)) -> Result<Watch, Failure> {
-        let index = roots.clone();
+        let about = roots.clone();
         let tell = move |event: notify::Result<notify::Event>| {
             let event = match event {
-                // What the index itself writes, and what only reads, is no change.
+                // What the index itself writes, what only reads, and what is beside a file is no change.
                 Ok(event) if event.kind.is_access() => return,
                 Ok(event)
-                    if !event.paths.is_empty() && event.paths.iter().all(|path| index.is_of_index(path)) =>
+                    if !event.paths.is_empty() && !event.paths.iter().any(|path| about.are_about(path)) =>
                 {
                     return;
                 }
@@ -55,11 +57,16 @@ impl Watch {
             let _ = sender.send(event);
         };
         let failed = |error: notify::Error| Failure::Other(format!("cannot watch: {error}"));
-        let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
-        for path in roots.given() {
-            watcher
-                .watch(absolute(path).as_deref().unwrap_or(path), RecursiveMode::Recursive)
-                .map_err(failed)?;
+        // The walk follows no links either.
+        let config = Config::default().with_follow_symlinks(false);
+        let mut watcher = RecommendedWatcher::new(tell, config).map_err(failed)?;
+        for path in roots.canonical() {
+            // An editor may put another file in a file's place, so the folder is watched.
+            match path.parent().filter(|_| path.is_file()) {
+                Some(folder) => watcher.watch(folder, RecursiveMode::NonRecursive),
+                None => watcher.watch(path, RecursiveMode::Recursive),
+            }
+            .map_err(failed)?;
         }
         Ok(Watch { _watcher: watcher, events })
     }
@@ -67,11 +74,15 @@ impl Watch {
     /// Waits for a change and for the end of its burst. `false` if the program is to end.
     pub fn wait(&self) -> Result<bool, Failure> {
         let mut event = self.events.recv().unwrap_or(Event::Ended);
+        let begun = Instant::now();
         loop {
             match event {
                 Event::Changed => {}
                 Event::Ended => return Ok(false),
                 Event::Failed(why) => return Err(Failure::Other(format!("cannot watch any longer: {why}"))),
+            }
+            if begun.elapsed() > LONGEST_BURST {
+                return Ok(true);
             }
             event = match self.events.recv_timeout(QUIET) {
                 Ok(event) => event,
@@ -80,9 +91,4 @@ impl Watch {
             };
         }
     }
-}
-
-/// The events name paths as they were watched, and the index's folder is known by its absolute path.
-fn absolute(path: &Path) -> Option<std::path::PathBuf> {
-    std::path::absolute(path).ok()
 }

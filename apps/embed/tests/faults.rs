@@ -50,7 +50,16 @@ fn a_kill_at_any_moment_leaves_the_last_good_index() {
     let begun = Instant::now();
     succeed(&mut embed(&arguments));
     let whole = begun.elapsed();
-    let before = search(&index, "word17", &["--top", "50"]);
+    let paths = || {
+        let hits = search(&index, "word17", &["--top", "100000"]);
+        let mut paths: Vec<_> =
+            hits.iter().map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    };
+    let before = paths();
+    assert_eq!(before.len(), 400);
     let mut killed = 0;
     for round in 0..60 {
         // Each round has something to do: every file is new.
@@ -66,8 +75,7 @@ fn a_kill_at_any_moment_leaves_the_last_good_index() {
         child.kill().expect("the child was started");
         let (status, _) = (child.wait().expect("it ends"), child);
         killed += u32::from(!status.success());
-        let now = search(&index, "word17", &["--top", "50"]);
-        assert_eq!(now.len(), before.len());
+        assert_eq!(paths(), before);
     }
     assert!(killed > 10, "only {killed} of 60 were killed in the midst");
     let said = succeed(&mut embed(&arguments));
@@ -191,4 +199,46 @@ fn files_that_become_shorter_while_they_are_read_do_no_harm() {
     for hit in &hits {
         assert!(!hit["text"].as_str().expect("a text").is_empty(), "{hit}");
     }
+}
+
+#[test]
+fn a_folder_that_is_no_index_is_left_alone() {
+    let folder = Folder::new();
+    folder.write("t/a.txt", "words\n");
+    let (t, mine) = (folder.join("t"), folder.join("mine"));
+    let kept = [folder.write("mine/files-2024", "mine"), folder.write("mine/current.next", "mine")];
+    let said = fail(&mut embed(&["index", text(&t), "--index", text(&mine)]), 3);
+    assert!(said.contains("has files, and is no index"), "{said}");
+    for path in kept {
+        assert_eq!(fs::read(path).expect("it is still there"), b"mine");
+    }
+    let said = fail(&mut embed(&["index", text(&t), "--index", text(folder.path())]), 2);
+    assert!(said.contains("is in the folder of the index"), "{said}");
+}
+
+#[test]
+fn what_is_above_a_link_is_found() {
+    let folder = Folder::new();
+    folder.write("far/docs/f.txt", "far words\n");
+    folder.write("docs/f.txt", "near words\n");
+    fs::create_dir(folder.join("far/inner")).expect("writable");
+    std::os::unix::fs::symlink(folder.join("far/inner"), folder.join("link")).expect("the system has links");
+    succeed(embed(&["index", "link/../docs", "--index", "i"]).current_dir(folder.path()));
+    let hits = search(&folder.join("i"), "words", &[]);
+    assert_eq!((hits.len(), hits[0]["text"].as_str()), (1, Some("far words\n")));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_stops_nobody() {
+    let folder = Folder::new();
+    let path = folder.write("t/a.txt", "words\n");
+    let (t, index) = (folder.join("t"), folder.join("i"));
+    succeed(&mut embed(&["index", text(&t), "--index", text(&index)]));
+    fs::remove_file(&path).expect("there");
+    let name = std::ffi::CString::new(text(&path)).expect("no NUL");
+    // SAFETY: the name is a string that ends with NUL.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    let hits = search(&index, "words", &[]);
+    assert_eq!((hits.len(), hits[0]["text"].as_str()), (1, Some("")));
+    succeed(&mut embed(&["index", text(&t), "--index", text(&index)]));
 }

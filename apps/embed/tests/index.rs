@@ -64,8 +64,8 @@ fn only_what_has_changed_is_embedded_again() {
     assert!(bring().contains("4 files embedded, 0 unchanged"));
     assert!(bring().contains("0 files embedded, 4 unchanged"));
 
-    // One with other content of the same length and time of change, which only its hash could tell; one with another
-    // time and the same content; one that is gone; a new one.
+    // One with other content of the same length; one with another time and the same content; one that is gone; a new
+    // one.
     fs::write(&paths[0], "content of a.txt, later\n").expect("writable");
     fs::write(&paths[1], "content of b.txt, first\n").expect("writable");
     fs::remove_file(&paths[2]).expect("there");
@@ -81,6 +81,9 @@ fn only_what_has_changed_is_embedded_again() {
 fn a_file_changed_within_the_same_moment_is_seen() {
     let folder = Folder::new();
     let path = folder.write("t/a.txt", "one one\n");
+    // As new as can be, however slow the machine is.
+    let soon = SystemTime::now() + Duration::from_secs(5);
+    fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(soon)).expect("settable");
     let (tree, index) = (folder.join("t"), folder.join("i"));
     let bring = || succeed(&mut embed(&["index", text(&tree), "--index", text(&index)]));
     bring();

@@ -131,7 +131,7 @@ fn an_index_keeps_to_its_model() {
     assert!(said.contains("made by hashing"), "{said}");
 }
 
-/// Half and more of the questions find their answer with the model. `README.md` has the figures.
+/// Questions with known answers. `README.md` has the figures.
 #[test]
 fn questions_find_their_answers() {
     let Some(model) = model() else { return };
@@ -163,8 +163,8 @@ fn questions_find_their_answers() {
     assert!(found >= RECALL, "{found}");
 }
 
-/// Some fewer than were found when this was written, because the repository changes.
-const RECALL: u32 = 10;
+/// 21 were found when this was written. The repository changes, so some fewer pass, but not as few as hashing finds.
+const RECALL: u32 = 16;
 
 /// The model's file is mapped. A program that reads it behind its end would be killed without a word.
 #[cfg(unix)]

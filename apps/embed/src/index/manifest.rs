@@ -109,6 +109,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Removes what a killed program has left in `folder`: files of other generations than the one of `keep`.
 pub fn sweep(folder: &Path, keep: Option<&Manifest>) -> io::Result<()> {
+    let mut result = Ok(());
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let Some(name) = name.to_str() else { continue };
@@ -117,10 +118,11 @@ pub fn sweep(folder: &Path, keep: Option<&Manifest>) -> io::Result<()> {
             .any(|kind| name.strip_prefix(kind).is_some_and(|number| number.parse::<u64>().is_ok()));
         let is_kept = keep.is_some_and(|keep| keep.parts().iter().any(|part| part.file == name));
         if (is_part && !is_kept) || name == NEXT {
-            fs::remove_file(folder.join(name))?;
+            // Another system may refuse while somebody reads it. The next change tries again.
+            result = result.and(fs::remove_file(folder.join(name)));
         }
     }
-    Ok(())
+    result
 }
 
 /// The path of a part.

@@ -60,7 +60,11 @@ impl Index {
             let path = manifest::path(folder, part);
             let length = part.records.checked_mul(bytes as u64);
             let length = length.ok_or_else(|| damaged(format!("{} records", part.records)))?;
-            let mapped = Mapped::open(&path, Some(length)).map_err(|error| damaged(error.to_string()))?;
+            let mapped = Mapped::open(&path, Some(length)).map_err(|error| match error {
+                Failure::Unfit(_) => damaged(error.to_string()),
+                _ if !path.exists() => damaged(format!("{} is missing", path.display())),
+                other => other,
+            })?;
             if !part.hash.is_empty() && part.hash != hash(&mapped) {
                 return Err(damaged(format!("{} has other content than was written", path.display())));
             }

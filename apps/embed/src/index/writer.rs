@@ -17,6 +17,10 @@ use crate::paths::ShownPath;
 
 const BUFFER: usize = 1 << 20;
 
+/// Held by who writes. Its content tells an index from other folders.
+const LOCK: &str = "lock";
+const LOCK_CONTENT: &[u8] = b"filch-embed index\n";
+
 /// With this many vectors or fewer, those of no use are left where they are.
 const FEW: u64 = 1024;
 
@@ -64,20 +68,22 @@ pub struct Changes {
 /// A change under way. Dropped without [`commit`](Update::commit), it leaves the index as it was.
 pub struct Update {
     folder: PathBuf,
-    _lock: File,
     model: Identity,
     old: Option<Arc<Index>>,
     /// For each file of the old generation, what becomes of it.
     fates: Vec<Fate>,
     files: Vec<NewFile>,
     embedded: u64,
-    vectors: BufWriter<File>,
+    /// Taken out at the end.
+    vectors: Option<BufWriter<File>>,
     vectors_file: String,
     next_vector: u64,
     /// Whether the kept vectors are copied to a new file.
     copies: bool,
     chunks: Hashed,
     committed: bool,
+    /// Dropped last: until then nobody else writes.
+    _lock: File,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,6 +101,7 @@ impl Update {
     /// Begins to change the index in `folder`, which is made if it is not there. Only one program may do so at a time.
     pub fn begin(folder: &Path, model: &Identity) -> Result<Update, Failure> {
         fs::create_dir_all(folder).map_err(|error| Failure::file("make the folder", folder, &error))?;
+        check_folder(folder)?;
         let lock = lock(folder)?;
         let old = Index::open_if_there(folder)?.map(Arc::new);
         if let Some(old) = old.as_deref().map(Index::model).filter(|old| !old.fits(model)) {
@@ -108,7 +115,8 @@ impl Update {
         let before = old.as_deref().map(Index::manifest);
         let generation = before.map_or(1, |before| before.generation + 1);
         let failed = |error| Failure::file("write the index in", folder, &error);
-        manifest::sweep(folder, before).map_err(failed)?;
+        // What cannot be removed is in nobody's way.
+        let _ = manifest::sweep(folder, before);
 
         let used = old.as_deref().map_or(0, |old| old.chunks() as u64);
         let copies = before.is_none_or(|before| before.vectors.records > 2 * used + FEW);
@@ -125,18 +133,18 @@ impl Update {
         let chunks = Hashed::create(folder, format!("chunks-{generation}")).map_err(failed)?;
         Ok(Update {
             folder: folder.to_owned(),
-            _lock: lock,
             model: model.clone(),
             fates: vec![Fate::Open; old.as_deref().map_or(0, Index::files)],
             old,
             files: Vec::new(),
             embedded: 0,
-            vectors: BufWriter::with_capacity(BUFFER, vectors),
+            vectors: Some(BufWriter::with_capacity(BUFFER, vectors)),
             vectors_file,
             next_vector,
             copies,
             chunks,
             committed: false,
+            _lock: lock,
         })
     }
 
@@ -199,7 +207,7 @@ impl Update {
 
     fn write_chunks(&mut self, file: u32, places: &[Place], vectors: &[f32]) -> io::Result<()> {
         assert_eq!(places.len() * self.model.dimensions, vectors.len(), "a vector for each chunk");
-        self.vectors.write_all(bytemuck::cast_slice(vectors))?;
+        self.write_vectors(vectors)?;
         for &Place { line, start, end, hash } in places {
             let vector = self.next_vector;
             self.next_vector += 1;
@@ -219,8 +227,10 @@ impl Update {
 
     fn write_rest(&mut self) -> io::Result<Changes> {
         self.copy_kept()?;
-        self.vectors.flush()?;
-        self.vectors.get_ref().sync_all()?;
+        if let Some(vectors) = &mut self.vectors {
+            vectors.flush()?;
+            vectors.get_ref().sync_all()?;
+        }
         let generation = self.old.as_deref().map_or(1, |old| old.manifest().generation + 1);
         let mut paths = Hashed::create(&self.folder, format!("paths-{generation}"))?;
         let mut files = Hashed::create(&self.folder, format!("files-{generation}"))?;
@@ -258,6 +268,11 @@ impl Update {
         Ok(changes)
     }
 
+    fn write_vectors(&mut self, vectors: &[f32]) -> io::Result<()> {
+        let to = self.vectors.as_mut().expect("taken out at the end");
+        to.write_all(bytemuck::cast_slice(vectors))
+    }
+
     /// Writes the records of kept chunks, and their vectors if those move to a new file.
     fn copy_kept(&mut self) -> io::Result<()> {
         let Some(old) = self.old.clone() else { return Ok(()) };
@@ -266,7 +281,7 @@ impl Update {
             let Fate::Kept(file) = self.fates[chunk.file as usize] else { continue };
             chunk.file = file;
             if self.copies {
-                self.vectors.write_all(bytemuck::cast_slice(old.vector(chunk.vector)))?;
+                self.write_vectors(old.vector(chunk.vector))?;
                 chunk.vector = self.next_vector;
                 self.next_vector += 1;
             }
@@ -281,24 +296,45 @@ impl Drop for Update {
         if self.committed {
             return;
         }
-        // What fails here is done by the next change.
-        let before = self.old.as_deref().map(Index::manifest);
-        let _ = manifest::sweep(&self.folder, before);
-        if let Some(before) = before.filter(|before| before.vectors.file == self.vectors_file) {
-            let bytes = before.vectors.records * self.model.dimensions as u64 * size_of::<f32>() as u64;
-            let _ = self.vectors.get_ref().set_len(bytes);
+        // Without what is in the buffer: nobody is to write to the file after the lock is gone.
+        let vectors = self.vectors.take().map(|vectors| vectors.into_parts().0);
+        // By what counts now: if the commit has failed after the new generation was in place, that one stays. What
+        // fails here is done by the next change.
+        let Ok(counts) = Manifest::read(&self.folder) else { return };
+        let _ = manifest::sweep(&self.folder, counts.as_ref());
+        if let Some(counts) = counts.filter(|counts| counts.vectors.file == self.vectors_file)
+            && let Some(vectors) = vectors
+        {
+            let bytes = counts.vectors.records * self.model.dimensions as u64 * size_of::<f32>() as u64;
+            let _ = vectors.set_len(bytes);
         }
     }
 }
 
+/// Refuses a folder that has files and was never an index: a change removes what it takes for leftovers.
+fn check_folder(folder: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::file("read the folder", folder, &error);
+    let is_lock = fs::read(folder.join(LOCK)).is_ok_and(|content| content == LOCK_CONTENT);
+    if is_lock || fs::read_dir(folder).map_err(failed)?.next().is_none() {
+        return Ok(());
+    }
+    Err(Failure::Unfit(format!(
+        "{} has files, and is no index of this program: choose another folder, or an empty one",
+        folder.display()
+    )))
+}
+
 /// Locks the index in `folder` for this program, until the returned file is closed.
 fn lock(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(|error| Failure::file("write", &path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::Other(format!(
+        Ok(()) => {
+            let written = (&file).write_all(LOCK_CONTENT);
+            written.map(|()| file).map_err(|error| Failure::file("write", &path, &error))
+        }
+        Err(TryLockError::WouldBlock) => Err(Failure::Busy(format!(
             "another program writes the index in {}: wait for its end",
             folder.display()
         ))),

@@ -55,6 +55,14 @@ impl Matrix {
         if matrix.row_bytes(0).as_ptr().align_offset(number.bytes()) != 0 {
             return Err(unfit(format!("{name} begins at an odd place in the file")));
         }
+        let (mut buffer, mut sum) = (vec![0.0; columns], vec![0.0; columns]);
+        for row in 0..rows {
+            sum.fill(0.0);
+            matrix.add_row(row, &mut buffer, &mut sum);
+            if !sum.iter().all(|value| value.is_finite()) {
+                return Err(unfit(format!("row {row} of {name} has a number that is not finite")));
+            }
+        }
         Ok(matrix)
     }
 

@@ -23,8 +23,8 @@ pub use crate::model::static_embedding::TOKENIZER_FILE;
 /// What tells vectors of one model from those of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The model's folder, or `None` for hashing.
-    pub folder: Option<PathBuf>,
+    /// The model's folder, or `None` for hashing. Bytes that are no UTF-8 are replaced.
+    pub folder: Option<String>,
     /// A hash of the model's files.
     pub fingerprint: String,
     /// The length of a vector.
@@ -41,7 +41,7 @@ impl Identity {
     pub fn describe(&self) -> String {
         match &self.folder {
             Some(folder) => {
-                format!("the model in {} ({} dimensions)", folder.display(), self.dimensions)
+                format!("the model in {folder} ({} dimensions)", self.dimensions)
             }
             None => format!("hashing ({} dimensions)", self.dimensions),
         }
@@ -88,17 +88,20 @@ impl Model {
     /// The model that made the vectors of an index: the one in `folder` if given, or where it was, or in the cache.
     pub fn of_index(identity: &Identity, folder: Option<&Path>) -> Result<Model, Failure> {
         let Some(was_in) = &identity.folder else {
-            return match folder {
-                None => Ok(Model::hashing()),
-                Some(_) => Err(Failure::Unfit(
-                    "the index was made by hashing, without a model: leave out --model, or index again with it"
-                        .to_owned(),
-                )),
+            let hashing = Model::hashing();
+            let why = match folder {
+                None if hashing.identity.fits(identity) => return Ok(hashing),
+                None => "the index was made by another version of hashing: choose another folder, or remove it",
+                Some(_) => {
+                    "the index was made by hashing, without a model: leave out --model, or choose another folder for an \
+                     index with a model"
+                }
             };
+            return Err(Failure::Unfit(why.to_owned()));
         };
         let candidates = match folder {
             Some(folder) => vec![folder.to_owned()],
-            None => [Some(was_in.clone()), cache_folder()].into_iter().flatten().collect(),
+            None => [Some(PathBuf::from(was_in)), cache_folder()].into_iter().flatten().collect(),
         };
         let mut last = None;
         for folder in candidates {
@@ -107,7 +110,7 @@ impl Model {
                 Ok(model) => {
                     let (found, wanted) = (model.identity.describe(), identity.describe());
                     last = Some(Failure::Unfit(format!(
-                        "the index was made by {wanted}, and {found} is another: give its folder by --model, or index again"
+                        "the index was made by {wanted}, and {found} is another: give its folder by --model, or choose another folder for a new index"
                     )));
                 }
                 Err(error) => last = last.or(Some(error)),
@@ -120,6 +123,7 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Model, Failure> {
         let (embedding, fingerprint) = StaticEmbedding::load(folder)?;
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let folder = folder.to_string_lossy().into_owned();
         let identity = Identity { folder: Some(folder), fingerprint, dimensions: embedding.dimensions() };
         Ok(Model { identity, kind: Kind::Static(Box::new(embedding)) })
     }
@@ -147,10 +151,9 @@ impl Model {
     /// What a user is to know first: which model there is, and how to get one.
     pub fn notice(&self) -> String {
         match &self.identity.folder {
-            Some(_) => format!("embed: {}", self.identity.describe()),
-            None => {
-                "embed: no model, so text is compared by hashing: words, not meaning; `get-model` fetches a model".to_owned()
-            }
+            Some(_) => self.identity.describe(),
+            None => "no model, so text is compared by hashing: words, not meaning; `get-model` fetches a model"
+                .to_owned(),
         }
     }
 

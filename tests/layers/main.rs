@@ -64,6 +64,7 @@ fn no_files_use_each_other_in_a_circle() {
         "shuttle-tests/src",
         "lab/src",
         "lab/machine/src",
+        "apps/embed/src",
         "benches",
     ] {
         let modules = modules(folder);

@@ -34,8 +34,6 @@ pub struct Counts {
     pub without_tokens: u64,
     /// Lines that are no UTF-8, with replacements where they are not.
     pub not_utf8: u64,
-    /// Tokens.
-    pub tokens: u64,
 }
 
 impl Counts {
@@ -43,7 +41,6 @@ impl Counts {
         self.lines += other.lines;
         self.without_tokens += other.without_tokens;
         self.not_utf8 += other.not_utf8;
-        self.tokens += other.tokens;
     }
 }
 
@@ -180,7 +177,6 @@ impl Batch {
             serde_json::to_writer(&mut text, &vector).map_err(io::Error::from)?;
             text.push(b'\n');
         }
-        counts.tokens = scratch.tokens();
         Ok((text, counts))
     }
 }

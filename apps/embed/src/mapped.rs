@@ -45,15 +45,6 @@ impl Mapped {
         let map = unsafe { options.len(size).map(&file) };
         map.map(|map| Mapped(Some(map))).map_err(|error| Failure::file("map", path, &error))
     }
-
-    /// Tells the system that the whole file will be read in order.
-    pub fn will_be_read_in_order(&self) {
-        #[cfg(unix)]
-        if let Some(map) = &self.0 {
-            // A hint: without it everything works.
-            let _ = map.advise(memmap2::Advice::Sequential);
-        }
-    }
 }
 
 impl Deref for Mapped {

@@ -66,20 +66,11 @@ pub fn hits(out: &mut impl Write, hits: &[Hit]) -> io::Result<()> {
 
 /// What was odd about the lines.
 pub fn lines(counts: Counts) {
-    if counts.without_tokens > 0 {
-        let _ = writeln!(
-            io::stderr(),
-            "embed: {} of {} texts have no token: their vectors are zeros",
-            counts.without_tokens,
-            counts.lines
-        );
-    }
-    if counts.not_utf8 > 0 {
-        let _ = writeln!(
-            io::stderr(),
-            "embed: {} of {} texts are no UTF-8: U+FFFD stands for what is not",
-            counts.not_utf8,
-            counts.lines
-        );
-    }
+    let say = |number: u64, what: &str| {
+        if number > 0 {
+            let _ = writeln!(io::stderr(), "embed: {number} of {} texts {what}", counts.lines);
+        }
+    };
+    say(counts.without_tokens, "have no token: their vectors are zeros");
+    say(counts.not_utf8, "are no UTF-8: U+FFFD stands for what is not");
 }

@@ -111,10 +111,10 @@ impl Until for UntilRelieved<'_> {
 }
 
 impl Worker {
-    /// Stands in for a worker: runs the main loop, if it is `woken` from the moment at which this spare was woken, until
-    /// it is `relieved` or the pool has ended. Hands the jobs that are left in its deque over to the injector. But what a job of
-    /// an isolated call has left it runs itself: in the injector that might come after jobs that are blocked on what
-    /// the call's caller holds.
+    /// Stands in for a worker: runs the main loop until it is `relieved` or the pool has ended. `woken`: this spare was
+    /// just woken, and counts as searching. Hands the jobs that are left in its deque over to the injector. But what a
+    /// job of an isolated call has left it runs itself: in the injector that might come after jobs that are blocked on
+    /// what the call's caller holds.
     fn stand_in(&self, woken: bool, relieved: &dyn Fn() -> bool) {
         if woken {
             let _ = self.registry.sleep.get_up(self.index, false);

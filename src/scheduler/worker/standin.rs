@@ -51,7 +51,7 @@
 //!
 //! The change to `RELIEVED` and the look into `standin` are one step under the lock that a call holds. In two steps, the
 //! spare could see that it is relieved, rest, be called by another and call a spare itself; that spare would then be
-//! relieved in place of none, and a place would be left empty (model `meeting`).
+//! relieved in place of none, and a place would be left empty (model `relief`).
 //!
 //! A spare that was relieved and waits again calls none: the worker is back in its place. It only looks, once a
 //! millisecond, whether work waits while some worker runs none but its own jobs.
@@ -149,7 +149,7 @@ impl Registry {
             wait.standin = Some(number);
         }
         drop(wait);
-        // A spare that was recalled is awake, and looks before it sleeps.
+        // A spare that was recalled has looked before it fell asleep, or will.
         let left =
             state.is_some_and(|state| this.has_work_for(slot) || this.others_have_jobs(index, state.idle()));
         if left && !defect("spare_called_unlooked") {

@@ -14,11 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-pub use crate::model::hashing::DIMENSIONS as HASHED_DIMENSIONS;
 use crate::model::hashing::Hashing;
-pub use crate::model::matrix::FILE as MATRIX_FILE;
 use crate::model::static_embedding::StaticEmbedding;
-pub use crate::model::static_embedding::TOKENIZER_FILE;
 
 /// What tells vectors of one model from those of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +130,7 @@ impl Model {
         let identity = Identity {
             folder: None,
             fingerprint: hashing::FINGERPRINT.to_owned(),
-            dimensions: HASHED_DIMENSIONS,
+            dimensions: hashing::DIMENSIONS,
         };
         Model { identity, kind: Kind::Hashing(Hashing::default()) }
     }
